@@ -1,0 +1,74 @@
+/**
+ * Everything that can go wrong in the open, as one closed set of codes. docs/protocol/faults.md
+ * A code is stable; its text says what to do and may change. One table maps a code to its HTTP
+ * status and its WebSocket close code.
+ */
+
+interface FaultRow {
+  /** HTTP status of the answer. */
+  status: number;
+  /** WebSocket close code, when the fault ends the socket. */
+  close: number;
+  /** Plain sentence for a person: what happened and what to do. */
+  text: string;
+}
+
+const row = (status: number, close: number, text: string): FaultRow => ({ status, close, text });
+
+export const faults = {
+  malformed: row(400, 4400, 'The request is not in the form the protocol says. Update the client.'),
+  trailing_bytes: row(400, 4400, 'Bytes follow the end of the message. Update the client.'),
+  truncated: row(400, 4400, 'The message ends before it is complete. Send it again.'),
+  unknown_version: row(400, 4400, 'This island does not speak that version of the protocol. Update the client.'),
+  unknown_type: row(400, 4400, 'This island does not know that type of message. Update the client.'),
+  too_large: row(413, 1009, 'The message is larger than the limit in the discovery document. Send less at once.'),
+  not_canonical: row(400, 4400, 'A key is not in its canonical form, or of small order. Update the client.'),
+  bad_signature: row(400, 4400, 'A signature does not verify. The keys on this device may be damaged.'),
+  bad_proof: row(400, 4400, 'The proof that the device holds its key does not verify. Try again.'),
+  challenge_expired: row(409, 4409, 'The challenge is no longer valid. Ask for a new one and try again.'),
+  unauthenticated: row(401, 4401, 'This needs a valid access token. Sign in again.'),
+  token_expired: row(401, 4401, 'The access token has expired. Refresh it.'),
+  session_revoked: row(401, 4401, 'This session was ended. Sign in again.'),
+  wrong_credentials: row(401, 4401, 'The name or the password is not right. Check both and try again.'),
+  forbidden: row(403, 4403, 'This is not yours to do.'),
+  not_found: row(404, 4404, 'There is nothing here by that name.'),
+  unknown_person: row(404, 4404, 'Nobody on this island has that name. Check the spelling.'),
+  unknown_device: row(404, 4404, 'This account has no such device. Sign in from a device that is on its list.'),
+  method_not_allowed: row(405, 4400, 'That method does not belong to this address.'),
+  name_taken: row(409, 4409, 'Somebody here already has that name. Choose another.'),
+  name_invalid: row(400, 4400, 'A name has 1 to 32 characters: a-z, 0-9, and . _ - between them. Choose another.'),
+  account_exists: row(409, 4409, 'That account is registered already. Sign in instead.'),
+  invite_invalid: row(403, 4403, 'The island does not know this invite. Ask for a new one.'),
+  invite_used: row(403, 4403, 'This invite was used already. Ask for a new one.'),
+  invite_expired: row(403, 4403, 'This invite has expired. Ask for a new one.'),
+  kdf_too_weak: row(400, 4400, 'The password parameters are below what the protocol demands. Update the client.'),
+  stale_devices: row(409, 4409, "The recipient's devices have changed. Fetch the list again and send to all of them."),
+  stale_list: row(409, 4409, 'A newer device list is known already. Fetch it first.'),
+  mailbox_full: row(507, 4507, "The recipient's mailbox is full. Try again when they have been online."),
+  storage_full: row(507, 4507, "The island's disk is full. Its operator must make room; nothing was stored."),
+  rate_limited: row(429, 4429, 'Too many requests. Wait for the time stated and try again.'),
+  replaced: row(409, 4410, 'The same device connected again elsewhere; this connection ends.'),
+  too_slow: row(408, 4408, 'The other side did not answer in time. Connect again.'),
+  unavailable: row(503, 1013, 'The island is starting or a part of it is down. Try again in a moment.'),
+  internal: row(500, 1011, "Something failed inside the island. It is in the operator's log; try again."),
+} as const satisfies Record<string, FaultRow>;
+
+export type FaultCode = keyof typeof faults;
+
+/** What a fault may carry besides its code: numbers and lists of numbers, never content or identifiers. */
+export type FaultDetails = Readonly<Record<string, number | readonly number[]>>;
+
+export class Fault extends Error {
+  override name = 'Fault';
+  readonly code: FaultCode;
+  readonly details: FaultDetails | undefined;
+
+  constructor(code: FaultCode, details?: FaultDetails, options?: ErrorOptions) {
+    super(faults[code].text, options);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+export const isFaultCode = (code: unknown): code is FaultCode =>
+  typeof code === 'string' && Object.hasOwn(faults, code);

@@ -1,0 +1,43 @@
+/** Every limit of the protocol, in one place; also published in the discovery document. docs/protocol/limits.md */
+
+export const limits = {
+  /** T6: one WebSocket message, bytes. */
+  frameBytes: 16_384,
+  /** T6: WebSocket messages a connection may send within any one second. */
+  framesPerSecond: 30,
+  /** Refused frames within ten seconds after which the socket is closed with 4429. */
+  refusedFrames: 10,
+  /** One HTTP JSON body, bytes. Registration carries a batch of one-time prekeys: 100 × 1,224 bytes, base64url. */
+  jsonBytes: 262_144,
+  /** One `POST /v1/send` body, bytes. */
+  sendBytes: 65_536,
+  /** Envelopes (devices) in one `POST /v1/send`. */
+  sendEnvelopes: 32,
+  /** One sealed envelope, bytes: leaves room for the frame around it. */
+  envelopeBytes: 16_000,
+  /** Envelopes waiting in one mailbox. */
+  mailboxEnvelopes: 10_000,
+  /** Envelopes sent to a socket and not yet acknowledged. */
+  socketWindow: 128,
+  /** Seconds a socket may stay open before its HELLO. */
+  helloSeconds: 5,
+  /** `POST /v1/send` requests a second, and burst, from one address. */
+  sendsPerSecond: 300,
+  sendsBurst: 600,
+  /** Characters of a person's name: `^[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?$`. */
+  nameCharacters: 32,
+  /** Sign-in attempts for one account and address, then one every `signInRefillSeconds`. */
+  signInAttempts: 10,
+  signInRefillSeconds: 30,
+  /** Bundle hand-outs an hour for one (requester, target device), and a day for one target device before only the last-resort key is served. */
+  bundlesPerHour: 10,
+  oneTimePerDay: 100,
+  /** One-time prekeys in one batch; replenish below `batchLow`. */
+  batchSize: 100,
+  batchLow: 30,
+  /** Devices of one account. */
+  devices: 16,
+  /** Access token life, refresh token life, seconds (A5). */
+  accessSeconds: 900,
+  refreshSeconds: 604_800,
+} as const;

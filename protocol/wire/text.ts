@@ -1,0 +1,21 @@
+/** Bytes as text: base64url without padding, and lower-case hex. Strict both ways. docs/protocol/encoding.md §2 */
+import { base64urlnopad, hex as hexCoder } from '@scure/base';
+import { Fault } from './fault.ts';
+
+export const base64url = (bytes: Uint8Array): string => base64urlnopad.encode(bytes);
+
+/** One spelling for one value: padding, white space and non-zero spare bits are refused. */
+export function fromBase64url(text: string): Uint8Array {
+  try {
+    return base64urlnopad.decode(text);
+  } catch {
+    throw new Fault('malformed');
+  }
+}
+
+export const hex = (bytes: Uint8Array): string => hexCoder.encode(bytes);
+
+export function fromHex(text: string): Uint8Array {
+  if (!/^(?:[0-9a-f]{2})*$/.test(text)) throw new Fault('malformed');
+  return hexCoder.decode(text);
+}

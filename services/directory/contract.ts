@@ -1,0 +1,77 @@
+/** Identity of keys: device lists and prekeys. The transparency log will commit to what is stored here. */
+import { limits } from '@island/protocol/wire/limits.ts';
+import * as s from '@island/protocol/wire/schema.ts';
+import * as v from 'valibot';
+import { defineContract } from '../kit/contract.ts';
+
+const devices = v.pipe(v.array(s.device), v.maxLength(limits.devices));
+const stock = v.strictObject({ oneTime: s.count });
+
+export const directory = defineContract({
+  service: 'directory',
+  cache: true,
+  calls: {
+    challenge: { request: s.empty, answer: v.strictObject({ challenge: s.bytes(32) }), callers: ['gateway'] },
+    /** First device of a new account. Repeating the same enrolment changes nothing. */
+    enrol: {
+      request: v.strictObject({
+        name: v.string(),
+        account: s.account,
+        device: s.device,
+        list: s.bytesUpTo(4096),
+        challenge: s.bytes(32),
+        proof: s.bytes(32),
+        signedPrekey: s.bytesUpTo(512),
+        lastResort: s.bytesUpTo(2048),
+        batch: s.bytesUpTo(180_000),
+      }),
+      answer: s.empty,
+      callers: ['accounts'],
+    },
+    person: {
+      request: v.strictObject({ name: v.string() }),
+      answer: v.strictObject({ account: s.account, list: s.bytesUpTo(4096) }),
+      callers: ['gateway'],
+    },
+    /** Ids and epoch of an account's current device list. */
+    devices: {
+      request: v.strictObject({ account: s.account }),
+      answer: v.strictObject({ epoch: s.count, devices }),
+      callers: ['delivery', 'accounts'],
+    },
+    bundles: {
+      request: v.strictObject({ requester: v.string(), account: s.account, devices }),
+      answer: v.strictObject({
+        bundles: v.array(
+          v.strictObject({
+            device: s.device,
+            signedPrekey: s.bytesUpTo(512),
+            lastResort: s.bytesUpTo(2048),
+            oneTime: v.optional(s.bytesUpTo(2048)),
+          }),
+        ),
+      }),
+      callers: ['gateway'],
+    },
+    prekeyCount: {
+      request: v.strictObject({ account: s.account, device: s.device }),
+      answer: stock,
+      callers: ['gateway'],
+    },
+    replenish: {
+      request: v.strictObject({
+        account: s.account,
+        device: s.device,
+        signedPrekey: v.optional(s.bytesUpTo(512)),
+        lastResort: v.optional(s.bytesUpTo(2048)),
+        batch: v.optional(s.bytesUpTo(180_000)),
+      }),
+      answer: stock,
+      callers: ['gateway'],
+    },
+  },
+  events: {
+    /** key: AccountId. The device list has a new epoch. */
+    changed: { payload: v.strictObject({ epoch: s.count }), listeners: ['delivery'] },
+  },
+});

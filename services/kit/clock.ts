@@ -1,0 +1,7 @@
+/** Time as an argument, so that tests need not wait. */
+export interface Clock {
+  /** Unix milliseconds. */
+  now(): number;
+}
+
+export const systemClock: Clock = { now: () => Date.now() };
