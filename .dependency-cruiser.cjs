@@ -1,0 +1,90 @@
+/** The dependency rule and the one-door rule (docs/architecture.md §3), as checks. */
+
+const ours = '^(protocol|client|services|pki|provisioning|appliance|tests|bench)/';
+const test = '(\\.test\\.ts$|/testing/)';
+
+/** Files below `from` may import of our own code only what matches one of `to`. */
+const only = (name, from, to) => ({
+  name,
+  severity: 'error',
+  from: { path: from, pathNot: test },
+  to: { path: ours, pathNot: to },
+});
+
+/** `library` is imported by the files of `door` alone. */
+const door = (library, doors, name = library) => ({
+  name: `one-door-${name}`,
+  severity: 'error',
+  from: { path: ours, pathNot: [...doors, test, '^bench/', '^tests/'] },
+  to: { path: `^node_modules/${library}/`, dependencyTypesNot: ['type-only'] },
+});
+
+module.exports = {
+  forbidden: [
+    only('protocol-is-pure', '^protocol/', ['^protocol/']),
+    {
+      name: 'protocol-runs-in-browsers',
+      severity: 'error',
+      from: { path: '^protocol/', pathNot: [test, '^protocol/vectors/'] },
+      to: { dependencyTypes: ['core'], dependencyTypesNot: ['type-only'] },
+    },
+    only('client', '^client/', ['^client/', '^protocol/']),
+    only('pki-stands-alone', '^pki/', ['^pki/']),
+    only('kit', '^services/kit/', ['^services/kit/', '^protocol/']),
+    ...['accounts', 'directory', 'delivery', 'gateway'].map((service) =>
+      only(`service-${service}`, `^services/${service}/`, [
+        `^services/${service}/`,
+        '^services/kit/',
+        '^services/[^/]+/contract\\.ts$',
+        '^protocol/',
+      ]),
+    ),
+    ...['control', 'pkid'].map((service) =>
+      only(`service-${service}`, `^services/${service}/`, [
+        `^services/${service}/`,
+        '^services/kit/',
+        '^services/[^/]+/contract\\.ts$',
+        '^protocol/',
+        '^pki/',
+      ]),
+    ),
+    only('provisioning', '^provisioning/', [
+      '^provisioning/',
+      '^pki/',
+      '^services/kit/',
+      '^services/[^/]+/contract\\.ts$',
+      '^protocol/',
+    ]),
+    only('appliance', '^appliance/', [
+      '^appliance/',
+      '^services/[^/]+/(service|contract)\\.ts$',
+      '^services/kit/',
+      '^provisioning/',
+      '^protocol/',
+    ].concat(['^pki/fingerprint\\.ts$'])),
+    {
+      name: 'nobody-imports-tests',
+      severity: 'error',
+      from: { pathNot: [test, '^tests/', '^bench/'] },
+      to: { path: [test, '^tests/', '^bench/'] },
+    },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    door('@nats-io/[^/]+', ['^services/kit/bus'], 'nats'),
+    door('redis', ['^services/kit/cache']),
+    door('sqlite3', ['^services/kit/store']),
+    door('drizzle-orm', ['^services/kit/store', '^services/[^/]+/(schema|[a-z-]+)\\.ts$'], 'drizzle'),
+    door('koa', ['^services/kit/http']),
+    door('ws', ['^services/gateway/sockets']),
+    door('node-forge', ['^pki/']),
+    door('(@noble|libsodium-wrappers-sumo)', ['^protocol/crypto/', '^protocol/transparency/'], 'noble-sodium'),
+    door('pino', ['^services/kit/log']),
+    door('undici', ['^client/transport', '^appliance/'], 'undici'),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+};
