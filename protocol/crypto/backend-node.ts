@@ -1,0 +1,166 @@
+/**
+ * Primitives over node:crypto where it is there: X25519, Ed25519 and ML-KEM as KeyObjects, which are
+ * imported once and kept beside the pair, SHA-256 and AES-256-GCM. HMAC and the ChaCha family stay
+ * with libsodium: measured on 160 bytes it is an order of magnitude faster (docs/protocol/ratchet.md §1).
+ */
+import type { KeyObject } from 'node:crypto';
+import type { Backend, DhPair } from './backend.ts';
+import { sodiumBackend } from './backend-sodium.ts';
+
+/** The raw formats of Node 24, which its published types do not know yet. */
+interface RawKeys {
+  createPrivateKey(key: {
+    key: Uint8Array;
+    format: 'raw-private' | 'raw-seed';
+    asymmetricKeyType: string;
+  }): KeyObject;
+  createPublicKey(
+    key: { key: Uint8Array; format: 'raw-public'; asymmetricKeyType: string } | KeyObject,
+  ): KeyObject;
+  encapsulate(key: KeyObject): { sharedKey: Uint8Array; ciphertext: Uint8Array };
+  decapsulate(key: KeyObject, ciphertext: Uint8Array): Uint8Array;
+}
+
+type NodeCrypto = typeof import('node:crypto');
+
+/** Node's crypto without importing it, so that the same file loads in a browser. */
+function nodeCrypto(): NodeCrypto | undefined {
+  const host = globalThis.process as { getBuiltinModule?: (name: string) => unknown } | undefined;
+  return host?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined;
+}
+
+/** A plain view, not a Buffer: a Buffer's `slice` shares memory where an array's copies. */
+const plain = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const raw = (key: KeyObject, format: 'raw-public' | 'raw-private'): Uint8Array =>
+  plain((key as unknown as { export(o: { format: string }): Uint8Array }).export({ format }));
+
+function refused<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+function build(crypto: NodeCrypto): Backend {
+  const keys = crypto as unknown as RawKeys;
+  const privateKeys = new WeakMap<object, KeyObject>();
+
+  function privateKey(
+    pair: { readonly private: Uint8Array },
+    format: 'raw-private' | 'raw-seed',
+    asymmetricKeyType: string,
+  ): KeyObject {
+    let key = privateKeys.get(pair);
+    if (key === undefined) {
+      key = keys.createPrivateKey({ key: pair.private, format, asymmetricKeyType });
+      privateKeys.set(pair, key);
+    }
+    return key;
+  }
+
+  function fromRaw(
+    bytes: Uint8Array,
+    format: 'raw-private' | 'raw-seed',
+    asymmetricKeyType: string,
+  ): DhPair {
+    const key = keys.createPrivateKey({ key: bytes, format, asymmetricKeyType });
+    const pair = { public: raw(keys.createPublicKey(key), 'raw-public'), private: bytes };
+    privateKeys.set(pair, key);
+    return pair;
+  }
+
+  return {
+    ...sodiumBackend,
+    name: 'node',
+    randomBytes: (length) => plain(crypto.randomBytes(length)),
+    sha256: (bytes) => plain(crypto.hash('sha256', bytes, 'buffer')),
+    aesGcm: {
+      seal(key, nonce, plaintext, ad) {
+        const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 });
+        cipher.setAAD(ad);
+        const head = cipher.update(plaintext);
+        const out = new Uint8Array(plaintext.length + 16);
+        out.set(head);
+        out.set(cipher.final(), head.length);
+        out.set(cipher.getAuthTag(), plaintext.length);
+        return out;
+      },
+      open(key, nonce, sealed, ad) {
+        const end = sealed.length - 16;
+        if (end < 0) return undefined;
+        // Without authTagLength node would take a 4-byte tag.
+        const decipher = crypto.createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 });
+        decipher.setAAD(ad);
+        decipher.setAuthTag(sealed.subarray(end));
+        const head = decipher.update(sealed.subarray(0, end));
+        return refused(() => {
+          decipher.final();
+          return plain(head);
+        });
+      },
+    },
+    dhGenerate() {
+      const made = crypto.generateKeyPairSync('x25519');
+      const pair = {
+        public: raw(made.publicKey, 'raw-public'),
+        private: raw(made.privateKey, 'raw-private'),
+      };
+      privateKeys.set(pair, made.privateKey);
+      return pair;
+    },
+    dhFromPrivate: (bytes) => fromRaw(bytes, 'raw-private', 'x25519'),
+    dh: (pair, publicKey) =>
+      refused(() =>
+        plain(
+          crypto.diffieHellman({
+            privateKey: privateKey(pair, 'raw-private', 'x25519'),
+            publicKey: keys.createPublicKey({
+              key: publicKey,
+              format: 'raw-public',
+              asymmetricKeyType: 'x25519',
+            }),
+          }),
+        ),
+      ),
+    signingFromSeed: (seed) => fromRaw(seed, 'raw-private', 'ed25519'),
+    sign: (pair, message) =>
+      plain(crypto.sign(null, message, privateKey(pair, 'raw-private', 'ed25519'))),
+    verify: (publicKey, message, signature) =>
+      refused(() =>
+        crypto.verify(
+          null,
+          message,
+          keys.createPublicKey({
+            key: publicKey,
+            format: 'raw-public',
+            asymmetricKeyType: 'ed25519',
+          }),
+          signature,
+        ),
+      ) ?? false,
+    kemFromSeed: (seed) => fromRaw(seed, 'raw-seed', 'ml-kem-768'),
+    encapsulate: (publicKey) =>
+      refused(() => {
+        const key = keys.createPublicKey({
+          key: publicKey,
+          format: 'raw-public',
+          asymmetricKeyType: 'ml-kem-768',
+        });
+        const made = keys.encapsulate(key);
+        return { ciphertext: plain(made.ciphertext), secret: plain(made.sharedKey) };
+      }),
+    decapsulate: (pair, ciphertext) =>
+      refused(() =>
+        plain(keys.decapsulate(privateKey(pair, 'raw-seed', 'ml-kem-768'), ciphertext)),
+      ),
+  };
+}
+
+const crypto = nodeCrypto();
+
+/** Undefined outside Node. */
+export const nodeBackend: Backend | undefined =
+  crypto && 'encapsulate' in crypto ? build(crypto) : undefined;
