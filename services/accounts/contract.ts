@@ -2,6 +2,17 @@
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { defineContract } from '../kit/contract.ts';
+import { dnsName } from '../kit/names.ts';
+
+/**
+ * The access token (A5): JWT, RS256, `limits.accessSeconds` long. Claims: `sub` AccountId, `dev` DeviceId (number),
+ * `sid` session, `iat`, `exp`, `jti`, `iss`, `aud`; header `kid` names one of the keys that `keys` answers.
+ */
+export const accessToken = {
+  algorithm: 'RS256',
+  issuer: dnsName('accounts'),
+  audience: dnsName('gateway'),
+} as const;
 
 const kdf = v.strictObject({ memory: v.number(), passes: v.number(), lanes: v.number() });
 const tokens = v.strictObject({ access: v.string(), refresh: v.string() });
@@ -38,7 +49,12 @@ export const accounts = defineContract({
     },
     login: {
       /** `origin` is a keyed hash of the address, for attempt limits only. */
-      request: v.strictObject({ name: v.string(), auth: s.bytes(32), device: s.device, origin: s.bytes(16) }),
+      request: v.strictObject({
+        name: v.string(),
+        auth: s.bytes(32),
+        device: s.device,
+        origin: s.bytes(16),
+      }),
       answer: v.strictObject({ account: s.account, ...tokens.entries }),
       callers: ['gateway'],
     },
@@ -53,10 +69,17 @@ export const accounts = defineContract({
       callers: ['gateway'],
     },
     /** Public JWKs with their `kid`: current, next and those that recent tokens were signed with. */
-    keys: { request: s.empty, answer: v.strictObject({ keys: v.array(v.record(v.string(), v.string())) }), callers: ['gateway'] },
+    keys: {
+      request: s.empty,
+      answer: v.strictObject({ keys: v.array(v.record(v.string(), v.string())) }),
+      callers: ['gateway'],
+    },
     /** A new invite code; `expires` in Unix seconds. */
     invite: {
-      request: v.strictObject({ uses: v.pipe(s.count, v.minValue(1), v.maxValue(1000)), seconds: s.count }),
+      request: v.strictObject({
+        uses: v.pipe(s.count, v.minValue(1), v.maxValue(1000)),
+        seconds: s.count,
+      }),
       answer: v.strictObject({ invite: v.string(), expires: s.count }),
       callers: ['control'],
     },
