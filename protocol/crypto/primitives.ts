@@ -103,16 +103,15 @@ function checked(aead: Aead, nonceLength: number) {
 export function primitivesOver(backend: Backend) {
   const { hmac, randomBytes } = backend;
 
-  function kemCheck(publicKey: Uint8Array): void {
-    want(publicKey, 1184);
-    // FIPS 203 §7.2: every 12-bit coefficient of the encapsulation key is below q = 3329.
+  /** FIPS 203 §7.2: every 12-bit coefficient of the encapsulation key is below q = 3329. */
+  function kemReduced(publicKey: Uint8Array): boolean {
     for (let i = 0; i < 1152; i += 3) {
       const a = publicKey[i] ?? 0;
       const b = publicKey[i + 1] ?? 0;
       const c = publicKey[i + 2] ?? 0;
-      if ((a | ((b & 0x0f) << 8)) >= 3329 || ((b >> 4) | (c << 4)) >= 3329)
-        throw new Fault('not_canonical');
+      if ((a | ((b & 0x0f) << 8)) >= 3329 || ((b >> 4) | (c << 4)) >= 3329) return false;
     }
+    return true;
   }
 
   return {
@@ -184,6 +183,10 @@ export function primitivesOver(backend: Backend) {
       sign(pair: SigningPair, message: Uint8Array): Uint8Array {
         return backend.sign(pair, message);
       },
+      /** y < p and not of small order: the keys that `verify` accepts. */
+      isCanonical(publicKey: Uint8Array): boolean {
+        return publicKey.length === 32 && strictPoint(publicKey);
+      },
       /** Strict: S < L, canonical A and R, neither of small order, cofactorless equation. Never throws. */
       verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
         if (publicKey.length !== 32 || signature.length !== 64) return false;
@@ -201,9 +204,14 @@ export function primitivesOver(backend: Backend) {
         want(seed64, 64);
         return backend.kemFromSeed(seed64);
       },
+      /** 1,184 bytes with every coefficient reduced. */
+      isCanonical(publicKey: Uint8Array): boolean {
+        return publicKey.length === 1184 && kemReduced(publicKey);
+      },
       /** `publicKey` 1,184 bytes. Throws `not_canonical` if a coefficient is not reduced. */
       encapsulate(publicKey: Uint8Array, random?: Random): Encapsulated {
-        kemCheck(publicKey);
+        want(publicKey, 1184);
+        if (!kemReduced(publicKey)) throw new Fault('not_canonical');
         if (random !== undefined) {
           const made = ml_kem768.encapsulate(publicKey, random(32));
           return { ciphertext: made.cipherText, secret: made.sharedSecret };
