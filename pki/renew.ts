@@ -1,0 +1,55 @@
+/**
+ * A new issuing or edge CA under the same root; needs the root's passphrase. docs/decisions/023-ca-renewal.md
+ * The CA before it is kept as `previous-…`: pkid hands out the new CA's list first, and leaves only
+ * when every peer has it.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Authority, createIssuing, joinAuthority } from './ca.ts';
+import { saveRootCrl } from './first-boot.ts';
+import { pem } from './pem.ts';
+import {
+  files,
+  loadAuthority,
+  orMissing,
+  readPrivate,
+  saveAuthority,
+  writePrivate,
+} from './store.ts';
+import { unwrapKey } from './wrap.ts';
+
+/** Throws `missing`, `passphrase`, `mismatch`, or `ca_expired` when the root itself has ended. Restart pkid afterwards. */
+export async function renewIssuing(o: {
+  dir: string;
+  role: 'issuing' | 'edge';
+  passphrase: string;
+  now?: number;
+}): Promise<Authority> {
+  const now = o.now ?? Date.now();
+  const root = await loadRoot(o.dir, o.passphrase);
+  const before = await loadAuthority(o.dir, o.role);
+  const renewed = await createIssuing(root, o.role, now);
+  const other = await loadAuthority(o.dir, o.role === 'issuing' ? 'edge' : 'issuing');
+  // The certificate goes last: the pair in use is never half new.
+  await savePrevious(o.dir, before);
+  await saveRootCrl(o.dir, root, [renewed, before, other], now);
+  await saveAuthority(o.dir, renewed);
+  return renewed;
+}
+
+async function savePrevious(dir: string, { role, certificate, key }: Authority): Promise<void> {
+  const secret = key.export({ format: 'pem', type: 'pkcs8' });
+  const put = (name: string, content: string | Buffer): Promise<void> =>
+    writePrivate(join(dir, files.previous(name)), content);
+  await put(files.key(role), secret);
+  await put(files.certificate(role), pem('CERTIFICATE', certificate.raw));
+}
+
+/** The root with its key, for as long as the caller keeps it. */
+export async function loadRoot(dir: string, passphrase: string): Promise<Authority> {
+  const certificate = await readFile(join(dir, files.rootCertificate), 'utf8').catch(
+    orMissing(dir),
+  );
+  const wrapped = await readPrivate(join(dir, files.rootKey)).catch(orMissing(dir));
+  return joinAuthority('root', certificate, await unwrapKey(wrapped, passphrase));
+}

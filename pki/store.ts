@@ -1,0 +1,89 @@
+/** The pki folder on disk: 0700, its files 0600, each written whole or not at all. */
+import { createPrivateKey, randomBytes } from 'node:crypto';
+import { chmod, lstat, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Authority, joinAuthority } from './ca.ts';
+import { pem } from './pem.ts';
+import type { CaRole } from './policy.ts';
+import { Refusal } from './refusal.ts';
+
+/** Names within the pki folder. `previous` is the CA of a role before its last renewal. */
+export const files = {
+  rootCertificate: 'root.crt',
+  rootKey: 'root.key.enc',
+  rootCrl: 'root.crl',
+  issued: 'issued.log',
+  revoked: 'revoked.log',
+  certificate: (role: CaRole): string => `${role}.crt`,
+  key: (role: CaRole): string => `${role}.key`,
+  previous: (name: string): string => `previous-${name}`,
+} as const;
+
+/**
+ * Replaces a file in one step: written beside it with mode 0600, flushed, renamed, folder flushed.
+ * A reader sees the old content or the new, also after a power cut.
+ */
+export async function writePrivate(path: string, content: string | Uint8Array): Promise<void> {
+  const draft = `${path}.${randomBytes(6).toString('hex')}.draft`;
+  try {
+    const handle = await open(draft, 'wx', 0o600);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await unlink(draft).catch(() => undefined);
+    throw error;
+  }
+  await using folder = await open(dirname(path), 'r');
+  await folder.sync();
+}
+
+/** Reads a file that only its owner may read. Throws `open_file`, `foreign_file`. */
+export async function readPrivate(path: string): Promise<Buffer> {
+  await checkPrivate(path);
+  return readFile(path);
+}
+
+/** Throws unless the file or folder is ours, no link, and closed to everybody else. */
+export async function checkPrivate(path: string): Promise<void> {
+  const { mode, uid } = await lstat(path);
+  if (uid !== process.getuid?.()) throw new Refusal('foreign_file', path);
+  if ((mode & 0o077) !== 0) throw new Refusal('open_file', path);
+}
+
+/** Makes the folder 0700, or checks that it is. */
+export async function privateFolder(path: string): Promise<void> {
+  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (made !== undefined) await chmod(path, 0o700);
+  await checkPrivate(path);
+}
+
+export async function saveAuthority(dir: string, authority: Authority): Promise<void> {
+  const { role, certificate, key } = authority;
+  const secret = key.export({ format: 'pem', type: 'pkcs8' });
+  await writePrivate(join(dir, files.key(role)), secret);
+  await writePrivate(join(dir, files.certificate(role)), pem('CERTIFICATE', certificate.raw));
+}
+
+/** @param rename maps file names, to load the `previous` CA. Throws `missing`, `mismatch`, `open_file`. */
+export async function loadAuthority(
+  dir: string,
+  role: 'issuing' | 'edge',
+  rename = (name: string): string => name,
+): Promise<Authority> {
+  const key = await readPrivate(join(dir, rename(files.key(role)))).catch(orMissing(dir));
+  const certificate = await readFile(join(dir, rename(files.certificate(role))), 'utf8').catch(
+    orMissing(dir),
+  );
+  return joinAuthority(role, certificate, createPrivateKey(key));
+}
+
+export const orMissing =
+  (dir: string) =>
+  (error: NodeJS.ErrnoException): never => {
+    throw error.code === 'ENOENT' ? new Refusal('missing', dir, { cause: error }) : error;
+  };
