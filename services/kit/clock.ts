@@ -5,3 +5,5 @@ export interface Clock {
 }
 
 export const systemClock: Clock = { now: () => Date.now() };
+
+export const unixSeconds = (clock: Clock): number => Math.floor(clock.now() / 1000);

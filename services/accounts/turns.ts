@@ -1,0 +1,55 @@
+/**
+ * Turns at scarce work: at most `lanes` jobs run at once, those who wait are served round-robin by
+ * who asks, so that one who floods waits behind himself. docs/protocol/accounts.md §3
+ */
+import { Fault } from '@island/protocol/wire/fault.ts';
+
+export interface Turns {
+  /** Runs `work` when it is the asker's turn. `unavailable` when too much waits already. */
+  take<T>(asker: string, work: () => Promise<T>): Promise<T>;
+}
+
+export interface TurnLimits {
+  lanes: number;
+  /** Jobs that may wait, of all and of one asker. */
+  waiting: number;
+  waitingEach: number;
+}
+
+export function createTurns(limits: TurnLimits): Turns {
+  // A map keeps the order of insertion: the asker served last goes to the end.
+  const queues = new Map<string, (() => Promise<void>)[]>();
+  let waiting = 0;
+  let running = 0;
+
+  function next(): void {
+    const first = queues.entries().next();
+    if (first.done === true || running >= limits.lanes) return;
+    const [asker, queue] = first.value;
+    const job = queue.shift();
+    queues.delete(asker);
+    if (queue.length > 0) queues.set(asker, queue);
+    if (job === undefined) return;
+    waiting -= 1;
+    running += 1;
+    void job().finally(() => {
+      running -= 1;
+      next();
+    });
+  }
+
+  return {
+    take(asker, work) {
+      const queue = queues.get(asker) ?? [];
+      if (waiting >= limits.waiting || queue.length >= limits.waitingEach) {
+        return Promise.reject(new Fault('unavailable'));
+      }
+      return new Promise((resolve, reject) => {
+        queue.push(() => work().then(resolve, reject));
+        queues.set(asker, queue);
+        waiting += 1;
+        next();
+      });
+    },
+  };
+}
