@@ -1,0 +1,103 @@
+/**
+ * One connection to NATS, from its handshake to its end. It never reconnects: the bus builds a new
+ * one, with the credentials of that moment. docs/architecture.md §4
+ */
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { connect, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { clientOptions, type Identity } from './mtls.ts';
+
+export interface Link {
+  /** Resolves when the connection has ended, whoever ended it. */
+  readonly ended: Promise<void>;
+  /** Calls awaiting their answer and handlers at work on this connection. */
+  busy: number;
+  publish(subject: string, payload: Uint8Array): void;
+  /** @throws Fault `unavailable`: nobody answers there, the time is over, or the connection ended */
+  request(subject: string, payload: Uint8Array, milliseconds: number): Promise<Uint8Array>;
+  /** `receive` must not throw; an error is told by NATS, such as a refused permission. */
+  subscribe(
+    subject: string,
+    queue: string,
+    receive: (message: Msg) => void,
+    refused: () => void,
+  ): Subscription;
+  /** Resolves after the server has seen all that was sent before. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface LinkOptions {
+  port: number;
+  identity: Identity;
+}
+
+/** @throws whatever kept it from connecting */
+export async function openLink({ port, identity }: LinkOptions): Promise<Link> {
+  const tls = { handshakeFirst: true, ...clientOptions(identity, 'nats') };
+  const connection: NatsConnection = await connect({
+    servers: `tls://127.0.0.1:${port}`,
+    name: identity.name,
+    inboxPrefix: `_INBOX.${identity.name}`,
+    tls: tls as NonNullable<Parameters<typeof connect>[0]>['tls'] & object,
+    reconnect: false,
+    timeout: 3000,
+    pingInterval: 5000,
+    maxPingOut: 2,
+    noAsyncTraces: true,
+    resolve: false,
+  });
+  return new NatsLink(connection);
+}
+
+class NatsLink implements Link {
+  readonly ended: Promise<void>;
+  busy = 0;
+  readonly #connection: NatsConnection;
+  readonly #lost: Promise<never>;
+
+  constructor(connection: NatsConnection) {
+    this.#connection = connection;
+    this.ended = connection.closed().then(() => undefined);
+    this.#lost = this.ended.then(() => {
+      throw new Fault('unavailable');
+    });
+    this.#lost.catch(() => undefined);
+  }
+
+  publish(subject: string, payload: Uint8Array): void {
+    this.#connection.publish(subject, payload);
+  }
+
+  async request(subject: string, payload: Uint8Array, milliseconds: number): Promise<Uint8Array> {
+    this.busy++;
+    try {
+      const asked = this.#connection.request(subject, payload, { timeout: milliseconds });
+      const message = await Promise.race([asked, this.#lost]);
+      return message.data;
+    } catch (cause) {
+      throw cause instanceof Fault ? cause : new Fault('unavailable', undefined, { cause });
+    } finally {
+      this.busy--;
+    }
+  }
+
+  subscribe(
+    subject: string,
+    queue: string,
+    receive: (message: Msg) => void,
+    refused: () => void,
+  ): Subscription {
+    return this.#connection.subscribe(subject, {
+      queue,
+      callback: (error, message) => (error === null ? receive(message) : refused()),
+    });
+  }
+
+  flush(): Promise<void> {
+    return Promise.race([this.#connection.flush(), this.#lost]);
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close().catch(() => undefined);
+  }
+}
