@@ -1,5 +1,5 @@
 /**
- * How often one address may try one name: a counter for each pair, so that nobody can lock out
+ * How often one address may try one name: a bucket for each pair, so that nobody can lock out
  * somebody who signs in from elsewhere. docs/protocol/accounts.md §3
  */
 import { createHmac } from 'node:crypto';
@@ -10,55 +10,55 @@ import type { Cache } from '../kit/cache.ts';
 import type { Clock } from '../kit/clock.ts';
 
 export interface Attempts {
-  /** Counts one attempt. Throws `rate_limited` with the seconds to wait. */
+  /** Takes one attempt. Throws `rate_limited` with the seconds until the next. */
   admit(name: string, origin: Uint8Array): Promise<void>;
   /** A success: the pair begins anew. */
   forgive(name: string, origin: Uint8Array): Promise<void>;
 }
 
-/** After `signInAttempts` at once, one every `signInRefillSeconds` in the long run. */
-const windowSeconds = limits.signInAttempts * limits.signInRefillSeconds;
-/** Pairs counted in the process; the oldest go first. */
+const { signInAttempts, signInRefillSeconds } = limits;
+/** A bucket that was empty is full again after this long. */
+const windowSeconds = signInAttempts * signInRefillSeconds;
+/** What a bucket lets through within one window at most: it full, and its refill. Redis holds a restarted process to it. */
+const mostInWindow = 2 * signInAttempts;
+/** Pairs kept in the process; the one tried longest ago goes first. */
 const pairs = 50_000;
 
 /** @param secret 32 bytes: Redis sees keyed hashes only, neither names nor who tried them. */
 export function createAttempts(cache: Cache, clock: Clock, secret: Uint8Array): Attempts {
-  const counters = new Map<string, { count: number; until: number }>();
+  const buckets = new Map<string, { left: number; at: number }>();
 
   const keyOf = (name: string, origin: Uint8Array): string =>
     base64url(createHmac('sha256', secret).update(origin).update(name).digest().subarray(0, 16));
 
-  function countHere(key: string): number {
-    const now = clock.now();
-    const kept = counters.get(key);
-    const counter =
-      kept !== undefined && kept.until > now
-        ? kept
-        : { count: 0, until: now + windowSeconds * 1000 };
-    counter.count += 1;
-    counters.delete(key);
-    counters.set(key, counter);
-    const oldest = counters.keys().next();
-    if (counters.size > pairs && oldest.done !== true) counters.delete(oldest.value);
-    return counter.count;
+  function take(key: string): void {
+    const at = clock.now();
+    const kept = buckets.get(key) ?? { left: signInAttempts, at };
+    const refilled = Math.max(0, at - kept.at) / (signInRefillSeconds * 1000);
+    const left = Math.min(signInAttempts, kept.left + refilled);
+    buckets.delete(key);
+    buckets.set(key, { left: left < 1 ? left : left - 1, at });
+    const [oldest] = buckets.keys();
+    if (buckets.size > pairs && oldest !== undefined) buckets.delete(oldest);
+    if (left < 1) refuse(Math.ceil((1 - left) * signInRefillSeconds));
   }
 
   return {
     async admit(name, origin) {
       const key = keyOf(name, origin);
-      let count = countHere(key);
-      if (count <= limits.signInAttempts) {
-        // Without Redis the counter of this process alone decides: never an open door.
-        count = Math.max(count, await cache.count(`signin:${key}`, windowSeconds).catch(() => 0));
-      }
-      if (count > limits.signInAttempts) {
-        throw new Fault('rate_limited', { seconds: limits.signInRefillSeconds });
-      }
+      take(key);
+      // Without Redis the buckets of this process alone decide: never an open door.
+      const inWindow = await cache.count(`sign-in:${key}`, windowSeconds).catch(() => 0);
+      if (inWindow > mostInWindow) refuse(windowSeconds);
     },
     async forgive(name, origin) {
       const key = keyOf(name, origin);
-      counters.delete(key);
-      await cache.remove(`signin:${key}`).catch(() => undefined);
+      buckets.delete(key);
+      await cache.remove(`sign-in:${key}`).catch(() => undefined);
     },
   };
+}
+
+function refuse(seconds: number): never {
+  throw new Fault('rate_limited', { seconds });
 }

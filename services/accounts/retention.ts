@@ -31,7 +31,10 @@ async function settle(store: AccountsStore, bus: Bus, now: number): Promise<void
     const id = accountId(account);
     const devices = await devicesOf(bus, id).catch(faultOnly);
     if (devices === undefined) return;
-    await store.write((db) => (devices.length > 0 ? activate(db, id) : release(db, id, before)));
+    await store.write(async (db) => {
+      if (devices.length > 0) await activate(db, id);
+      else await release(db, id, before);
+    });
   }
 }
 

@@ -3,13 +3,13 @@
  * same answer after the same work. docs/protocol/accounts.md §3
  */
 import { createHmac } from 'node:crypto';
-import { type KdfParameters, kdfFloor } from '@island/protocol/crypto/password.ts';
+import { kdfFloor } from '@island/protocol/crypto/password.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId, type DeviceId } from '@island/protocol/wire/ids.ts';
 import { base64url, hex } from '@island/protocol/wire/text.ts';
 import { directory } from '../directory/contract.ts';
 import type { Bus } from '../kit/bus.ts';
-import type { CallRequest } from '../kit/contract.ts';
+import type { CallAnswer, CallRequest } from '../kit/contract.ts';
 import type { Attempts } from './attempts.ts';
 import type { accounts } from './contract.ts';
 import type { AccountsStore } from './database.ts';
@@ -28,8 +28,10 @@ export interface SignIn {
 }
 
 /** 16 bytes that a name alone decides. */
-const invent = (secret: Uint8Array, purpose: 'salt' | 'account', name: string): Uint8Array =>
-  createHmac('sha256', secret).update(`${purpose}\0${name}`).digest().subarray(0, 16);
+const invent = (secret: Uint8Array, purpose: 'salt' | 'account', name: string) =>
+  new Uint8Array(
+    createHmac('sha256', secret).update(`${purpose}\0${name}`).digest().subarray(0, 16),
+  );
 
 async function findActive(store: AccountsStore, name: string): Promise<Person | undefined> {
   const person = await findByName(store.read, name);
@@ -39,7 +41,7 @@ async function findActive(store: AccountsStore, name: string): Promise<Person | 
 export async function prelogin(
   { store, invention }: SignIn,
   name: string,
-): Promise<{ salt: Uint8Array; kdf: KdfParameters }> {
+): Promise<CallAnswer<typeof accounts, 'prelogin'>> {
   const invented = invent(invention, 'salt', name);
   const person = await findActive(store, name);
   if (person === undefined) return { salt: invented, kdf: { ...kdfFloor } };
