@@ -67,7 +67,8 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
 
 /** An Ed25519 point that PI/1 accepts: y < p and not of small order. */
 function strictPoint(encoded: Uint8Array): boolean {
-  const y = encoded.slice(0, 32);
+  // Not `slice`: on a Buffer that is a view, and the caller's key would lose its sign bit.
+  const y = Uint8Array.from(encoded.subarray(0, 32));
   y[31] = (y[31] ?? 0) & 0x7f;
   return below(y, fieldPrime) && !smallOrderY.some((small) => equal(small, y));
 }

@@ -4,7 +4,8 @@
  */
 import { Fault } from './fault.ts';
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+// ignoreBOM: a byte order mark is text like any other; dropping it would give one text two encodings.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** Appends fields; grows as needed. */
@@ -72,7 +73,9 @@ export class Writer {
     return this.u32(bytes.length).raw(bytes);
   }
 
+  /** Throws `malformed` for a lone surrogate: UTF-8 has no spelling for it. */
   text16(text: string): this {
+    if (!text.isWellFormed()) throw new Fault('malformed');
     return this.var16(encoder.encode(text));
   }
 
@@ -88,8 +91,10 @@ export class Reader {
   #at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const { buffer, byteOffset, byteLength } = bytes;
+    // Views of a Buffer would be Buffers, whose `slice` does not copy.
+    this.#bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    this.#view = new DataView(buffer, byteOffset, byteLength);
   }
 
   #take(count: number): number {

@@ -35,8 +35,15 @@ export const limits = {
   /** One-time prekeys in one batch; replenish below `batchLow`. */
   batchSize: 100,
   batchLow: 30,
-  /** Devices of one account. */
+  /** Days from making a signed or last-resort prekey to the next, at most from making to expiry, and for which its private half outlives its replacement. */
+  prekeyRotationDays: 7,
+  prekeyDays: 90,
+  prekeyKeptDays: 14,
+  /** Devices of one account, and removed devices that its list still names. */
   devices: 16,
+  revokedDevices: 64,
+  /** UTF-8 bytes of the text of one direct message. */
+  textBytes: 8_000,
   /** Access token life, refresh token life, seconds (A5). */
   accessSeconds: 900,
   refreshSeconds: 604_800,

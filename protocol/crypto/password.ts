@@ -1,0 +1,73 @@
+/**
+ * What a password becomes before it leaves the client (A1). docs/protocol/accounts.md §3
+ *
+ *     mk   = Argon2id(NFKC(password), salt 16, memory, passes, lanes, version 0x13, 32 bytes)
+ *     auth = HKDF(salt = empty, mk, "PI/1/pw/auth", 32)    sent to the island
+ *     wrap = HKDF(salt = empty, mk, "PI/1/pw/wrap", 32)    stays here: wraps the device's own storage
+ */
+import { utf8Bytes } from '../wire/bytes.ts';
+import { Fault } from '../wire/fault.ts';
+import { hkdf } from './primitives.ts';
+
+/** Argon2id parameters: `memory` in KiB. */
+export interface KdfParameters {
+  memory: number;
+  passes: number;
+  lanes: number;
+}
+
+/** What new accounts use, and the least that a client may be talked into. */
+export const kdfFloor: Readonly<KdfParameters> = { memory: 65_536, passes: 3, lanes: 1 };
+
+/** The most that a client lets an island ask for: more would be a way to stop the client. */
+export const kdfCeiling: Readonly<KdfParameters> = { memory: 1_048_576, passes: 16, lanes: 4 };
+
+/** Answers 32 bytes of Argon2id, version 0x13. The client and the vectors each bring their own. */
+export type Argon2id = (
+  password: Uint8Array,
+  salt: Uint8Array,
+  parameters: KdfParameters,
+) => Promise<Uint8Array>;
+
+const fields = ['memory', 'passes', 'lanes'] as const;
+const none = new Uint8Array(0);
+
+/** Bytes of a password, at most. */
+const passwordBytes = 1024;
+
+/**
+ * Throws `kdf_too_weak` if a parameter lies below the floor or below what this client has used with
+ * this account before (`pinned`): an island that lowers them wants an easier hash to guess. Throws
+ * `malformed` above the ceiling.
+ */
+export function checkKdf(offered: KdfParameters, pinned: KdfParameters = kdfFloor): void {
+  for (const field of fields) {
+    const value = offered[field];
+    if (!Number.isInteger(value) || value > kdfCeiling[field]) throw new Fault('malformed');
+    if (value < kdfFloor[field] || value < pinned[field]) throw new Fault('kdf_too_weak');
+  }
+}
+
+/**
+ * `password` as a person typed it: two spellings of the same characters give the same hash. `salt` is
+ * 16 bytes. Throws what `checkKdf` throws, `malformed` for an empty or over-long password.
+ */
+export async function hashPassword(
+  password: string,
+  salt: Uint8Array,
+  parameters: KdfParameters,
+  argon2id: Argon2id,
+  pinned?: KdfParameters,
+): Promise<{ auth: Uint8Array; wrap: Uint8Array }> {
+  checkKdf(parameters, pinned);
+  if (salt.length !== 16 || !password.isWellFormed()) throw new Fault('malformed');
+  const bytes = utf8Bytes(password.normalize('NFKC'));
+  if (bytes.length === 0 || bytes.length > passwordBytes) throw new Fault('malformed');
+  const mk = await argon2id(bytes, salt, parameters);
+  bytes.fill(0);
+  if (mk.length !== 32) throw new Fault('internal');
+  const auth = hkdf(none, mk, 'PI/1/pw/auth', 32);
+  const wrap = hkdf(none, mk, 'PI/1/pw/wrap', 32);
+  mk.fill(0);
+  return { auth, wrap };
+}
