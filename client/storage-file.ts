@@ -138,9 +138,11 @@ class SqliteStorage implements FileStorage {
     );
     for (const { namespace, key, bytes } of batch.put ?? [])
       put.run(namespace, key, version, bytes);
-    const keys = (batch.append ?? []).map(({ namespace, bytes }) => {
+    const keys = (batch.append ?? []).map(({ namespace, bytes, beside = [] }) => {
       const key = appendedKey(this.#next(`append ${namespace}`));
-      put.run(namespace, key, version, bytes);
+      for (const row of [{ namespace, bytes }, ...beside]) {
+        put.run(row.namespace, key, version, row.bytes);
+      }
       return key;
     });
     return { version, keys };

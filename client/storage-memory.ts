@@ -43,11 +43,13 @@ export function memoryStorage(): Storage {
     for (const { namespace, key, bytes } of batch.put ?? []) {
       cells(namespace).set(key, { bytes: bytes.slice(), version });
     }
-    const keys = (batch.append ?? []).map(({ namespace, bytes }) => {
+    const keys = (batch.append ?? []).map(({ namespace, bytes, beside = [] }) => {
       const number = (counters.get(namespace) ?? 0) + 1;
       counters.set(namespace, number);
       const key = appendedKey(number);
-      cells(namespace).set(key, { bytes: bytes.slice(), version });
+      for (const row of [{ namespace, bytes }, ...beside]) {
+        cells(row.namespace).set(key, { bytes: row.bytes.slice(), version });
+      }
       return key;
     });
     return { version, keys };

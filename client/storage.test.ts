@@ -91,7 +91,9 @@ for (const [kind, open] of kinds) {
     async (t) => {
       await using storage = open(t);
       const log = (value: string) => ({ namespace: 'log', bytes: utf8Bytes(value) });
-      const { keys } = await storage.commit({ append: [log('1'), log('2')] });
+      const beside = [{ namespace: 'queue', bytes: utf8Bytes('q') }];
+      const { keys } = await storage.commit({ append: [{ ...log('1'), beside }, log('2')] });
+      t.equal(text((await storage.read('queue', keys[0] ?? ''))?.bytes), 'q', 'one key for both');
       await storage.commit({ remove: keys.map((key) => ({ namespace: 'log', key })) });
       const later = await storage.commit({ append: [log('3')] });
       t.ok((later.keys[0] ?? '') > (keys[1] ?? ''));

@@ -1,6 +1,6 @@
 /**
  * Where a client keeps what it must not forget: rows of bytes under a namespace and a key.
- * docs/architecture.md §6. Two implementations (file, memory) pass one behaviour test.
+ * docs/architecture.md §5. Two implementations (file, memory) pass one behaviour test.
  *
  * Invariant: `commit` is all or nothing and durable when it resolves. Several processes may use one
  * storage; what one of them computed from a row it commits with that row's version expected, so that
@@ -18,10 +18,17 @@ export interface Row {
 export interface Batch {
   put?: readonly { namespace: string; key: string; bytes: Uint8Array }[];
   /** Rows under keys that the storage gives out: ascending, 16 digits, never given twice. */
-  append?: readonly { namespace: string; bytes: Uint8Array }[];
+  append?: readonly Append[];
   remove?: readonly { namespace: string; key: string }[];
   /** What the rows must be for the batch to hold; version 0 says that there is no such row. */
   expect?: readonly { namespace: string; key: string; version: number }[];
+}
+
+export interface Append {
+  namespace: string;
+  bytes: Uint8Array;
+  /** Rows in other namespaces under the key that this one is given. */
+  beside?: readonly { namespace: string; bytes: Uint8Array }[];
 }
 
 export interface Commit {

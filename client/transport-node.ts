@@ -1,0 +1,157 @@
+/**
+ * The transport of Node: undici over TLS that trusts one root certificate and nothing else, with the
+ * host name checked. docs/protocol/http.md §1
+ *
+ * Two pools of connections. The one for sealed sending keeps no TLS sessions and no cookies, so the
+ * island sees nothing that joins it to the other.
+ */
+
+import { limits } from '@island/protocol/wire/limits.ts';
+import { sendPath } from '@island/protocol/wire/routes.ts';
+import { Agent, type Dispatcher, request as undiciRequest, WebSocket } from 'undici';
+import type { Pinned } from './platform.ts';
+import { Problem } from './problem.ts';
+import type { HttpAnswer, Socket, Transport } from './transport.ts';
+
+/** Milliseconds. */
+const timeouts = { connect: 10_000, answer: 30_000 };
+/** The largest answer: 32 bundles with their one-time prekeys. */
+const answerBytes = 1_048_576;
+
+export function nodeTransport({ address, root }: Pinned): Transport {
+  const common = {
+    allowH2: false,
+    headersTimeout: timeouts.answer,
+    bodyTimeout: timeouts.answer,
+    maxResponseSize: answerBytes,
+  };
+  const tls = { ca: root, timeout: timeouts.connect, minVersion: 'TLSv1.2' as const };
+  const session = new Agent({ ...common, connect: tls, connections: 4 });
+  const sealed = new Agent({
+    ...common,
+    connect: { ...tls, maxCachedSessions: 0 },
+    connections: 4,
+  });
+  const sockets = new Agent({ connect: tls });
+
+  async function ask(agent: Agent, options: Dispatcher.RequestOptions): Promise<HttpAnswer> {
+    try {
+      const answer = await undiciRequest(address + options.path, { ...options, dispatcher: agent });
+      const body = new Uint8Array(await answer.body.arrayBuffer());
+      const after = Number(answer.headers['retry-after'] ?? Number.NaN);
+      return { status: answer.statusCode, retryAfter: after >= 0 ? after : undefined, body };
+    } catch (error) {
+      if (options.signal instanceof AbortSignal) options.signal.throwIfAborted();
+      throw connectionProblem(address, error);
+    }
+  }
+
+  return {
+    address,
+    request: ({ method, path, body, token, signal }) =>
+      ask(session, {
+        method,
+        path,
+        headers: {
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        },
+        ...(body !== undefined && { body }),
+        ...(signal && { signal }),
+      }),
+    send: (body, signal) =>
+      ask(sealed, {
+        method: 'POST',
+        path: sendPath,
+        headers: { 'content-type': 'application/octet-stream' },
+        body,
+        ...(signal && { signal }),
+      }),
+    socket: (path, signal) => openSocket(address, path, sockets, signal),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([session.destroy(), sealed.destroy(), sockets.destroy()]);
+    },
+  };
+}
+
+function openSocket(
+  address: string,
+  path: string,
+  agent: Agent,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  signal?.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = new WebSocket(address.replace(/^https/, 'wss') + path, { dispatcher: agent });
+  socket.binaryType = 'arraybuffer';
+  const waiting: Uint8Array[] = [];
+  let wake: (() => void) | undefined;
+  let ended = false;
+  let code = 1006;
+
+  const end = () => {
+    ended = true;
+    wake?.();
+  };
+  const onAbort = () => {
+    end();
+    socket.close();
+  };
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const connecting = setTimeout(() => socket.close(), timeouts.connect);
+
+  async function* frames(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const next = waiting.shift();
+      if (next) yield next;
+      else if (ended) return;
+      else
+        await new Promise<void>((woken) => {
+          wake = woken;
+        });
+    }
+  }
+
+  socket.addEventListener('open', () => {
+    clearTimeout(connecting);
+    resolve({
+      send: (frame) => socket.send(frame.slice()),
+      close: onAbort,
+      frames: frames(),
+      get code() {
+        return code;
+      },
+    });
+  });
+  socket.addEventListener('message', ({ data }) => {
+    // Text and oversize frames are not of this protocol.
+    if (!(data instanceof ArrayBuffer) || data.byteLength > limits.frameBytes * 2) return onAbort();
+    waiting.push(new Uint8Array(data));
+    wake?.();
+  });
+  socket.addEventListener('error', ({ error }) => {
+    reject(connectionProblem(address, error));
+    end();
+  });
+  socket.addEventListener('close', (event) => {
+    clearTimeout(connecting);
+    signal?.removeEventListener('abort', onAbort);
+    code = event.code;
+    reject(signal?.aborted ? signal.reason : connectionProblem(address, undefined));
+    end();
+  });
+  return promise;
+}
+
+/** OpenSSL's and Node's names for a certificate that the pinned root does not vouch for. */
+const untrusted =
+  /^(?:ERR_TLS_CERT_ALTNAME_INVALID|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|ERR_TLS_PINNED)/;
+
+export function connectionProblem(address: string, error: unknown): Problem {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && untrusted.test(cause.code)) {
+      return new Problem('untrusted', { address }, { cause: error });
+    }
+  }
+  return new Problem('unreachable', { address }, { cause: error });
+}
