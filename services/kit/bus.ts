@@ -179,9 +179,11 @@ class NatsBus implements Bus {
     if (!keyForm.test(key)) throw new Fault('malformed');
     decode(shape.payload, payload);
     const event = { subject: eventSubject(contract, name, key), payload: toBytes(payload) };
-    if (this.#link !== undefined) return this.#link.publish(event.subject, event.payload);
-    if (this.#unsent.length >= keptBack) this.#unsent.shift();
-    this.#unsent.push(event);
+    if (this.#link !== undefined) this.#link.publish(event.subject, event.payload);
+    else {
+      if (this.#unsent.length >= keptBack) this.#unsent.shift();
+      this.#unsent.push(event);
+    }
   }
 
   subscribe<C extends Contract, N extends EventName<C>>(
