@@ -47,7 +47,6 @@ export const faults = {
   list_broken: row(409, 4409, 'This device list does not follow from the one known before. Do not trust it; ask the person by another way.'),
   identity_changed: row(409, 4409, "The person's identity key was replaced. Compare safety numbers with them before you go on."),
   prekey_expired: row(409, 4409, 'The keys that this device left on the island have expired. It must come online once before it can be written to.'),
-  undecryptable: row(400, 4400, 'This message cannot be opened with the keys of this device.'),
   mailbox_full: row(507, 4507, "The recipient's mailbox is full. Try again when they have been online."),
   storage_full: row(507, 4507, "The island's disk is full. Its operator must make room; nothing was stored."),
   rate_limited: row(429, 4429, 'Too many requests. Wait for the time stated and try again.'),
