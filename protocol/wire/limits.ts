@@ -17,6 +17,9 @@ export const limits = {
   envelopeBytes: 16_000,
   /** Envelopes waiting in one mailbox. */
   mailboxEnvelopes: 10_000,
+  /** Days after which an undelivered envelope is deleted, and for which the id of one that is gone is remembered. */
+  envelopeDays: 30,
+  tombstoneDays: 7,
   /** Envelopes sent to a socket and not yet acknowledged. */
   socketWindow: 128,
   /** Seconds a socket may stay open before its HELLO. */
@@ -24,6 +27,9 @@ export const limits = {
   /** `POST /v1/send` requests a second, and burst, from one address. */
   sendsPerSecond: 300,
   sendsBurst: 600,
+  /** All other requests a second, and burst, from one address. */
+  requestsPerSecond: 50,
+  requestsBurst: 500,
   /** Characters of a person's name: `^[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?$`. */
   nameCharacters: 32,
   /** Sign-in attempts for one account and address, then one every `signInRefillSeconds`. */

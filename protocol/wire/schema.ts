@@ -7,13 +7,16 @@ import { Fault } from './fault.ts';
 import { accountId, deviceId, envelopeId, personName } from './ids.ts';
 import { fromBase64url } from './text.ts';
 
+/** Any view of bytes, also a Node Buffer. */
+const anyBytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array);
+
 /** Bytes of exactly `length`, as bytes. */
 export const bytes = (length: number) =>
-  v.pipe(v.instance(Uint8Array), v.check((value) => value.length === length));
+  v.pipe(anyBytes, v.check((value) => value.length === length));
 
 /** Bytes of at most `max`, as bytes. */
 export const bytesUpTo = (max: number) =>
-  v.pipe(v.instance(Uint8Array), v.check((value) => value.length <= max));
+  v.pipe(anyBytes, v.check((value) => value.length <= max));
 
 /** Bytes of exactly `length`, as base64url text; decodes to bytes. */
 export const text64 = (length: number) =>

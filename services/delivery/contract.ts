@@ -33,10 +33,16 @@ export const delivery = defineContract({
       callers: ['gateway'],
     },
     /** Forgets everything up to `seq`. */
-    ack: { request: v.strictObject({ ...mailbox, seq: s.count }), answer: s.empty, callers: ['gateway'] },
+    ack: {
+      request: v.strictObject({ ...mailbox, seq: s.count }),
+      answer: s.empty,
+      callers: ['gateway'],
+    },
   },
   events: {
     /** key: DeviceKey. An envelope was committed; listeners who miss one notice the gap in `seq` and ask `since`. */
     mail: { payload: stored, listeners: ['gateway'] },
+    /** key: `all`. The service or its bus came back: events may be missing, so listeners ask `since`. */
+    resumed: { payload: s.empty, listeners: ['gateway'] },
   },
 });

@@ -1,0 +1,139 @@
+/**
+ * Mailboxes: sealed envelopes by device and sequence number, until they are acknowledged.
+ * docs/protocol/dm.md §7
+ */
+import { Fault } from '@island/protocol/wire/fault.ts';
+import {
+  type AccountId,
+  type DeviceId,
+  type EnvelopeId,
+  envelopeId,
+} from '@island/protocol/wire/ids.ts';
+import type { Bus } from '../kit/bus.ts';
+import type { Clock } from '../kit/clock.ts';
+import { groupCommit } from '../kit/group-commit.ts';
+import type { Store } from '../kit/store.ts';
+import { delivery } from './contract.ts';
+import type { Recipients } from './recipients.ts';
+import type { schema } from './schema.ts';
+import { apply, type Envelope, isRepeated, type Mail, mailboxOf, type Write } from './writes.ts';
+
+export interface Put {
+  account: AccountId;
+  /** Epoch of the device list that the sender addressed. */
+  epoch: number;
+  envelopes: readonly Envelope[];
+}
+
+export interface Page {
+  /** The newest `seq` ever given. */
+  head: number;
+  envelopes: { seq: number; id: EnvelopeId; body: Uint8Array }[];
+}
+
+export interface Mailboxes {
+  /**
+   * Resolves once every envelope is on the disk; then listeners are told. An id that its mailbox
+   * accepted before stores nothing and succeeds.
+   * @throws stale_devices, mailbox_full, storage_full, unavailable: nothing of the put was stored
+   */
+  put(put: Put): Promise<void>;
+  /** Envelopes with `seq > after`, ascending: at most `count`, and what fits one answer on the bus. */
+  since(account: AccountId, device: DeviceId, after: number, count: number): Promise<Page>;
+  /** Deletes everything up to `seq`. */
+  ack(account: AccountId, device: DeviceId, seq: number): Promise<void>;
+  /** The same for a mailbox as it is stored. */
+  forget(mailbox: Uint8Array, seq: number): Promise<void>;
+}
+
+export type DeliveryStore = Store<typeof schema>;
+
+/** Bytes of envelopes in one answer, of the 512 KiB that it may have. */
+const pageBytes = 480 * 1024;
+/** CBOR around one envelope's body: names, `seq`, `id`, lengths. */
+const wrapBytes = 80;
+
+/** Days since 1970-01-01 UTC. */
+export const dayOf = (clock: Clock): number => Math.floor(clock.now() / 86_400_000);
+
+export function openMailboxes(parts: {
+  store: DeliveryStore;
+  bus: Bus;
+  recipients: Recipients;
+  clock: Clock;
+}): Mailboxes {
+  const { store, bus, recipients, clock } = parts;
+  const writes = groupCommit<typeof schema, Write, readonly Mail[]>(store, {
+    apply: (group, _db, sql) => apply(group, sql, dayOf(clock)),
+    mostWaiting: 4096,
+  });
+  const forget = async (mailbox: Uint8Array, seq: number): Promise<void> => {
+    await writes.add({ kind: 'forget', mailbox, seq });
+  };
+
+  return {
+    async put({ account, epoch, envelopes }) {
+      const write = { kind: 'put', account, envelopes } as const;
+      try {
+        await recipients.check(
+          account,
+          epoch,
+          envelopes.map(({ device }) => device),
+        );
+      } catch (error) {
+        // The list changed between a put and its repetition: what was right then is answered as then.
+        const stale = error instanceof Fault && error.code === 'stale_devices';
+        if (stale && (await isRepeated(write, store))) return;
+        throw error;
+      }
+      for (const { mailbox, ...mail } of await writes.add(write)) {
+        bus.publish(delivery, 'mail', mailbox, mail);
+      }
+    },
+
+    since: (account, device, after, count) => page(store, mailboxOf(account, device), after, count),
+    ack: (account, device, seq) => forget(mailboxOf(account, device), seq),
+    forget,
+  };
+}
+
+async function page(
+  store: DeliveryStore,
+  mailbox: Buffer,
+  after: number,
+  count: number,
+): Promise<Page> {
+  // `head` is read first: whatever it counts that still waits is in the rows read after it.
+  const [box] = await store.rows<{ head: number; floor: number }>(
+    'SELECT head, floor FROM mailboxes WHERE mailbox = ?',
+    [mailbox],
+  );
+  if (box === undefined) return { head: 0, envelopes: [] };
+  const { head } = box;
+  if (head === box.floor || head <= after) return { head, envelopes: [] };
+  const sizes = await store.rows<{ seq: number; size: number }>(
+    'SELECT seq, length(body) AS size FROM envelopes WHERE mailbox = ? AND seq > ? ORDER BY seq LIMIT ?',
+    [mailbox, after, count],
+  );
+  const rows = await store.rows<{ seq: number; id: Buffer; body: Buffer }>(
+    'SELECT seq, id, body FROM envelopes WHERE mailbox = ? AND seq > ? AND seq <= ? ORDER BY seq',
+    [mailbox, after, lastThatFits(sizes)],
+  );
+  const envelopes = rows.map(({ seq, id, body }) => ({
+    seq,
+    id: envelopeId(id.toString('hex')),
+    body,
+  }));
+  return { head: Math.max(head, envelopes.at(-1)?.seq ?? 0), envelopes };
+}
+
+function lastThatFits(sizes: readonly { seq: number; size: number }[]): number {
+  let last = 0;
+  let total = 0;
+  for (const { seq, size } of sizes) {
+    total += size + wrapBytes;
+    if (total > pageBytes) break;
+    last = seq;
+  }
+  return last;
+}

@@ -1,0 +1,133 @@
+/**
+ * Which devices a put must address: the directory's lists, cached. A put that does not match is
+ * refused only after the directory was asked afresh. docs/protocol/dm.md §6
+ */
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
+import { directory } from '../directory/contract.ts';
+import type { Bus } from '../kit/bus.ts';
+import type { Clock } from '../kit/clock.ts';
+
+interface DeviceList {
+  epoch: number;
+  devices: ReadonlySet<DeviceId>;
+}
+
+interface Cached extends DeviceList {
+  /** When the directory last said so; 0 when it may have changed since without our hearing of it. */
+  at: number;
+}
+
+export interface Recipients extends Disposable {
+  /**
+   * Resolves when `devices` are exactly those of the account's present list.
+   * @throws stale_devices { missing, extra, epoch }; unavailable when the directory is down and nothing is known
+   */
+  check(account: AccountId, epoch: number, devices: readonly DeviceId[]): Promise<void>;
+}
+
+/** An event can be lost; after this long the directory is asked again, milliseconds. */
+const freshFor = 60_000;
+const mostCached = 20_000;
+
+export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Recipients {
+  const lists = new Map<AccountId, Cached>();
+  /** Questions under way; `told` is the newest epoch an event told of meanwhile. */
+  const asking = new Map<AccountId, { running: number; told: number }>();
+  /** Puts that find no list wait for one question, not one each. */
+  const waited = new Map<AccountId, Promise<DeviceList>>();
+
+  const changed = bus.subscribe(directory, 'changed', '*', ({ epoch }, key) => {
+    const account = key as AccountId;
+    const cached = lists.get(account);
+    if (cached !== undefined && cached.epoch < epoch) lists.delete(account);
+    const asked = asking.get(account);
+    if (asked !== undefined) asked.told = Math.max(asked.told, epoch);
+  });
+  const unsubscribe = bus.onReconnect(() => {
+    for (const list of lists.values()) list.at = 0;
+  });
+
+  async function ask(account: AccountId): Promise<DeviceList> {
+    const since = clock.now();
+    const asked = asking.get(account) ?? { running: 0, told: 0 };
+    asking.set(account, asked);
+    asked.running += 1;
+    try {
+      const answer = await bus.call(directory, 'devices', { account });
+      const list = { epoch: answer.epoch, devices: new Set(answer.devices) };
+      // An answer that an event has overtaken is used once, not kept.
+      if (asked.told <= list.epoch) keep(account, { ...list, at: since });
+      return list;
+    } finally {
+      asked.running -= 1;
+      if (asked.running === 0) asking.delete(account);
+    }
+  }
+
+  function askTogether(account: AccountId): Promise<DeviceList> {
+    const under = waited.get(account);
+    if (under !== undefined) return under;
+    const question = ask(account).finally(() => waited.delete(account));
+    waited.set(account, question);
+    return question;
+  }
+
+  function keep(account: AccountId, list: Cached): void {
+    lists.delete(account);
+    lists.set(account, list);
+    if (lists.size <= mostCached) return;
+    for (const oldest of lists.keys()) {
+      lists.delete(oldest);
+      return;
+    }
+  }
+
+  /** A list that we may decide by without asking; a directory that is down leaves the last known one in force. */
+  async function known(account: AccountId): Promise<{ list: DeviceList; asked: boolean }> {
+    const cached = lists.get(account);
+    if (cached !== undefined && clock.now() - cached.at < freshFor) {
+      return { list: cached, asked: false };
+    }
+    try {
+      return { list: await askTogether(account), asked: true };
+    } catch (error) {
+      const down = error instanceof Fault && error.code === 'unavailable';
+      if (cached === undefined || !down) throw error;
+      return { list: cached, asked: false };
+    }
+  }
+
+  return {
+    async check(account, epoch, devices) {
+      const { list, asked } = await known(account);
+      if (matches(list, epoch, devices)) return;
+      // A shared question may have been put before the sender learned of a newer list.
+      const fresh = asked && list.epoch >= epoch ? list : await ask(account);
+      if (matches(fresh, epoch, devices)) return;
+      throw new Fault('stale_devices', difference(fresh, devices));
+    },
+    [Symbol.dispose]() {
+      changed[Symbol.dispose]();
+      unsubscribe();
+    },
+  };
+}
+
+/** Same epoch and same devices: under another epoch the same number may stand for another key. */
+function matches(list: DeviceList, epoch: number, devices: readonly DeviceId[]): boolean {
+  return (
+    list.epoch === epoch &&
+    list.devices.size === devices.length &&
+    devices.every((device) => list.devices.has(device))
+  );
+}
+
+function difference({ epoch, devices }: DeviceList, sent: readonly DeviceId[]) {
+  const given = new Set(sent);
+  return {
+    missing: [...devices].filter((device) => !given.has(device)),
+    extra: sent.filter((device) => !devices.has(device)),
+    epoch,
+  };
+}

@@ -1,0 +1,31 @@
+/** What delivery forgets by itself, and when. docs/protocol/dm.md §8 */
+import { limits } from '@island/protocol/wire/limits.ts';
+import type { DeliveryStore, Mailboxes } from './mailbox.ts';
+
+/**
+ * Envelopes that nobody fetched within `limits.envelopeDays` go as if they had been acknowledged;
+ * ids of those that are gone follow `limits.tombstoneDays` later. Then the write-ahead log is
+ * emptied, so that no copy of what was deleted stays in it.
+ * @param today days since 1970-01-01 UTC
+ * @returns how many mailboxes lost mail
+ */
+export async function expire(
+  store: DeliveryStore,
+  mailboxes: Pick<Mailboxes, 'forget'>,
+  today: number,
+): Promise<number> {
+  // Days ascend with `seq`: the first envelope tells whether there is anything to do.
+  const overdue = await store.rows<{ mailbox: Buffer; seq: number }>(
+    `SELECT mailbox, (SELECT max(e.seq) FROM envelopes AS e WHERE e.mailbox = m.mailbox AND e.day < ?) AS seq
+     FROM mailboxes AS m
+     WHERE head > floor AND
+       (SELECT e.day FROM envelopes AS e WHERE e.mailbox = m.mailbox ORDER BY e.seq LIMIT 1) < ?`,
+    [today - limits.envelopeDays, today - limits.envelopeDays],
+  );
+  await Promise.all(overdue.map(({ mailbox, seq }) => mailboxes.forget(mailbox, seq)));
+  await store.write((_db, sql) =>
+    sql.run('DELETE FROM accepted WHERE gone < ?', [today - limits.tombstoneDays]),
+  );
+  await store.rows('PRAGMA wal_checkpoint(TRUNCATE)');
+  return overdue.length;
+}

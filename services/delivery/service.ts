@@ -1,0 +1,52 @@
+/** Delivery: a mailbox for every device, of envelopes that only it can open. docs/protocol/dm.md §7 */
+import { join } from 'node:path';
+import { defineService } from '../kit/service.ts';
+import { openStore } from '../kit/store.ts';
+import { delivery } from './contract.ts';
+import { dayOf, openMailboxes } from './mailbox.ts';
+import { openRecipients } from './recipients.ts';
+import { expire } from './retention.ts';
+import { schema } from './schema.ts';
+
+const migrations = join(import.meta.dirname, 'migrations');
+/** Milliseconds between two rounds of retention. */
+const round = 3_600_000;
+
+export const deliveryService = defineService({
+  contract: delivery,
+  async start({ bus, clock, data, log }) {
+    await using held = new AsyncDisposableStack();
+    const file = join(data, 'delivery.sqlite');
+    const store = held.use(await openStore({ file, schema, migrations, log }));
+    const recipients = held.use(openRecipients({ bus, clock }));
+    const mailboxes = openMailboxes({ store, bus, recipients, clock });
+
+    const forget = () =>
+      expire(store, mailboxes, dayOf(clock)).then(
+        (count) => log.info('mail_expired', { count }),
+        (error: unknown) => log.error('retention_failed', error),
+      );
+    await forget();
+    const timer = setInterval(forget, round);
+    held.defer(() => clearInterval(timer));
+
+    bus.handle(delivery, 'put', async (put) => {
+      await mailboxes.put(put);
+      return {};
+    });
+    bus.handle(delivery, 'since', ({ account, device, after, count }) =>
+      mailboxes.since(account, device, after, count),
+    );
+    bus.handle(delivery, 'ack', async ({ account, device, seq }) => {
+      await mailboxes.ack(account, device, seq);
+      return {};
+    });
+
+    // Events that were to tell of commits before this moment may never have been sent.
+    const resumed = () => bus.publish(delivery, 'resumed', 'all', {});
+    held.defer(bus.onReconnect(resumed));
+    resumed();
+    const stack = held.move();
+    return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  },
+});
