@@ -29,9 +29,6 @@ export interface CacheOptions {
   log: Log;
 }
 
-/** Commands the cache uses, all that its Redis user is allowed (provisioning/redis-conf.ts). */
-export const cacheCommands = ['get', 'set', 'del', 'incr', 'multi', 'exec', 'ping'] as const;
-
 const patience = 1000;
 
 /** Resolves once connected, or after a second without: the connection is tried for ever in the background. */
