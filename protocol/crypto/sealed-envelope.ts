@@ -5,14 +5,16 @@
  *     envelope  = u8 1 ‖ u8 0x30 ‖ E 32 ‖ var16 sealed
  *     key ‖ nonce = HKDF( salt = "PI/1/SS" ‖ DIK_R ‖ E, DH(E, DIK_R), "PI/1/SS", 32 + 12 )
  *     sealed    = ChaCha20-Poly1305( key, nonce, content, AD = u8 1 ‖ u8 0x30 ‖ E )
- *     content   = u8 1 ‖ u8 0x31 ‖ account 16 ‖ u32 device ‖ DIK 32 ‖ u8 type ‖ var16 message
+ *     content   = u8 1 ‖ u8 0x31 ‖ name 32 ‖ account 16 ‖ u32 device ‖ DIK 32 ‖ u8 type ‖ var16 message
  *
  * E is fresh for every envelope, so the key is used once. The sender named inside is a claim until
- * the ratchet has opened the message under exactly this account, device and DIK (dm.md §6).
+ * the ratchet has opened the message under exactly this account, device and DIK (dm.md §6). `name`
+ * (ASCII, then zeros) is where a recipient who does not know the account yet looks up its device
+ * list; its field has one length, so that an envelope's size does not tell one sender from another.
  */
 import { concat, Reader, utf8Bytes, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
-import { type AccountId, accountId, type DeviceId, deviceId } from '../wire/ids.ts';
+import { type AccountId, accountId, type DeviceId, deviceId, personName } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
 import { fromHex, hex } from '../wire/text.ts';
 import { CryptoFault } from './crypto-fault.ts';
@@ -24,7 +26,7 @@ export const contentTypes = { ratchet: 0x01 } as const;
 export type ContentType = (typeof contentTypes)[keyof typeof contentTypes];
 
 export interface Content {
-  sender: { account: AccountId; device: DeviceId; dik: Uint8Array };
+  sender: { name: string; account: AccountId; device: DeviceId; dik: Uint8Array };
   type: ContentType;
   message: Uint8Array;
 }
@@ -37,19 +39,22 @@ const headBytes = 34;
 const tagBytes = 16;
 
 /** Content bytes around the message. */
-const contentOverhead = 57;
+const contentOverhead = 57 + limits.nameCharacters;
 
 /** The longest message that fits into an envelope, bytes. */
 export const longestMessage = limits.envelopeBytes - headBytes - 2 - tagBytes - contentOverhead;
 
 function encodeContent({ sender, type, message }: Content): Uint8Array {
   const out = new Writer(message.length + contentOverhead).u8(version).u8(contentType);
-  out.raw(fromHex(sender.account)).u32(sender.device).raw(sender.dik);
+  const name = new Uint8Array(limits.nameCharacters);
+  name.set(utf8Bytes(personName(sender.name)));
+  out.raw(name).raw(fromHex(sender.account)).u32(sender.device).raw(sender.dik);
   return out.u8(type).var16(message).done();
 }
 
 function decodeContent(bytes: Uint8Array): Content {
   const from = new Reader(bytes).header(version, contentType);
+  const name = readName(from.raw(limits.nameCharacters));
   const account = accountId(hex(from.raw(16)));
   const device = deviceId(from.u32());
   const dik = dhKey(from.raw(32));
@@ -57,7 +62,15 @@ function decodeContent(bytes: Uint8Array): Content {
   if (type !== contentTypes.ratchet) throw new Fault('unknown_type');
   const message = from.var16(longestMessage);
   from.end();
-  return { sender: { account, device, dik }, type, message };
+  return { sender: { name, account, device, dik }, type, message };
+}
+
+/** One spelling for one name: zeros only after it. */
+function readName(field: Uint8Array): string {
+  const end = field.indexOf(0);
+  const name = end === -1 ? field : field.subarray(0, end);
+  if (field.subarray(name.length).some((byte) => byte !== 0)) throw new Fault('malformed');
+  return personName(String.fromCharCode(...name));
 }
 
 function envelopeKeys(secret: Uint8Array, recipient: Uint8Array, ephemeral: Uint8Array) {
