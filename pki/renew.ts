@@ -8,14 +8,7 @@ import { join } from 'node:path';
 import { type Authority, createIssuing, joinAuthority } from './ca.ts';
 import { saveRootCrl } from './first-boot.ts';
 import { pem } from './pem.ts';
-import {
-  files,
-  loadAuthority,
-  orMissing,
-  readPrivate,
-  saveAuthority,
-  writePrivate,
-} from './store.ts';
+import { files, loadPair, orMissing, readPrivate, saveAuthority, writePrivate } from './store.ts';
 import { unwrapKey } from './wrap.ts';
 
 /** Throws `missing`, `passphrase`, `mismatch`, or `ca_expired` when the root itself has ended. Restart pkid afterwards. */
@@ -27,9 +20,9 @@ export async function renewIssuing(o: {
 }): Promise<Authority> {
   const now = o.now ?? Date.now();
   const root = await loadRoot(o.dir, o.passphrase);
-  const before = await loadAuthority(o.dir, o.role);
+  const { current: before } = await loadPair(o.dir, o.role);
   const renewed = await createIssuing(root, o.role, now);
-  const other = await loadAuthority(o.dir, o.role === 'issuing' ? 'edge' : 'issuing');
+  const { current: other } = await loadPair(o.dir, o.role === 'issuing' ? 'edge' : 'issuing');
   // The certificate goes last: the pair in use is never half new.
   await savePrevious(o.dir, before);
   await saveRootCrl(o.dir, root, [renewed, before, other], now);

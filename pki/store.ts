@@ -69,17 +69,37 @@ export async function saveAuthority(dir: string, authority: Authority): Promise<
   await writePrivate(join(dir, files.certificate(role)), pem('CERTIFICATE', certificate.raw));
 }
 
-/** @param rename maps file names, to load the `previous` CA. Throws `missing`, `mismatch`, `open_file`. */
+/** Throws `missing`, `mismatch`, `open_file`, `foreign_file`. */
 export async function loadAuthority(
   dir: string,
   role: 'issuing' | 'edge',
-  rename = (name: string): string => name,
+  name = (file: string): string => file,
 ): Promise<Authority> {
-  const key = await readPrivate(join(dir, rename(files.key(role)))).catch(orMissing(dir));
-  const certificate = await readFile(join(dir, rename(files.certificate(role))), 'utf8').catch(
-    orMissing(dir),
-  );
+  const key = await readPrivate(join(dir, name(files.key(role)))).catch(orMissing(dir));
+  const path = join(dir, name(files.certificate(role)));
+  const certificate = await readFile(path, 'utf8').catch(orMissing(dir));
   return joinAuthority(role, certificate, createPrivateKey(key));
+}
+
+/**
+ * The CA of a role and, after a renewal, the one before it. A renewal that a power cut left between
+ * key and certificate counts as not having happened.
+ */
+export async function loadPair(
+  dir: string,
+  role: 'issuing' | 'edge',
+): Promise<{ current: Authority; previous?: Authority }> {
+  const previous = await loadAuthority(dir, role, files.previous).catch((error) => {
+    const none = error instanceof Refusal && ['missing', 'mismatch'].includes(error.code);
+    if (none) return undefined;
+    throw error;
+  });
+  const current = await loadAuthority(dir, role).catch((error) => {
+    const halfRenewed = error instanceof Refusal && error.code === 'mismatch';
+    if (halfRenewed && previous !== undefined) return previous;
+    throw error;
+  });
+  return previous === undefined || current === previous ? { current } : { current, previous };
 }
 
 export const orMissing =

@@ -1,0 +1,52 @@
+/** A TLS server that only named peers reach: who enters, fresh credentials, and the end of a connection with its certificate. */
+
+import type { Server, TLSSocket } from 'node:tls';
+import type { Log } from './log.ts';
+import { type Identity, peerName, secureContext } from './mtls.ts';
+import type { PeerName } from './names.ts';
+import { until } from './until.ts';
+
+/**
+ * Keeps a TLS server made with `serverOptions`: swaps in renewed credentials and revocation lists,
+ * cuts off whoever is not in `accept` before a byte of theirs is read, and ends every connection
+ * when the certificate it was opened with does. Disposing of it stops that and ends the connections.
+ */
+export function guard(
+  server: Server,
+  identity: Identity,
+  accept: readonly PeerName[],
+  log?: Log,
+): Disposable {
+  const open = new Set<TLSSocket>();
+  const admit = (socket: TLSSocket): void => {
+    const certificate = socket.getPeerX509Certificate();
+    const peer = peerName(certificate);
+    if (certificate === undefined || peer === undefined || !accept.includes(peer)) {
+      log?.warn('peer_refused', { peer: peer ?? 'unknown' });
+      socket.destroy();
+      return;
+    }
+    open.add(socket);
+    const closed = new AbortController();
+    socket.once('close', () => {
+      open.delete(socket);
+      closed.abort();
+    });
+    void until(certificate.validToDate.getTime(), closed.signal).then(() => socket.destroy());
+  };
+  const refused = (): void => log?.warn('handshake_refused');
+  const forget = identity.onRenewed((credentials) =>
+    server.setSecureContext(secureContext(credentials)),
+  );
+  // Before the listener that feeds the HTTP parser.
+  server.prependListener('secureConnection', admit);
+  server.on('tlsClientError', refused);
+  return {
+    [Symbol.dispose]() {
+      forget();
+      server.off('secureConnection', admit);
+      server.off('tlsClientError', refused);
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
