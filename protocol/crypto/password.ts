@@ -7,6 +7,7 @@
  */
 import { utf8Bytes } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
+import { leastKdf } from '../wire/limits.ts';
 import { hkdf } from './primitives.ts';
 
 /** Argon2id parameters: `memory` in KiB. */
@@ -17,7 +18,7 @@ export interface KdfParameters {
 }
 
 /** What new accounts use, and the least that a client may be talked into. */
-export const kdfFloor: Readonly<KdfParameters> = { memory: 65_536, passes: 3, lanes: 1 };
+export const kdfFloor: Readonly<KdfParameters> = leastKdf;
 
 /** The most that a client lets an island ask for: more would be a way to stop the client. */
 export const kdfCeiling: Readonly<KdfParameters> = { memory: 1_048_576, passes: 16, lanes: 4 };

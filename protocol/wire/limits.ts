@@ -54,3 +54,6 @@ export const limits = {
   accessSeconds: 900,
   refreshSeconds: 604_800,
 } as const;
+
+/** Argon2id parameters (memory in KiB) that new accounts use, and the least that anybody accepts. docs/protocol/accounts.md §2 */
+export const leastKdf = { memory: 65_536, passes: 3, lanes: 1 } as const;
