@@ -8,7 +8,7 @@
 
 import { limits } from '@island/protocol/wire/limits.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';
-import { Agent, type Dispatcher, request as undiciRequest, WebSocket } from 'undici';
+import { Agent, buildConnector, type Dispatcher, WebSocket } from 'undici';
 import type { Pinned } from './platform.ts';
 import { Problem } from './problem.ts';
 import type { HttpAnswer, Socket, Transport } from './transport.ts';
@@ -32,11 +32,10 @@ export function nodeTransport({ address, root }: Pinned): Transport {
     connect: { ...tls, maxCachedSessions: 0 },
     connections: 4,
   });
-  const sockets = new Agent({ connect: tls });
 
   async function ask(agent: Agent, options: Dispatcher.RequestOptions): Promise<HttpAnswer> {
     try {
-      const answer = await undiciRequest(address + options.path, { ...options, dispatcher: agent });
+      const answer = await agent.request({ ...options, origin: address });
       const body = new Uint8Array(await answer.body.arrayBuffer());
       const after = Number(answer.headers['retry-after'] ?? Number.NaN);
       return { status: answer.statusCode, retryAfter: after >= 0 ? after : undefined, body };
@@ -67,9 +66,9 @@ export function nodeTransport({ address, root }: Pinned): Transport {
         body,
         ...(signal && { signal }),
       }),
-    socket: (path, signal) => openSocket(address, path, sockets, signal),
+    socket: (path, signal) => openSocket(address, path, tls, signal),
     async [Symbol.asyncDispose]() {
-      await Promise.all([session.destroy(), sealed.destroy(), sockets.destroy()]);
+      await Promise.all([session.destroy(), sealed.destroy()]);
     },
   };
 }
@@ -77,11 +76,21 @@ export function nodeTransport({ address, root }: Pinned): Transport {
 function openSocket(
   address: string,
   path: string,
-  agent: Agent,
+  tls: buildConnector.BuildOptions,
   signal?: AbortSignal,
 ): Promise<Socket> {
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  // The WebSocket does not say why it could not connect; the connector under it does.
+  let refusal: Error | null = null;
+  const connector = buildConnector(tls);
+  const agent = new Agent({
+    connect: (options, done) =>
+      connector(options, (...outcome) => {
+        refusal = outcome[0];
+        done(...outcome);
+      }),
+  });
   const socket = new WebSocket(address.replace(/^https/, 'wss') + path, { dispatcher: agent });
   socket.binaryType = 'arraybuffer';
   const waiting: Uint8Array[] = [];
@@ -129,16 +138,14 @@ function openSocket(
     waiting.push(new Uint8Array(data));
     wake?.();
   });
-  socket.addEventListener('error', ({ error }) => {
-    reject(connectionProblem(address, error));
-    end();
-  });
+  socket.addEventListener('error', end);
   socket.addEventListener('close', (event) => {
     clearTimeout(connecting);
     signal?.removeEventListener('abort', onAbort);
     code = event.code;
-    reject(signal?.aborted ? signal.reason : connectionProblem(address, undefined));
+    reject(signal?.aborted ? signal.reason : connectionProblem(address, refusal));
     end();
+    void agent.destroy();
   });
   return promise;
 }
