@@ -44,6 +44,7 @@ export const faults = {
   kdf_too_weak: row(400, 4400, 'The password parameters are below what the protocol demands. Update the client.'),
   stale_devices: row(409, 4409, "The recipient's devices have changed. Fetch the list again and send to all of them."),
   stale_list: row(409, 4409, 'A newer device list is known already. Fetch it first.'),
+  stale_prekeys: row(409, 4409, 'Newer keys of this device are here already. Make new ones with higher numbers.'),
   list_broken: row(409, 4409, 'This device list does not follow from the one known before. Do not trust it; ask the person by another way.'),
   identity_changed: row(409, 4409, "The person's identity key was replaced. Compare safety numbers with them before you go on."),
   prekey_expired: row(409, 4409, 'The keys that this device left on the island have expired. It must come online once before it can be written to.'),

@@ -11,7 +11,11 @@ export const directory = defineContract({
   service: 'directory',
   cache: true,
   calls: {
-    challenge: { request: s.empty, answer: v.strictObject({ challenge: s.bytes(32) }), callers: ['gateway'] },
+    challenge: {
+      request: s.empty,
+      answer: v.strictObject({ challenge: s.bytes(32) }),
+      callers: ['gateway'],
+    },
     /** First device of a new account. Repeating the same enrolment changes nothing. */
     enrol: {
       request: v.strictObject({

@@ -1,0 +1,65 @@
+/** Prekey bundles for senders, and fresh prekeys from their owners. docs/protocol/prekeys.md §5 */
+import { dayOf } from '@island/protocol/crypto/device.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { deviceKey } from '@island/protocol/wire/ids.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
+import { type Clock, unixSeconds } from '../kit/clock.ts';
+import type { CallAnswer, CallRequest } from '../kit/contract.ts';
+import type { directory } from './contract.ts';
+import type { DirectoryStore } from './database.ts';
+import { devicesOf, signingKeyOf } from './device-lists.ts';
+import type { HandOutLimits } from './hand-out-limits.ts';
+import { openPrekeys } from './prekey-check.ts';
+import { countUnused, type DeviceOf, handOut, storePrekeys } from './prekeys.ts';
+
+type Directory = typeof directory;
+
+export interface Bundles {
+  store: DirectoryStore;
+  clock: Clock;
+  limits: HandOutLimits;
+}
+
+/** Verifying a batch is work: nobody needs more of it than this in an hour. */
+const replenishesPerHour = 10;
+
+export async function bundles(
+  tools: Bundles,
+  { requester, account, devices }: CallRequest<Directory, 'bundles'>,
+): Promise<CallAnswer<Directory, 'bundles'>> {
+  const { store, clock } = tools;
+  if (new Set(devices).size !== devices.length) throw new Fault('malformed');
+  const known = await devicesOf(store.read, account);
+  if (!devices.every((device) => known.devices.includes(device))) throw new Fault('unknown_device');
+  for (const device of devices) {
+    const pair = `bundle\0${requester}\0${deviceKey(account, device)}`;
+    await tools.limits.count(pair, limits.bundlesPerHour);
+  }
+  const now = unixSeconds(clock);
+  const found = await store.write(async (db) => {
+    const handed = [];
+    for (const device of devices) handed.push(await handOut(db, { account, device }, now));
+    return handed;
+  });
+  return { bundles: found };
+}
+
+export async function prekeyCount(
+  { store, clock }: Bundles,
+  at: DeviceOf,
+): Promise<CallAnswer<Directory, 'prekeyCount'>> {
+  return { oneTime: await countUnused(store.read, at, unixSeconds(clock)) };
+}
+
+export async function replenish(
+  tools: Bundles,
+  request: CallRequest<Directory, 'replenish'>,
+): Promise<CallAnswer<Directory, 'replenish'>> {
+  const { store, clock } = tools;
+  const at = { account: request.account, device: request.device };
+  const dsk = await signingKeyOf(store.read, at.account, at.device);
+  await tools.limits.count(`replenish\0${deviceKey(at.account, at.device)}`, replenishesPerHour);
+  const prekeys = openPrekeys(request, dsk, dayOf(clock.now()));
+  await store.write((db) => storePrekeys(db, at, prekeys, unixSeconds(clock)));
+  return prekeyCount(tools, at);
+}

@@ -1,0 +1,56 @@
+/** Who has which devices: every epoch of every list, and the names that lead to them. docs/protocol/directory.md §1 */
+import { type DeviceListState, readState } from '@island/protocol/crypto/account-state.ts';
+import type { DeviceList } from '@island/protocol/crypto/device-list.ts';
+import { Reader } from '@island/protocol/wire/bytes.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { type AccountId, accountId, type DeviceId } from '@island/protocol/wire/ids.ts';
+import { desc, eq } from 'drizzle-orm';
+import type { Database } from './database.ts';
+import { lists, names } from './schema.ts';
+
+/** The bytes of the newest epoch. Throws `unknown_person`. */
+export async function currentList(db: Database, account: AccountId): Promise<Uint8Array> {
+  const [row] = await db
+    .select({ bytes: lists.bytes })
+    .from(lists)
+    .where(eq(lists.account, account))
+    .orderBy(desc(lists.epoch))
+    .limit(1);
+  if (row === undefined) throw new Fault('unknown_person');
+  return row.bytes;
+}
+
+/** Who has the name. Throws `unknown_person`. */
+export async function findByName(db: Database, name: string): Promise<AccountId> {
+  const [row] = await db.select().from(names).where(eq(names.name, name));
+  if (row === undefined) throw new Fault('unknown_person');
+  return accountId(row.account);
+}
+
+/** What the newest epoch says; its signatures were verified before it was stored. */
+const currentState = async (db: Database, account: AccountId): Promise<DeviceListState> =>
+  readState(new Reader(await currentList(db, account)));
+
+export async function devicesOf(
+  db: Database,
+  account: AccountId,
+): Promise<{ epoch: number; devices: DeviceId[] }> {
+  const { epoch, devices } = await currentState(db, account);
+  return { epoch, devices: devices.map(({ device }) => device) };
+}
+
+/** The device's public signing key (DSK). Throws `unknown_device` when it is not on the list. */
+export async function signingKeyOf(
+  db: Database,
+  account: AccountId,
+  device: DeviceId,
+): Promise<Uint8Array> {
+  const { devices } = await currentState(db, account);
+  const cert = devices.find((entry) => entry.device === device);
+  if (cert === undefined) throw new Fault('unknown_device');
+  return cert.dsk;
+}
+
+/** Adds the next epoch; those before stay as they are. */
+export const addList = (db: Database, { account, epoch, bytes, hash }: DeviceList) =>
+  db.insert(lists).values({ account, epoch, bytes: Buffer.from(bytes), hash: Buffer.from(hash) });

@@ -1,0 +1,58 @@
+/** Directory: device lists, names and prekeys. docs/protocol/directory.md */
+import { join } from 'node:path';
+import { unixSeconds } from '../kit/clock.ts';
+import { openSecret } from '../kit/secret-file.ts';
+import { defineService } from '../kit/service.ts';
+import { openStore } from '../kit/store.ts';
+import { bundles, prekeyCount, replenish } from './bundles.ts';
+import { createChallenges } from './challenges.ts';
+import { directory } from './contract.ts';
+import { currentList, devicesOf, findByName } from './device-lists.ts';
+import { enrol } from './enrolment.ts';
+import { createHandOutLimits } from './hand-out-limits.ts';
+import { forget } from './retention.ts';
+import * as schema from './schema.ts';
+
+const migrations = join(import.meta.dirname, 'migrations');
+/** Milliseconds between two rounds of retention. */
+const round = 600_000;
+
+export const directoryService = defineService({
+  contract: directory,
+  async start({ bus, cache, clock, data, log }) {
+    if (cache === undefined) throw new Error('the directory needs its cache');
+    await using held = new AsyncDisposableStack();
+    const file = join(data, 'directory.sqlite');
+    const store = held.use(await openStore({ file, schema, migrations, log }));
+    const secret = await openSecret(join(data, 'limits.key'), true);
+    const challenges = createChallenges(clock);
+    const enrolment = { store, bus, clock, challenges };
+    const prekeys = { store, clock, limits: createHandOutLimits(cache, clock, secret) };
+
+    bus.handle(directory, 'challenge', async () => ({
+      challenge: new Uint8Array(challenges.current()),
+    }));
+    bus.handle(directory, 'enrol', async (request) => {
+      await enrol(enrolment, request);
+      return {};
+    });
+    bus.handle(directory, 'person', async ({ name }) => {
+      const account = await findByName(store.read, name);
+      return { account, list: await currentList(store.read, account) };
+    });
+    bus.handle(directory, 'devices', ({ account }) => devicesOf(store.read, account));
+    bus.handle(directory, 'bundles', (request) => bundles(prekeys, request));
+    bus.handle(directory, 'prekeyCount', (at) => prekeyCount(prekeys, at));
+    bus.handle(directory, 'replenish', (request) => replenish(prekeys, request));
+
+    const work = () =>
+      forget(store, unixSeconds(clock)).catch((error: unknown) =>
+        log.error('retention_failed', error),
+      );
+    await work();
+    const timer = setInterval(work, round);
+    held.defer(() => clearInterval(timer));
+    const stack = held.move();
+    return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  },
+});
