@@ -1,0 +1,110 @@
+/** Kits for services under test: real NATS, Redis and certificates, in a temporary folder. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { contracts } from '@island/provisioning/nats-conf.ts';
+import { connectBus } from '../bus.ts';
+import { connectCache } from '../cache.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import type { ProcessConfig, Settings } from '../config.ts';
+import type { Contract } from '../contract.ts';
+import type { Log } from '../log.ts';
+import type { ServiceName } from '../names.ts';
+import type { Kit } from '../service.ts';
+import { type TestEngine, type TestRedis, testNats, testRedis } from './engines.ts';
+import { type TestPki, testLog, testPki } from './pki.ts';
+
+export interface TestIsland extends AsyncDisposable {
+  pki: TestPki;
+  nats: TestEngine;
+  redis: TestRedis;
+  settings: Settings;
+  log: Log & { lines: string[] };
+  /** The kit of a service that was asked for, or of any other: it is then made on the spot. */
+  kit(name: ServiceName): Promise<Kit>;
+  /** What `runService` takes, for the services given. */
+  config(process: ProcessConfig['process'], names: readonly ServiceName[]): ProcessConfig;
+}
+
+export interface TestIslandOptions {
+  /** Seconds that certificates last. */
+  leafSeconds?: number;
+  clock?: Clock;
+  /** Contracts other than the island's own. */
+  contracts?: readonly Contract[];
+  settings?: Partial<Settings>;
+}
+
+/**
+ * `await using island = await testIsland(['accounts', 'directory'])`, then
+ * `await accountsService.start(await island.kit('accounts'))`.
+ */
+export async function testIsland(
+  names: readonly ServiceName[] = [],
+  options: TestIslandOptions = {},
+): Promise<TestIsland> {
+  const { clock = systemClock, leafSeconds } = options;
+  const all = options.contracts ?? contracts;
+  await using held = new AsyncDisposableStack();
+  const pki = held.use(await testPki(leafSeconds === undefined ? {} : { leafSeconds }));
+  const cached = all.filter((contract) => contract.cache).map((contract) => contract.service);
+  const [nats, redis] = await Promise.all([testNats(pki, all), testRedis(pki, cached)]);
+  held.use(nats);
+  held.use(redis);
+  const log = testLog();
+  const settings: Settings = {
+    name: 'Test Island',
+    address: 'https://localhost:8443',
+    caFingerprint: pki.caFingerprint,
+    registration: 'invite',
+    ...options.settings,
+  };
+  const dataOf = (name: ServiceName): string => join(pki.dir, 'services', name);
+  let owner = held;
+  const kits = new Map<ServiceName, Promise<Kit>>();
+
+  async function make(name: ServiceName): Promise<Kit> {
+    const contract = all.find((one) => one.service === name);
+    if (contract === undefined) throw new Error(`no contract of ${name}`);
+    await mkdir(dataOf(name), { recursive: true, mode: 0o700 });
+    const identity = owner.use(await pki.identity(name));
+    const bus = owner.use(await connectBus({ port: nats.port, identity, log }));
+    const password = redis.passwords[name] ?? '';
+    const cache = contract.cache
+      ? owner.use(await connectCache({ port: redis.port, identity, user: name, password, log }))
+      : undefined;
+    return { name, data: dataOf(name), settings, identity, bus, cache, log, clock };
+  }
+
+  function kit(name: ServiceName): Promise<Kit> {
+    const made = kits.get(name) ?? make(name);
+    kits.set(name, made);
+    return made;
+  }
+
+  for (const name of names) await kit(name);
+  owner = held.move();
+  return {
+    pki,
+    nats,
+    redis,
+    settings,
+    log,
+    kit,
+    config: (process, services) => ({
+      process,
+      island: { ...settings, registration: 'invite' },
+      natsPort: nats.port,
+      redisPort: redis.port,
+      services: services.map((name) => {
+        const redisPassword = redis.passwords[name];
+        return {
+          name,
+          data: dataOf(name),
+          pkidSocket: join(pki.sockets, `${name}.sock`),
+          ...(redisPassword === undefined ? {} : { redisPassword }),
+        };
+      }),
+    }),
+    [Symbol.asyncDispose]: () => owner.disposeAsync(),
+  };
+}

@@ -1,0 +1,55 @@
+/** A temporary CA with pkid at work, for tests: certificates come the way they do on an island. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { firstBootPki } from '@island/pki/first-boot.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
+import { startPkid } from '../../pkid/service.ts';
+import { type Log, openLog } from '../log.ts';
+import { type Identity, obtainIdentity } from '../mtls.ts';
+import type { PeerName } from '../names.ts';
+
+export interface TestPki extends AsyncDisposable {
+  /** 0700, goes away with the rest. */
+  dir: string;
+  /** Folder of pkid's sockets. */
+  sockets: string;
+  /** PEM. */
+  root: string;
+  /** SHA-256 of the root, base64url. */
+  caFingerprint: string;
+  identity(name: PeerName): Promise<Identity>;
+}
+
+/** A log that is kept in memory: `lines` holds what was written. */
+export function testLog(): Log & { lines: string[] } {
+  const lines: string[] = [];
+  return { lines, ...openLog({}, (line) => lines.push(line)) };
+}
+
+/** @param leafSeconds how long certificates last; a day unless given */
+export async function testPki(options: { leafSeconds?: number } = {}): Promise<TestPki> {
+  await using held = new AsyncDisposableStack();
+  // Short: paths of unix sockets are limited to 107 bytes.
+  const dir = await mkdtemp(join(tmpdir(), 'pi-'));
+  held.defer(() => rm(dir, { recursive: true, force: true }));
+  const pki = join(dir, 'pki');
+  const cost = { memory: 64, passes: 1, lanes: 1 };
+  const { rootPem, fingerprint } = await firstBootPki({
+    dir: pki,
+    passphrase: 'a passphrase for tests',
+    cost,
+  });
+  const sockets = join(dir, 'pkid');
+  const config = { process: 'pkid', pki, sockets, hosts: ['localhost', '127.0.0.1'], ...options };
+  held.use(await startPkid(config, { log: testLog() }));
+  const stack = held.move();
+  return {
+    dir,
+    sockets,
+    root: rootPem,
+    caFingerprint: base64url(fingerprint),
+    identity: (name) => obtainIdentity({ name, socket: join(sockets, `${name}.sock`) }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
