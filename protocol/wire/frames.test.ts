@@ -1,0 +1,80 @@
+import t from 'tap';
+import { fuzzDecoder } from './decoder-fuzz.ts';
+import { faults, isFaultCode } from './fault.ts';
+import {
+  type ClientFrame,
+  decodeClientFrame,
+  decodeServerFrame,
+  encodeClientFrame,
+  encodeServerFrame,
+  faultFrame,
+  type ServerFrame,
+} from './frames.ts';
+import { accountId, deviceId, envelopeId } from './ids.ts';
+import { limits } from './limits.ts';
+
+const fromClient: ClientFrame[] = [
+  { type: 'hello', access: 'header.payload.signature' },
+  { type: 'ack', seq: 2 ** 40 },
+  { type: 'ping', nonce: 0 },
+];
+const id = envelopeId('0b'.repeat(16));
+const fromServer: ServerFrame[] = [
+  { type: 'ready', account: accountId('0a'.repeat(16)), device: deviceId(1), head: 12 },
+  { type: 'envelope', seq: 13, id, body: Uint8Array.of(1, 2, 3) },
+  { type: 'fault', code: 'rate_limited', text: 'Slower.' },
+  { type: 'pong', nonce: Number.MAX_SAFE_INTEGER },
+];
+
+t.test('every frame comes back as it was encoded', async (t) => {
+  for (const frame of fromClient) t.same(decodeClientFrame(encodeClientFrame(frame)), frame);
+  for (const frame of fromServer) t.same(decodeServerFrame(encodeServerFrame(frame)), frame);
+});
+
+t.test('T6: the largest envelope fits into one frame', async (t) => {
+  const body = new Uint8Array(limits.envelopeBytes);
+  const frame = encodeServerFrame({ type: 'envelope', seq: 1, id, body });
+  t.ok(frame.length <= limits.frameBytes);
+});
+
+t.test('T6: a client frame of 16 KiB and one byte is refused before it is looked at', async (t) => {
+  const frame = new Uint8Array(limits.frameBytes + 1);
+  t.throws(() => decodeClientFrame(frame), { name: 'Fault', code: 'too_large' });
+});
+
+t.test('a frame of the other direction is an unknown type', async (t) => {
+  for (const frame of fromServer) {
+    const bytes = encodeServerFrame(frame);
+    t.throws(() => decodeClientFrame(bytes), { name: 'Fault', code: 'unknown_type' });
+  }
+  for (const frame of fromClient) {
+    const bytes = encodeClientFrame(frame);
+    t.throws(() => decodeServerFrame(bytes), { name: 'Fault', code: 'unknown_type' });
+  }
+});
+
+t.test('every fault has a frame, and a code that is not in the table has none', async (t) => {
+  for (const code of Object.keys(faults)) {
+    if (!isFaultCode(code)) continue;
+    t.same(decodeServerFrame(faultFrame(code)), { type: 'fault', code, text: faults[code].text });
+  }
+  const known = encodeServerFrame({ type: 'fault', code: 'internal', text: '' });
+  known[4] = 'X'.charCodeAt(0);
+  t.throws(() => decodeServerFrame(known), { name: 'Fault', code: 'malformed' });
+});
+
+t.test('fuzz: the client-frame decoder throws faults only', async (t) => {
+  await fuzzDecoder(t, {
+    decode: decodeClientFrame,
+    encode: encodeClientFrame,
+    samples: fromClient.map(encodeClientFrame),
+  });
+});
+
+t.test('fuzz: the server-frame decoder throws faults only', async (t) => {
+  await fuzzDecoder(t, {
+    decode: decodeServerFrame,
+    encode: encodeServerFrame,
+    samples: fromServer.map(encodeServerFrame),
+  });
+});

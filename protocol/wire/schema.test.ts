@@ -1,0 +1,129 @@
+import * as fc from 'fast-check';
+import t from 'tap';
+import * as v from 'valibot';
+import { Fault, isFaultCode } from './fault.ts';
+import { limits } from './limits.ts';
+import { routes } from './routes.ts';
+import * as s from './schema.ts';
+import { base64url } from './text.ts';
+
+const text64 = (length: number) => base64url(new Uint8Array(length).fill(7));
+
+const registration = {
+  invite: 'abc',
+  name: 'ann',
+  account: '0a'.repeat(16),
+  device: 1,
+  salt: text64(16),
+  kdf: { memory: 65_536, passes: 3, lanes: 1 },
+  auth: text64(32),
+  list: text64(464),
+  proof: text64(32),
+  challenge: text64(32),
+  signedPrekey: text64(110),
+  lastResort: text64(1262),
+  batch: text64(121_679),
+};
+
+t.test('bytes arrive as bytes, in exactly the length that was said', async (t) => {
+  const decoded = s.decode(routes.register.request, registration);
+  t.same(decoded.salt, new Uint8Array(16).fill(7));
+  t.equal(decoded.batch.length, 121_679);
+  for (const length of [0, 15, 17]) {
+    const input = { ...registration, salt: text64(length) };
+    t.throws(() => s.decode(routes.register.request, input), { code: 'malformed' }, `${length}`);
+  }
+});
+
+t.test('a registration with everything at its largest fits into one JSON body', async (t) => {
+  const largest = { ...registration, list: text64(4096), name: 'x'.repeat(32) };
+  t.ok(JSON.stringify(largest).length <= limits.jsonBytes);
+});
+
+t.test('a fault of a transform keeps its code', async (t) => {
+  const input = { ...registration, name: 'Not A Name' };
+  t.throws(() => s.decode(routes.register.request, input), { name: 'Fault', code: 'name_invalid' });
+});
+
+t.test('unknown fields, missing fields and wrong types are malformed', async (t) => {
+  const { salt, ...without } = registration;
+  t.ok(salt);
+  const wrong = [
+    -7,
+    null,
+    undefined,
+    true,
+    [],
+    {},
+    '=',
+    'x'.repeat(300_000),
+    { length: 16 },
+    1e300,
+  ];
+  const bad: unknown[] = [without, { ...registration, extra: 1 }, null, [], 'text', 7, undefined];
+  for (const field of Object.keys(registration)) {
+    for (const value of wrong)
+      if (field !== 'invite' || value !== '=') bad.push({ ...registration, [field]: value });
+  }
+  for (const input of bad) {
+    try {
+      s.decode(routes.register.request, input);
+      t.fail(`accepted ${JSON.stringify(input)?.slice(0, 80)}`);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      t.ok(['malformed', 'name_invalid'].includes(error.code));
+    }
+  }
+});
+
+t.test('__proto__ in JSON changes nothing and passes nowhere', async (t) => {
+  const input: unknown = JSON.parse(
+    JSON.stringify(registration).replace('{', '{"__proto__":{"polluted":true},'),
+  );
+  t.throws(() => s.decode(routes.register.request, input), { name: 'Fault', code: 'malformed' });
+  t.notOk('polluted' in {});
+  const inherited: unknown = Object.create(registration);
+  t.throws(() => s.decode(routes.prelogin.request, inherited), { name: 'Fault' });
+  const limitsInput = JSON.parse('{"__proto__":1,"constructor":2,"a":3}');
+  const record = s.decode(v.record(v.string(), v.number()), limitsInput);
+  t.equal(Object.getPrototypeOf(record), Object.prototype);
+});
+
+t.test('deep nesting is refused without recursion', async (t) => {
+  const deep: unknown = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000));
+  for (const input of [deep, { name: deep }, { ...registration, kdf: deep }]) {
+    t.throws(() => s.decode(routes.register.request, input), { name: 'Fault', code: 'malformed' });
+    t.throws(() => s.decode(routes.prelogin.request, input), { name: 'Fault', code: 'malformed' });
+  }
+});
+
+t.test('a huge string is refused by its length and not decoded', async (t) => {
+  const huge = 'A'.repeat(50_000_000);
+  const started = performance.now();
+  for (const field of ['salt', 'batch', 'list', 'auth', 'invite']) {
+    const input = { ...registration, [field]: huge };
+    t.throws(() => s.decode(routes.register.request, input), { code: 'malformed' });
+  }
+  t.ok(performance.now() - started < 500);
+});
+
+t.test('fuzz: no JSON value makes a schema throw anything but a fault', async () => {
+  const value = fc.jsonValue({ maxDepth: 4 });
+  const near = fc
+    .tuple(fc.constantFrom(...Object.keys(registration)), value)
+    .map(([field, other]) => ({ ...registration, batch: text64(100), [field]: other }));
+  await fc.assert(
+    fc.property(fc.oneof(value, near), (input) => {
+      for (const route of Object.values(routes)) {
+        for (const schema of [route.request, route.answer]) {
+          try {
+            s.decode(schema as v.GenericSchema, input);
+          } catch (error) {
+            if (!(error instanceof Fault) || !isFaultCode(error.code)) throw error;
+          }
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
