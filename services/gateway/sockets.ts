@@ -1,0 +1,181 @@
+/**
+ * All connections of this gateway, and the only door to `ws`. docs/protocol/socket.md
+ * Bounds what a connection may hold, beats the time for the sessions, tells them when mail or
+ * events may have passed them by. One connection's trouble stays its own.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Server } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { type FaultCode, faults } from '@island/protocol/wire/fault.ts';
+import type { DeviceKey } from '@island/protocol/wire/ids.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
+import { socketPath } from '@island/protocol/wire/routes.ts';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { delivery } from '../delivery/contract.ts';
+import { pause } from '../kit/backoff.ts';
+import type { Bus } from '../kit/bus.ts';
+import type { Clock } from '../kit/clock.ts';
+import { failure, type Log } from '../kit/log.ts';
+import type { Access } from './access.ts';
+import { type Line, Session } from './session.ts';
+
+export interface SocketParts {
+  server: Server;
+  access: Access;
+  bus: Bus;
+  clock: Clock;
+  log: Log;
+  /** Most sockets at once, and most of them that have not said who they are. */
+  most?: number;
+  mostSilent?: number;
+}
+
+/** Milliseconds between two ticks of the sessions. */
+const beat = 500;
+/** Sessions that ask their mailboxes at once after an interruption. */
+const looksAtOnce = 64;
+/** Milliseconds that the other side has to answer a close. */
+const closePatience = 2000;
+
+const bounds = {
+  perMessageDeflate: false,
+  maxPayload: limits.frameBytes,
+  // A message of 16 KiB has no reason to come in more pieces than these.
+  maxFragments: 64,
+  maxBufferedChunks: 2048,
+  closeTimeout: closePatience,
+};
+
+export function openSockets(parts: SocketParts): AsyncDisposable {
+  const { server, access, bus, clock, log, most = 10_000, mostSilent = 2000 } = parts;
+  const sessions = new Set<Session>();
+  const devices = new Map<DeviceKey, Session>();
+  const accepting = new WebSocketServer({ noServer: true, ...bounds });
+  let silent = 0;
+  let closing = false;
+
+  function begin(socket: WebSocket): void {
+    let named: DeviceKey | undefined;
+    silent += 1;
+    const session: Session = new Session({
+      line: lineOf(socket, () => session.drained()),
+      access,
+      bus,
+      ticks: () => performance.now(),
+      now: () => clock.now(),
+      admitted(admitted, device) {
+        silent -= 1;
+        named = device;
+        devices.get(device)?.end('replaced');
+        devices.set(device, admitted);
+      },
+      ended() {
+        sessions.delete(session);
+        if (named === undefined) silent -= 1;
+        else if (devices.get(named) === session) devices.delete(named);
+      },
+    });
+    sessions.add(session);
+    socket.on('message', (data, binary) => session.receive(bytesOf(data), binary));
+    socket.on('ping', () => session.pinged());
+    socket.on('pong', () => session.ponged());
+    socket.on('close', () => session.closed());
+    // Without a listener a client's broken frame would end the process. pki.md §2
+    socket.on('error', () => session.closed());
+  }
+
+  const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    stream.on('error', () => stream.destroy());
+    const code = refusal(request);
+    if (code === undefined) accepting.handleUpgrade(request, stream, head, begin);
+    else refuse(stream, code);
+  };
+
+  function refusal({ url, headers }: IncomingMessage): FaultCode | undefined {
+    if (url !== socketPath) return 'not_found';
+    if (headers.upgrade?.toLowerCase() !== 'websocket') return 'malformed';
+    if (closing || sessions.size >= most || silent >= mostSilent) return 'unavailable';
+    return undefined;
+  }
+
+  /** Every session asks its mailbox, not all at the same time. */
+  let looking = false;
+  async function lookAll(): Promise<void> {
+    if (looking) return;
+    looking = true;
+    try {
+      const all = [...sessions];
+      for (let at = 0; at < all.length && !closing; at += looksAtOnce) {
+        await Promise.all(all.slice(at, at + looksAtOnce).map((session) => session.look()));
+      }
+    } finally {
+      looking = false;
+    }
+  }
+  const missed = (): void => {
+    lookAll().catch((error: unknown) => log.error('look_failed', error));
+  };
+
+  server.on('upgrade', upgrade);
+  accepting.on('wsClientError', (error, stream) => {
+    log.info('upgrade_refused', failure(error));
+    refuse(stream, 'malformed');
+  });
+  const timer = setInterval(() => {
+    for (const session of sessions) session.tick();
+  }, beat);
+  const forgetEnded = access.onEnded((ended) => {
+    for (const session of sessions)
+      if (session.bearer?.session === ended) session.end('session_revoked');
+  });
+  const forgetReconnect = bus.onReconnect(missed);
+  const resumed = bus.subscribe(delivery, 'resumed', 'all', missed);
+
+  return {
+    async [Symbol.asyncDispose]() {
+      closing = true;
+      clearInterval(timer);
+      forgetEnded();
+      forgetReconnect();
+      resumed[Symbol.dispose]();
+      server.off('upgrade', upgrade);
+      const closed = new Promise<void>((done) => accepting.close(() => done()));
+      for (const session of sessions) session.end('unavailable');
+      await Promise.race([closed, pause(closePatience)]);
+      for (const socket of accepting.clients) socket.terminate();
+    },
+  };
+}
+
+function lineOf(socket: WebSocket, drained: () => void): Line {
+  const sent = (error?: Error | null): void => {
+    if (!error && socket.bufferedAmount === 0) drained();
+  };
+  return {
+    send: (frame) => socket.send(frame, { binary: true }, sent),
+    ping: () => socket.ping(),
+    close(code, reason) {
+      // Whoever floods us is not read any more, not even a goodbye.
+      if (code === faults.rate_limited.close) socket.pause();
+      socket.close(code, reason);
+    },
+    cut: () => socket.terminate(),
+    get buffered() {
+      return socket.bufferedAmount;
+    },
+  };
+}
+
+function bytesOf(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}
+
+/** An answer in HTTP for what does not become a socket. */
+function refuse(stream: Duplex, code: FaultCode): void {
+  const { status, text } = faults[code];
+  const body = JSON.stringify({ code, text });
+  stream.end(
+    `HTTP/1.1 ${status} ${code}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
