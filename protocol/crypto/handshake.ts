@@ -292,7 +292,7 @@ export function respond(
   suite: HandshakeSuite = pqxdh,
 ): Agreed & { used: UsedPrekeys } {
   if (fields.pq !== suite.pq) throw new CryptoFault('pq_required');
-  const seen = { signedId: fields.signedId, pqId: fields.pqId, ek: fields.ek.slice() };
+  const seen = { signedId: fields.signedId, pqId: fields.pqId, ek: new Uint8Array(fields.ek) };
   if (lookup.seen(seen)) throw new CryptoFault('replayed');
   const signed = lookup.signed(fields.signedId);
   const oneTime = fields.oneTimeUsed ? lookup.oneTime(fields.oneTimeId) : undefined;

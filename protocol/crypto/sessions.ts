@@ -125,7 +125,7 @@ export class PeerSessions {
    */
   static decode(bytes: Uint8Array, options: PeerOptions, now: number): PeerSessions {
     // The sessions keep views of what they were read from.
-    const from = new Reader(bytes.slice()).header(version, type);
+    const from = new Reader(new Uint8Array(bytes)).header(version, type);
     const made = new PeerSessions(options);
     const parties = from.raw(32);
     const generation = from.u32();
@@ -240,7 +240,7 @@ export class PeerSessions {
         binding: agreed.binding,
         initiated: false,
         generation: message.fields.generation,
-        replaces: message.fields.replaces.slice(),
+        replaces: new Uint8Array(message.fields.replaces),
         created: Math.floor(seconds),
         until: 0,
         fields: undefined,
