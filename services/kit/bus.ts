@@ -59,6 +59,8 @@ export interface Bus extends AsyncDisposable {
     key: string,
     listener: (payload: EventPayload<C, N>, key: string) => void,
   ): Subscription;
+  /** Resolves once the server knows every handler and listener set up so far. */
+  settled(): Promise<void>;
   /** After a lost connection is replaced: events may have been missed in between. */
   onReconnect(listener: () => void): () => void;
 }
@@ -96,8 +98,8 @@ class NatsBus implements Bus {
   readonly #log: Log;
   readonly #timeout: number;
   readonly #concurrency: number;
-  /** Events go to one connection of ours, also while a renewal has two open: each bus is a queue group of its own. */
-  readonly #group = `one.${crypto.randomUUID()}`;
+  readonly #id = crypto.randomUUID();
+  #listened = 0;
   readonly #interests = new Set<Interest>();
   readonly #listeners = new Set<() => void>();
   readonly #stop = new AbortController();
@@ -198,7 +200,8 @@ class NatsBus implements Bus {
     const prefix = eventSubject(contract, name, '');
     const interest: Interest = {
       subject: eventSubject(contract, name, key === '*' ? '>' : key),
-      queue: this.#group,
+      // Each subscription is a queue group of its own: while a renewal has two connections open, an event comes over one.
+      queue: `${this.#id}.${++this.#listened}`,
       live: undefined,
       receive: (message) => {
         try {
@@ -212,9 +215,14 @@ class NatsBus implements Bus {
       },
     };
     this.#add(interest);
-    const ready = this.connected().then(() => this.#link?.flush());
+    const ready = this.settled();
     ready.catch(() => undefined);
     return { ready, [Symbol.dispose]: () => this.#remove(interest) };
+  }
+
+  async settled(): Promise<void> {
+    const link = this.#link ?? (await this.#next.promise);
+    await link.flush();
   }
 
   onReconnect(listener: () => void): () => void {
@@ -253,26 +261,25 @@ class NatsBus implements Bus {
     const came = performance.now();
     link.busy++;
     try {
-      if (this.#running >= this.#concurrency) {
-        if (this.#waiting.length >= this.#concurrency * 4) {
-          message.respond(faultBytes(new Fault('unavailable')));
-          return;
-        }
+      if (this.#running < this.#concurrency) this.#running++;
+      else if (this.#waiting.length < this.#concurrency * 4) {
         await new Promise<void>((go) => this.#waiting.push(go));
-        // Whoever asked has given up: doing it now would surprise them.
-        if (performance.now() - came > this.#timeout) return;
+      } else {
+        message.respond(faultBytes(new Fault('unavailable')));
+        return;
       }
-      this.#running++;
       try {
-        message.respond(await work(message));
+        // Whoever asked too long ago has given up: doing it now would surprise them.
+        if (performance.now() - came < this.#timeout) message.respond(await work(message));
       } finally {
-        this.#running--;
+        const next = this.#waiting.shift();
+        if (next === undefined) this.#running--;
+        else next();
       }
     } catch (error) {
       this.#log.warn('answer_not_sent', failure(error));
     } finally {
       link.busy--;
-      this.#waiting.shift()?.();
     }
   }
 

@@ -81,16 +81,19 @@ export async function buildKit(
   };
 }
 
-/** Starts a service as the configuration says; resolves once it answers. Disposing of it stops it in the reverse order. */
+/** Starts a service as the configuration says; resolves once it answers. `watch` sees the kit before the service does. Disposing of it stops it in the reverse order. */
 export async function runService(
   definition: ServiceDefinition,
   config: ProcessConfig,
-  given: { log?: Log; clock?: Clock } = {},
+  given: { log?: Log; clock?: Clock; watch?: (kit: Kit) => void } = {},
 ): Promise<AsyncDisposable> {
   await using held = new AsyncDisposableStack();
   const { kit } = held.use(await buildKit(definition.contract, config, given));
+  given.watch?.(kit);
   const running = held.use(await definition.start(kit));
   await running.ready;
+  // Whoever asks from now on finds somebody.
+  await kit.bus.settled();
   kit.log.info('service_ready');
   const stack = held.move();
   return {

@@ -9,7 +9,7 @@ import type { ProcessConfig, Settings } from '../config.ts';
 import type { Contract } from '../contract.ts';
 import type { Log } from '../log.ts';
 import type { ServiceName } from '../names.ts';
-import type { Kit } from '../service.ts';
+import type { Kit, ServiceDefinition } from '../service.ts';
 import { type TestEngine, type TestRedis, testNats, testRedis } from './engines.ts';
 import { type TestPki, testLog, testPki } from './pki.ts';
 
@@ -21,6 +21,8 @@ export interface TestIsland extends AsyncDisposable {
   log: Log & { lines: string[] };
   /** The kit of a service that was asked for, or of any other: it is then made on the spot. */
   kit(name: ServiceName): Promise<Kit>;
+  /** Starts a service on its kit; it answers when this resolves and ends with the island. */
+  start(definition: ServiceDefinition): Promise<Kit>;
   /** What `runService` takes, for the services given. */
   config(process: ProcessConfig['process'], names: readonly ServiceName[]): ProcessConfig;
 }
@@ -36,7 +38,7 @@ export interface TestIslandOptions {
 
 /**
  * `await using island = await testIsland(['accounts', 'directory'])`, then
- * `await accountsService.start(await island.kit('accounts'))`.
+ * `await island.start(accountsService)`.
  */
 export async function testIsland(
   names: readonly ServiceName[] = [],
@@ -90,6 +92,13 @@ export async function testIsland(
     settings,
     log,
     kit,
+    async start({ contract, start }) {
+      const given = await kit(contract.service);
+      const running = owner.use(await start(given));
+      await running.ready;
+      await given.bus.settled();
+      return given;
+    },
     config: (process, services) => ({
       process,
       island: { ...settings, registration: 'invite' },
