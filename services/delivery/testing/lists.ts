@@ -1,0 +1,64 @@
+/** For tests: device lists as the directory's answer, without enrolments; it speaks under the directory's certificate. */
+import { randomBytes } from 'node:crypto';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import {
+  type AccountId,
+  accountId,
+  type DeviceId,
+  deviceId,
+  type EnvelopeId,
+  envelopeId,
+} from '@island/protocol/wire/ids.ts';
+import { directory } from '../../directory/contract.ts';
+import type { Bus } from '../../kit/bus.ts';
+
+export interface TestLists {
+  /** How often it was asked. */
+  asked: number;
+  /** Answers nothing for as long as it is set. */
+  down: boolean;
+  /** A new account with these devices, epoch 1. */
+  person(...devices: number[]): AccountId;
+  /** Gives an account another list, and tells so unless `silently`. */
+  change(account: AccountId, devices: number[], silently?: boolean): void;
+}
+
+/** @param bus of the service `directory` */
+export function testLists(bus: Bus): TestLists {
+  const known = new Map<AccountId, { epoch: number; devices: DeviceId[] }>();
+  const lists: TestLists = {
+    asked: 0,
+    down: false,
+    person(...devices) {
+      const account = accountId(randomBytes(16).toString('hex'));
+      known.set(account, { epoch: 1, devices: devices.map(deviceId) });
+      return account;
+    },
+    change(account, devices, silently = false) {
+      const epoch = (known.get(account)?.epoch ?? 0) + 1;
+      known.set(account, { epoch, devices: devices.map(deviceId) });
+      if (!silently) bus.publish(directory, 'changed', account, { epoch });
+    },
+  };
+  bus.handle(directory, 'devices', async ({ account }) => {
+    lists.asked += 1;
+    if (lists.down) throw new Fault('unavailable');
+    const list = known.get(account);
+    if (list === undefined) throw new Fault('unknown_person');
+    return list;
+  });
+  return lists;
+}
+
+export interface TestEnvelope {
+  device: DeviceId;
+  id: EnvelopeId;
+  body: Uint8Array;
+}
+
+/** An envelope of random bytes, or of the text given. */
+export const envelope = (device: number, body: number | string = 300): TestEnvelope => ({
+  device: deviceId(device),
+  id: envelopeId(randomBytes(16).toString('hex')),
+  body: typeof body === 'number' ? randomBytes(body) : new TextEncoder().encode(body),
+});
