@@ -130,6 +130,8 @@ class RedisCache implements Cache {
   }
 
   async #ask<T>(command: (client: Client) => Promise<T>): Promise<T> {
+    // While it reconnects a command would wait for the attempt: the caller has better things to do.
+    if (!this.#client.isReady) throw new Fault('unavailable');
     const over = new AbortController();
     const late = pause(patience, over.signal).then(() => {
       throw new Fault('unavailable');

@@ -122,7 +122,9 @@ class SqliteHandle implements Handle {
   }
 
   async asFault(error: unknown): Promise<unknown> {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    // drizzle wraps what SQLite says in an error of its own.
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'SQLITE_FULL') return new Fault('storage_full', undefined, { cause: error });
     if (code === 'SQLITE_IOERR' || code === 'SQLITE_CANTOPEN') {
       const { bavail, bsize } = await statfs(dirname(this.#file));
