@@ -86,7 +86,10 @@ export async function endLeftovers(file: string): Promise<number> {
     return 0;
   }
   const left = recorded.filter(isAlive);
-  for (const [signal, patience] of [['SIGTERM', 5000], ['SIGKILL', 2000]] as const) {
+  for (const [signal, patience] of [
+    ['SIGTERM', 5000],
+    ['SIGKILL', 2000],
+  ] as const) {
     for (const { pid } of left.filter(isAlive)) process.kill(pid, signal);
     const deadline = Date.now() + patience;
     while (left.some(isAlive) && Date.now() < deadline) await wait(20);

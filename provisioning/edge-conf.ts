@@ -11,6 +11,8 @@ import { type Island, isLocal } from './island-file.ts';
 export interface EdgeConf {
   island: Pick<Island, 'host' | 'port'>;
   gatewayPort: number;
+  /** What the gateway's certificate must say. */
+  gatewayName: string;
   adminSocket: string;
   /** Chain and key shown to clients, in one PEM file. */
   publicCertificate: string;
@@ -91,7 +93,7 @@ https://:${island.port} {
 			lb_try_duration 3s
 			lb_try_interval 100ms
 			transport http {
-				tls_server_name gateway.island.internal
+				tls_server_name ${conf.gatewayName}
 				tls_trust_pool file ${conf.trust}
 				tls_client_auth ${conf.clientCertificate} ${conf.clientCertificate}
 				versions 1.1

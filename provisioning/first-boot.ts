@@ -25,7 +25,6 @@ export interface FirstBootOptions {
   wishes: Wishes;
   /** Passphrase for the root's key; made up when absent. */
   passphrase?: string | undefined;
-  report: (line: string) => void;
   /** Receives a passphrase that was made up, before anything is final: it is told once and kept nowhere. */
   tellPassphrase: (passphrase: string) => void;
 }
@@ -58,8 +57,7 @@ export async function openIsland(layout: Layout, options: FirstBootOptions): Pro
     await rm(layout.unfinished, { force: true });
     return adapt(layout, kept, options.wishes);
   }
-  const { wishes, report } = options;
-  report('Making the certificate authority');
+  const { wishes } = options;
   for (const folder of [layout.pki, layout.secrets, layout.service('')]) {
     await rm(folder, { recursive: true, force: true });
   }

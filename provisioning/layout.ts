@@ -7,6 +7,7 @@
  *   services/      one folder a service: its database and nobody else's
  *   engines/       engines that this machine lacked
  *   log/           one file a process
+ *   cache/         code that Node compiled: made again when it is missing
  *   run/           sockets, process and engine configuration: made anew at every start
  */
 import { chmod, lstat, mkdir, mkdtemp, readlink, realpath, rm, symlink } from 'node:fs/promises';
@@ -23,6 +24,9 @@ export interface Layout {
   secrets: string;
   engines: string;
   log: string;
+  cache: string;
+  /** Names the supervisor at work. */
+  lock: string;
   /** May be a link to a short folder: see `openRun`. */
   run: string;
   service(name: string): string;
@@ -38,6 +42,8 @@ export function layoutOf(data: string): Layout {
     secrets: at('secrets'),
     engines: at('engines'),
     log: at('log'),
+    cache: at('cache'),
+    lock: at('supervisor.lock'),
     run: at('run'),
     service: (name) => at('services', name),
   };
@@ -48,8 +54,10 @@ export interface Run {
   dir: string;
   /** pkid's sockets, one a certificate holder. */
   pkid: string;
+  pkidSocket(name: string): string;
   supervisorSocket: string;
-  supervisorFile: string;
+  /** Processes that the supervisor started. */
+  children: string;
   controlSocket: string;
   redisSocket: string;
   caddySocket: string;
@@ -65,8 +73,9 @@ export function runAt(dir: string): Run {
   return {
     dir,
     pkid: join(dir, 'pkid'),
+    pkidSocket: (name) => join(dir, 'pkid', `${name}.sock`),
     supervisorSocket: join(dir, 'supervisor.sock'),
-    supervisorFile: join(dir, 'supervisor.json'),
+    children: join(dir, 'children.json'),
     controlSocket: join(dir, 'control.sock'),
     redisSocket: join(dir, 'redis.sock'),
     caddySocket: join(dir, 'caddy.sock'),

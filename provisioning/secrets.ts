@@ -30,8 +30,8 @@ export const newSecret = (): string => randomBytes(32).toString('base64url');
 
 const alphabet = 'abcdefghijkmnpqrstuvwxyz23456789';
 
-/** A passphrase of 130 random bits that a person can write down: 26 letters and digits without look-alikes. */
+/** A passphrase of 140 random bits that a person can write down: 28 letters and digits without look-alikes. */
 export function newPassphrase(): string {
-  const letters = Array.from(randomBytes(26), (byte) => alphabet[byte & 31] ?? '');
+  const letters = Array.from(randomBytes(28), (byte) => alphabet[byte & 31] ?? '');
   return letters.join('').replace(/(.{4})(?=.)/g, '$1-');
 }

@@ -6,7 +6,11 @@ import { constants, X509Certificate } from 'node:crypto';
 import type { ConnectionOptions, SecureContextOptions, TlsOptions } from 'node:tls';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { backoff, pause } from './backoff.ts';
-import { type Credentials, requestCertificate } from './certificate-request.ts';
+import {
+  type CertificateName,
+  type Credentials,
+  requestCertificate,
+} from './certificate-request.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Log } from './log.ts';
 import { dnsName, engines, type PeerName, services } from './names.ts';
@@ -14,8 +18,9 @@ import { until } from './until.ts';
 
 export type { Credentials } from './certificate-request.ts';
 
-export interface Identity extends AsyncDisposable {
-  readonly name: PeerName;
+/** The supervisor also holds one for the public name; whoever speaks mTLS has a peer's. */
+export interface Identity<Name extends CertificateName = PeerName> extends AsyncDisposable {
+  readonly name: Name;
   /** The newest credentials. Don't keep them: ask again for every connection. */
   current(): Credentials;
   /** Calls `listener` after every renewal; the returned function ends that. */
@@ -31,13 +36,13 @@ const slowestRetry = 30_000;
  * meanwhile: what is held stays good until its end, and is asked for again all the while.
  * Throws a Fault: pkid's own at once, `unavailable` when it did not answer for `patience` ms.
  */
-export async function obtainIdentity(o: {
-  name: PeerName;
+export async function obtainIdentity<Name extends CertificateName = PeerName>(o: {
+  name: Name;
   socket: string;
   clock?: Clock;
   log?: Log;
   patience?: number;
-}): Promise<Identity> {
+}): Promise<Identity<Name>> {
   const { name, socket, log, clock = systemClock } = o;
   const stop = new AbortController();
   const listeners = new Set<(credentials: Credentials) => void>();
@@ -101,7 +106,7 @@ const retryCeiling = ({ notAfter }: Credentials, obtained: number): number =>
   Math.max(200, Math.min(slowestRetry, (notAfter - obtained) / 20));
 
 async function firstCertificate(
-  o: { name: PeerName; socket: string; patience?: number },
+  o: { name: CertificateName; socket: string; patience?: number },
   clock: Clock,
 ): Promise<Credentials> {
   const deadline = clock.now() + (o.patience ?? firstPatience);

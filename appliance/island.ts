@@ -1,0 +1,196 @@
+/** The operator's command: `island up | status | invite`. docs/operations.md */
+
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { formatInviteLink } from '@island/protocol/wire/invite-link.ts';
+import { fromBase64url } from '@island/protocol/wire/text.ts';
+import { statedFrom } from '@island/provisioning/stated.ts';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from './duration.ts';
+import { formatPassphrase, formatStatus, formatWelcome } from './messages-for-people.ts';
+import { askInvite, askStatus } from './operator.ts';
+import { openProgress, styleFor } from './terminal.ts';
+import { up } from './up.ts';
+
+const repository = join(import.meta.dirname, '..');
+/** A second Ctrl-C within this is the first one again: npm passes on what the terminal has sent already. */
+const echo = 1000;
+
+interface Streams {
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+}
+
+interface UpFlags {
+  data: string;
+  json?: true;
+  port?: number;
+  name?: string;
+  host?: string;
+  rootPassphraseFile?: string;
+  leafSeconds?: number;
+}
+
+/** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage. */
+export async function islandCommand(args: readonly string[], streams: Streams): Promise<number> {
+  try {
+    await program(streams).parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof Error && error.name === 'AbortError') return 0;
+    const stated = statedFrom(error);
+    const { bad } = styleFor(streams.stderr);
+    if (stated !== undefined) {
+      streams.stderr.write(`${bad('island:')} ${stated.message}\n`);
+      return 1;
+    }
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    streams.stderr.write(
+      `${bad('island:')} Something failed that should not; please report it.\n${text}\n`,
+    );
+    return 1;
+  }
+}
+
+function program(streams: Streams): Command {
+  const island = new Command('island')
+    .description('Operates a private island: end-to-end-encrypted messages from your own machine.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stderr.write(text),
+    })
+    .showHelpAfterError('(island --help shows what there is)');
+  const command = (name: string, about: string): Command =>
+    island
+      .command(name)
+      .description(about)
+      .addOption(
+        new Option('--data <dir>', 'folder with everything of the island').default(
+          join(repository, 'island-data'),
+          'island-data in the repository',
+        ),
+      )
+      .option('--json', 'one line of JSON on standard output, for programs');
+
+  command('up', 'starts the island and keeps it running until Ctrl-C')
+    .option('--port <port>', 'port for clients (first start: 8443; 0 chooses a free one)', toPort)
+    .option(
+      '--host <name>',
+      'DNS name or IP address by which others reach it; opens it to the network',
+      toHost,
+    )
+    .option('--name <name>', 'display name of the island', toName)
+    .option(
+      '--root-passphrase-file <file>',
+      'file with the passphrase for the root key (first start)',
+    )
+    .addOption(
+      new Option('--leaf-seconds <n>', 'life of certificates, for tests')
+        .argParser(toCount)
+        .hideHelp(),
+    )
+    .action((flags: UpFlags) => runUp(flags, streams));
+  command('status', 'shows services, engines, certificates and listeners').action(
+    async ({ data, json }: UpFlags) => {
+      const report = await askStatus(data);
+      streams.stdout.write(
+        json ? `${JSON.stringify(report)}\n` : formatStatus(report, styleFor(streams.stdout)),
+      );
+    },
+  );
+  command('invite', 'makes an invite link')
+    .option('--uses <n>', 'how many people it lets in', toCount, 1)
+    .option('--expires <time>', 'how long it is good, such as 12h or 7d', toSeconds, 604_800)
+    .action(async ({ data, json, uses, expires }: UpFlags & { uses: number; expires: number }) => {
+      const { address, caFingerprint } = await askStatus(data);
+      const made = await askInvite(data, uses, expires);
+      const link = formatInviteLink({
+        address,
+        caFingerprint: fromBase64url(caFingerprint),
+        invite: made.invite,
+      });
+      const until = new Date(made.expires * 1000).toISOString();
+      streams.stdout.write(
+        json ? `${JSON.stringify({ invite: link, uses, expires: until })}\n` : `${link}\n`,
+      );
+    });
+  return island;
+}
+
+async function runUp(flags: UpFlags, { stdout, stderr }: Streams): Promise<void> {
+  const people = flags.json ? stderr : stdout;
+  const style = styleFor(people);
+  const progress = openProgress(people);
+  const stop = new AbortController();
+  const force = new AbortController();
+  let asked = 0;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted && Date.now() - asked > echo) force.abort();
+      asked ||= Date.now();
+      stop.abort();
+    });
+  }
+  try {
+    await up({
+      data: flags.data,
+      wishes: { port: flags.port, host: flags.host, name: flags.name },
+      passphraseFile: flags.rootPassphraseFile,
+      engines: [join(repository, '.engines')],
+      leafSeconds: flags.leafSeconds,
+      progress,
+      tellPassphrase: (passphrase) => people.write(formatPassphrase(passphrase, style)),
+      tellReady: (welcome) =>
+        flags.json
+          ? stdout.write(`${JSON.stringify(welcome)}\n`)
+          : people.write(formatWelcome(welcome, style)),
+      stop: stop.signal,
+      force: force.signal,
+    });
+  } catch (error) {
+    progress.cut();
+    throw error;
+  }
+}
+
+function toPort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535)
+    throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  return port;
+}
+
+function toCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d{1,4}$/.test(text) || count < 1 || count > 1000)
+    throw new InvalidArgumentError('It is a number from 1 to 1000.');
+  return count;
+}
+
+function toSeconds(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds === undefined)
+    throw new InvalidArgumentError(
+      'A time is a number with s, m, h or d, such as 7d; at least 60s and at most 365d.',
+    );
+  return seconds;
+}
+
+function toName(text: string): string {
+  const name = text.trim();
+  if (name.length < 1 || name.length > 64 || /\p{Cc}/u.test(name)) {
+    throw new InvalidArgumentError('A name has 1 to 64 characters.');
+  }
+  return name;
+}
+
+function toHost(text: string): string {
+  const host = text.toLowerCase();
+  const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+  if (isIP(host) === 0 && !new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})*$`).test(host)) {
+    throw new InvalidArgumentError('It is a DNS name or an IP address, without port or path.');
+  }
+  return host;
+}

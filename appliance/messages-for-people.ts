@@ -1,0 +1,92 @@
+/** The texts of the `island` command for people. */
+import type { StatusReport } from './status-report.ts';
+import { columns, type Style } from './terminal.ts';
+import type { Welcome } from './up.ts';
+
+export function formatPassphrase(passphrase: string, { bold }: Style): string {
+  return `
+  Root passphrase   ${bold(passphrase)}
+
+  Write it down now: it is shown this once and kept nowhere. Whoever has it and the
+  data folder can renew the certificate authority; without it nobody can.
+
+`;
+}
+
+export function formatWelcome(welcome: Welcome, { bold, dim, good }: Style): string {
+  const { address, caFingerprint, caFile, setupToken, invite } = welcome;
+  const rows: [string, string][] = [
+    ['Address', bold(address)],
+    ['CA fingerprint', `${caFingerprint} ${dim('(SHA-256 of the root certificate)')}`],
+    ['CA file', caFile],
+  ];
+  if (setupToken !== null)
+    rows.push([
+      'Setup token',
+      `${setupToken} ${dim('(for the first operator; the web console is still to come)')}`,
+    ]);
+  if (invite !== null) rows.push(['Invite link', bold(invite)]);
+  const next =
+    invite === null
+      ? '  Invite people with:  npx island invite'
+      : `  The first person joins, in another terminal, with:\n\n    npx islander register '${invite}' alice`;
+  return `
+${good('The island is up.')}
+
+${columns(rows)}
+
+${next}
+
+  ${dim('npx island status shows how it is. Ctrl-C stops it.')}
+
+`;
+}
+
+export function formatStatus(report: StatusReport, { bold, dim, good, bad }: Style): string {
+  const units = report.units.map((unit): [string, string] => {
+    const what =
+      unit.kind === 'engine'
+        ? `engine ${unit.version ?? ''}`
+        : unit.services.join(', ') || 'issuing keys';
+    const state = unit.state === 'ready' ? good(unit.state) : bad(unit.state);
+    const pid = unit.pid === null ? '' : `pid ${unit.pid}, up ${period(unit.uptime)}`;
+    const restarts = unit.restarts === 0 ? '' : `, restarted ${unit.restarts} times`;
+    return [unit.name, `${state}  ${what}  ${dim(`${pid}${restarts}`)}`];
+  });
+  const certificates = report.certificates.map(({ name, notAfter }): [string, string] => [
+    name,
+    `until ${notAfter.slice(0, 16).replace('T', ' ')} UTC ${dim(`(${left(notAfter)})`)}`,
+  ]);
+  const everybody = [{ name: 'supervisor', listeners: report.listeners }, ...report.units];
+  const listeners = everybody.flatMap(({ name, listeners }) => {
+    const files = listeners.filter(({ protocol }) => protocol === 'unix').length;
+    const open = listeners.filter(({ protocol }) => protocol !== 'unix');
+    const texts = open.map(({ protocol, address }) => `${protocol} ${address}`);
+    if (files > 0) texts.push(`${files} unix ${files === 1 ? 'socket' : 'sockets'}`);
+    return texts.length === 0 ? [] : [[name, texts.join(', ')] as [string, string]];
+  });
+  return `
+${bold(report.name)}  ${report.address}  ${report.ready ? good('up') : bad('not ready')} ${dim(`(supervisor ${report.pid}, ${period(report.uptime)})`)}
+
+${columns(units)}
+
+  ${bold('Certificates')}
+${columns(certificates)}
+
+  ${bold('Listeners')}
+${columns(listeners)}
+
+`;
+}
+
+function period(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} days`;
+}
+
+function left(notAfter: string): string {
+  const seconds = Math.round((Date.parse(notAfter) - Date.now()) / 1000);
+  return seconds < 0 ? 'expired' : `${period(seconds)} left`;
+}
