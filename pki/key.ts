@@ -4,7 +4,9 @@ import { promisify } from 'node:util';
 import { Refusal } from './refusal.ts';
 
 const generate = promisify(generateKeyPair);
-const spkiPrefix = 26;
+/** id-ecPublicKey, prime256v1, BIT STRING: everything before the uncompressed point (04 ‖ x ‖ y) of an SPKI. */
+const spkiPrefix = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex');
+const pointBytes = 65;
 
 export interface KeyPair {
   publicKey: KeyObject;
@@ -22,10 +24,13 @@ export const spkiOf = (key: KeyObject): Buffer =>
  * every other spelling of a P-256 key (compressed, explicit parameters, trailing bytes).
  */
 export function readSpki(spki: Uint8Array): KeyObject {
-  const key = parse(spki);
-  const curve = key?.asymmetricKeyDetails?.namedCurve;
-  if (key?.asymmetricKeyType !== 'ec' || curve !== 'prime256v1') throw new Refusal('key_type');
-  if (!spkiOf(key).equals(spki)) throw new Refusal('key_type');
+  // Before OpenSSL sees it: that keeps explicit parameters as they came and still calls them prime256v1.
+  const spelt =
+    spki.length === spkiPrefix.length + pointBytes &&
+    spkiPrefix.equals(spki.subarray(0, spkiPrefix.length)) &&
+    spki[spkiPrefix.length] === 4;
+  const key = spelt ? parse(spki) : undefined;
+  if (key?.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Refusal('key_type');
   return key;
 }
 
@@ -42,4 +47,4 @@ function parse(spki: Uint8Array): KeyObject | undefined {
  * A CA's identifier follows from its key, so the AuthorityKeyIdentifier of what it signs can't differ from it.
  */
 export const keyId = (key: KeyObject): Buffer =>
-  createHash('sha256').update(spkiOf(key).subarray(spkiPrefix)).digest().subarray(0, 20);
+  createHash('sha256').update(spkiOf(key).subarray(spkiPrefix.length)).digest().subarray(0, 20);
