@@ -38,7 +38,7 @@ const hashLabel = utf8Bytes('PI/1/hash/device-list\0');
 export const hashDeviceList = (bytes: Uint8Array): Uint8Array => sha256Of(hashLabel, bytes);
 
 /**
- * The signed bytes, at most 3,464. `former` is the AIK before and belongs to a rotation only. Throws
+ * The signed bytes, at most 3,463. `former` is the AIK before and belongs to a rotation only. Throws
  * what `openDeviceList` would throw: nothing is signed that a reader would refuse.
  */
 export function signDeviceList(
