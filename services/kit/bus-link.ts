@@ -11,10 +11,14 @@ export interface Link {
   readonly ended: Promise<void>;
   /** Calls awaiting their answer and handlers at work on this connection. */
   busy: number;
-  publish(subject: string, payload: Uint8Array): void;
+  /** Whether the connection took it. */
+  publish(subject: string, payload: Uint8Array): boolean;
   /** @throws Fault `unavailable`: nobody answers there, the time is over, or the connection ended */
   request(subject: string, payload: Uint8Array, milliseconds: number): Promise<Uint8Array>;
-  /** `receive` must not throw; an error is told by NATS, such as a refused permission. */
+  /**
+   * `receive` must not throw: it would end the reading of the connection. `refused`: NATS does not permit the subject.
+   * @throws when the connection has ended
+   */
   subscribe(
     subject: string,
     queue: string,
@@ -64,8 +68,14 @@ class NatsLink implements Link {
     this.#lost.catch(() => undefined);
   }
 
-  publish(subject: string, payload: Uint8Array): void {
-    this.#connection.publish(subject, payload);
+  publish(subject: string, payload: Uint8Array): boolean {
+    try {
+      this.#connection.publish(subject, payload);
+      return true;
+    } catch {
+      // It closed a moment ago; whoever waits for `ended` is about to know.
+      return false;
+    }
   }
 
   async request(subject: string, payload: Uint8Array, milliseconds: number): Promise<Uint8Array> {

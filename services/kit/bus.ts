@@ -6,8 +6,8 @@
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import type { Msg } from '@nats-io/transport-node';
-import { backoff, pause } from './backoff.ts';
-import { type Link, openLink } from './bus-link.ts';
+import { BusConnection, type Interest } from './bus-connection.ts';
+import type { Link } from './bus-link.ts';
 import { answerBytes, faultBytes, fromBytes, readAnswer, toBytes } from './bus-wire.ts';
 import {
   type CallAnswer,
@@ -82,46 +82,27 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   return bus;
 }
 
-/** What has to be set up anew on each connection. */
-interface Interest {
-  subject: string;
-  queue: string;
-  receive(message: Msg, link: Link): void;
-  live: { unsubscribe(): void } | undefined;
-}
-
-const keptBack = 10_000;
 const keyForm = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
 class NatsBus implements Bus {
-  readonly #options: BusOptions;
+  readonly #connection: BusConnection;
   readonly #log: Log;
   readonly #timeout: number;
   readonly #concurrency: number;
   readonly #id = crypto.randomUUID();
   #listened = 0;
-  readonly #interests = new Set<Interest>();
-  readonly #listeners = new Set<() => void>();
-  readonly #stop = new AbortController();
-  readonly #forget: () => void;
-  #link: Link | undefined;
-  #next = Promise.withResolvers<Link>();
-  #unsent: { subject: string; payload: Uint8Array }[] = [];
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
   constructor(options: BusOptions) {
-    this.#options = options;
     this.#log = options.log;
     this.#timeout = options.timeout ?? 5000;
     this.#concurrency = options.concurrency ?? 512;
-    this.#next.promise.catch(() => undefined);
-    this.#forget = options.identity.onRenewed(() => void this.#renew());
-    void this.#keep();
+    this.#connection = new BusConnection(options, this.#timeout);
   }
 
-  async connected(): Promise<void> {
-    await (this.#link ?? this.#next.promise);
+  connected(): Promise<void> {
+    return this.#connection.connected();
   }
 
   async call<C extends Contract, N extends CallName<C>>(
@@ -132,11 +113,8 @@ class NatsBus implements Bus {
     const shape = contract.calls[name];
     if (shape === undefined) throw new TypeError(`${contract.service} has no call ${name}`);
     decode(shape.request, request);
-    const payload = toBytes(request);
-    const until = performance.now() + this.#timeout;
-    const link = this.#link ?? (await this.#linkBy(until));
-    const left = Math.max(1, Math.round(until - performance.now()));
-    const value = readAnswer(await link.request(callSubject(contract, name), payload, left));
+    const answer = await this.#connection.request(callSubject(contract, name), toBytes(request));
+    const value = readAnswer(answer);
     try {
       return decode(shape.answer, value) as CallAnswer<C, N>;
     } catch (cause) {
@@ -162,10 +140,9 @@ class NatsBus implements Bus {
         return faultBytes(new Fault('internal'));
       }
     };
-    this.#add({
+    this.#connection.add({
       subject: callSubject(contract, name),
       queue: contract.service,
-      live: undefined,
       receive: (message, link) => void this.#serve(message, link, work),
     });
   }
@@ -180,12 +157,7 @@ class NatsBus implements Bus {
     if (shape === undefined) throw new TypeError(`${contract.service} has no event ${name}`);
     if (!keyForm.test(key)) throw new Fault('malformed');
     decode(shape.payload, payload);
-    const event = { subject: eventSubject(contract, name, key), payload: toBytes(payload) };
-    if (this.#link !== undefined) this.#link.publish(event.subject, event.payload);
-    else {
-      if (this.#unsent.length >= keptBack) this.#unsent.shift();
-      this.#unsent.push(event);
-    }
+    this.#connection.publish(eventSubject(contract, name, key), toBytes(payload));
   }
 
   subscribe<C extends Contract, N extends EventName<C>>(
@@ -200,46 +172,35 @@ class NatsBus implements Bus {
     const prefix = eventSubject(contract, name, '');
     const interest: Interest = {
       subject: eventSubject(contract, name, key === '*' ? '>' : key),
-      // Each subscription is a queue group of its own: while a renewal has two connections open, an event comes over one.
+      // A queue group of its own: while a renewal has two links open, an event comes over one of them.
       queue: `${this.#id}.${++this.#listened}`,
-      live: undefined,
       receive: (message) => {
         try {
           const payload = decode(shape.payload, fromBytes(message.data)) as EventPayload<C, N>;
           listener(payload, message.subject.slice(prefix.length));
         } catch (error) {
-          if (error instanceof Fault)
+          if (error instanceof Fault) {
             this.#log.warn('event_refused', { event: name, ...failure(error) });
-          else this.#log.error('event_failed', error, { event: name });
+          } else this.#log.error('event_failed', error, { event: name });
         }
       },
     };
-    this.#add(interest);
+    this.#connection.add(interest);
     const ready = this.settled();
     ready.catch(() => undefined);
-    return { ready, [Symbol.dispose]: () => this.#remove(interest) };
+    return { ready, [Symbol.dispose]: () => this.#connection.remove(interest) };
   }
 
-  async settled(): Promise<void> {
-    const link = this.#link ?? (await this.#next.promise);
-    await link.flush();
+  settled(): Promise<void> {
+    return this.#connection.settled();
   }
 
   onReconnect(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#connection.onReconnect(listener);
   }
 
-  /** Stops taking work, lets what is at work finish (up to the callers' patience), then closes. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#forget();
-    this.#stop.abort();
-    const link = this.#link;
-    this.#link = undefined;
-    this.#next.reject(new Fault('unavailable'));
-    if (link === undefined) return;
-    for (const interest of this.#interests) interest.live?.unsubscribe();
-    await this.#retire(link);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#connection[Symbol.asyncDispose]();
   }
 
   #answer(schema: Parameters<typeof decode>[0], value: unknown, call: string): Uint8Array {
@@ -281,126 +242,5 @@ class NatsBus implements Bus {
     } finally {
       link.busy--;
     }
-  }
-
-  #add(interest: Interest): void {
-    this.#interests.add(interest);
-    if (this.#link !== undefined) interest.live = this.#attach(interest, this.#link);
-  }
-
-  #remove(interest: Interest): void {
-    this.#interests.delete(interest);
-    interest.live?.unsubscribe();
-  }
-
-  #attach(interest: Interest, link: Link): { unsubscribe(): void } {
-    const { subject, queue } = interest;
-    return link.subscribe(
-      subject,
-      queue,
-      (message) => interest.receive(message, link),
-      () =>
-        this.#log.warn('subscription_refused', {
-          subject: subject.split('.').slice(0, 3).join('.'),
-        }),
-    );
-  }
-
-  async #linkBy(until: number): Promise<Link> {
-    const patience = new AbortController();
-    const late = pause(until - performance.now(), patience.signal).then(() => {
-      throw new Fault('unavailable');
-    });
-    late.catch(() => undefined);
-    try {
-      return await Promise.race([this.#next.promise, late]);
-    } finally {
-      patience.abort();
-    }
-  }
-
-  /** Opens a connection that has all our interests; retries until it does or the bus is closed. */
-  async #open(): Promise<Link | undefined> {
-    for (let failures = 0; !this.#stop.signal.aborted; ) {
-      try {
-        return await openLink(this.#options);
-      } catch (error) {
-        failures++;
-        if (failures === 1 || failures % 20 === 0)
-          this.#log.warn('bus_unreachable', { attempt: failures, ...failure(error) });
-        await pause(backoff({ first: 50, most: 2000 }, failures), this.#stop.signal);
-      }
-    }
-    return undefined;
-  }
-
-  /** From loss to loss: there is one loop of this for the life of the bus. */
-  async #keep(): Promise<void> {
-    for (let first = true; !this.#stop.signal.aborted; first = false) {
-      const link = await this.#open();
-      if (link === undefined) return;
-      if (this.#stop.signal.aborted) return link.close();
-      this.#take(link);
-      this.#log.info(first ? 'bus_connected' : 'bus_reconnected');
-      if (!first) this.#tell();
-      // A renewal may have replaced the link meanwhile: wait for the one that is in use.
-      for (let held: Link | undefined = link; held !== undefined; ) {
-        await held.ended;
-        held = this.#link === held ? undefined : this.#link;
-      }
-      if (this.#stop.signal.aborted) return;
-      this.#link = undefined;
-      this.#next = Promise.withResolvers<Link>();
-      this.#next.promise.catch(() => undefined);
-      this.#log.warn('bus_lost');
-    }
-  }
-
-  #take(link: Link): void {
-    for (const interest of this.#interests) interest.live = this.#attach(interest, link);
-    this.#link = link;
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    for (const { subject, payload } of unsent) link.publish(subject, payload);
-    this.#next.resolve(link);
-  }
-
-  #tell(): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener();
-      } catch (error) {
-        this.#log.error('reconnect_listener_failed', error);
-      }
-    }
-  }
-
-  /** Make before break: the new connection listens before the old one stops. pki.md §3 */
-  async #renew(): Promise<void> {
-    const old = this.#link;
-    if (old === undefined) return;
-    const link = await this.#open();
-    if (link === undefined) return;
-    // The old connection was lost meanwhile: its replacement has the new certificate already.
-    if (this.#link !== old || this.#stop.signal.aborted) return link.close();
-    const former = [...this.#interests].map((interest) => interest.live);
-    this.#take(link);
-    try {
-      await link.flush();
-    } catch {
-      this.#log.warn('bus_renewal_interrupted');
-    }
-    for (const live of former) live?.unsubscribe();
-    await this.#retire(old);
-    this.#log.info('bus_renewed');
-  }
-
-  /** What is on its way arrives, what is at work is answered; then the connection closes. */
-  async #retire(link: Link): Promise<void> {
-    const until = performance.now() + this.#timeout;
-    await Promise.race([link.flush().catch(() => undefined), pause(this.#timeout)]);
-    while (link.busy > 0 && performance.now() < until) await pause(5);
-    await Promise.race([link.flush().catch(() => undefined), pause(1000)]);
-    await link.close();
   }
 }

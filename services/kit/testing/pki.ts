@@ -6,7 +6,7 @@ import { firstBootPki } from '@island/pki/first-boot.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { startPkid } from '../../pkid/service.ts';
 import { type Log, openLog } from '../log.ts';
-import { type Identity, obtainIdentity } from '../mtls.ts';
+import { type Credentials, type Identity, obtainIdentity } from '../mtls.ts';
 import type { PeerName } from '../names.ts';
 
 export interface TestPki extends AsyncDisposable {
@@ -19,6 +19,8 @@ export interface TestPki extends AsyncDisposable {
   /** SHA-256 of the root, base64url. */
   caFingerprint: string;
   identity(name: PeerName): Promise<Identity>;
+  /** An identity that is renewed when the test says so, with a new key. */
+  renewable(name: PeerName): Promise<Identity & { renew(): Promise<void> }>;
 }
 
 /** A log that is kept in memory: `lines` holds what was written. */
@@ -43,13 +45,33 @@ export async function testPki(options: { leafSeconds?: number } = {}): Promise<T
   const sockets = join(dir, 'pkid');
   const config = { process: 'pkid', pki, sockets, hosts: ['localhost', '127.0.0.1'], ...options };
   held.use(await startPkid(config, { log: testLog() }));
+  const identity = (name: PeerName): Promise<Identity> =>
+    obtainIdentity({ name, socket: join(sockets, `${name}.sock`) });
   const stack = held.move();
   return {
     dir,
     sockets,
     root: rootPem,
     caFingerprint: base64url(fingerprint),
-    identity: (name) => obtainIdentity({ name, socket: join(sockets, `${name}.sock`) }),
+    identity,
+    async renewable(name) {
+      let now = await identity(name);
+      const listeners = new Set<(credentials: Credentials) => void>();
+      return {
+        name,
+        current: () => now.current(),
+        onRenewed(listener) {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+        async renew() {
+          await now[Symbol.asyncDispose]();
+          now = await identity(name);
+          for (const listener of listeners) listener(now.current());
+        },
+        [Symbol.asyncDispose]: () => now[Symbol.asyncDispose](),
+      };
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
