@@ -1,0 +1,140 @@
+/** For tests: the gateway as the edge sees it, over mTLS with the edge's certificate. */
+import { request } from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
+import { type Fault, isFaultCode } from '@island/protocol/wire/fault.ts';
+import {
+  type ClientFrame,
+  decodeServerFrame,
+  encodeClientFrame,
+  type ServerFrame,
+} from '@island/protocol/wire/frames.ts';
+import { socketPath } from '@island/protocol/wire/routes.ts';
+import { WebSocket } from 'ws';
+import { clientOptions, type Identity } from '../../kit/mtls.ts';
+import { eventually } from '../../kit/testing/outcome.ts';
+
+export interface Reply {
+  status: number;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  body: string;
+  json(): { code?: Fault['code'] } & Record<string, unknown>;
+}
+
+export interface Ask {
+  method?: string;
+  body?: Uint8Array | string;
+  headers?: Readonly<Record<string, string>>;
+  /** The client's address as the edge would put it into X-Real-IP. */
+  address?: string;
+}
+
+/** One socket of a client. Everything that arrives is kept. */
+export interface TestSocket extends Disposable {
+  readonly raw: WebSocket;
+  readonly frames: ServerFrame[];
+  /** Code of the close, once there was one. */
+  readonly closed: number | undefined;
+  send(frame: ClientFrame): void;
+  bytes(data: Uint8Array | string): void;
+  /** Sequence numbers of the envelopes so far. */
+  seqs(): number[];
+  /** Codes of the FAULT frames so far. */
+  faults(): string[];
+  /** Resolves with the close code. */
+  end(): Promise<number>;
+}
+
+export interface Edge {
+  ask(path: string, ask?: Ask): Promise<Reply>;
+  socket(): Promise<TestSocket>;
+  /** A socket that has got its READY. */
+  hello(access: string): Promise<TestSocket>;
+  tls(): ConnectionOptions;
+}
+
+/** @param identity of the peer `edge`, or of another one that tries */
+export function testEdge(identity: Identity, port: number): Edge {
+  const tls = (): ConnectionOptions => ({
+    host: '127.0.0.1',
+    port,
+    ...clientOptions(identity, 'gateway'),
+  });
+
+  async function socket(): Promise<TestSocket> {
+    const raw = new WebSocket(`wss://127.0.0.1:${port}${socketPath}`, {
+      ...clientOptions(identity, 'gateway'),
+      perMessageDeflate: false,
+    });
+    const frames: ServerFrame[] = [];
+    let code: number | undefined;
+    raw.on('message', (data: Buffer) => frames.push(decodeServerFrame(new Uint8Array(data))));
+    raw.on('error', () => undefined);
+    raw.on('close', (closed) => {
+      code = closed;
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    raw.once('open', resolve).once('error', reject);
+    await promise;
+    return {
+      raw,
+      frames,
+      get closed() {
+        return code;
+      },
+      send: (frame) => raw.send(encodeClientFrame(frame)),
+      bytes: (data) => raw.send(data),
+      seqs: () => frames.flatMap((frame) => (frame.type === 'envelope' ? [frame.seq] : [])),
+      faults: () => frames.flatMap((frame) => (frame.type === 'fault' ? [frame.code] : [])),
+      async end() {
+        await eventually(() => code !== undefined);
+        return code ?? 0;
+      },
+      [Symbol.dispose]: () => raw.terminate(),
+    };
+  }
+
+  return {
+    tls,
+    socket,
+    async hello(access) {
+      const opened = await socket();
+      opened.send({ type: 'hello', access });
+      await eventually(() => opened.frames.length > 0);
+      const [first] = opened.frames;
+      if (first?.type !== 'ready') throw new Error(`no READY: ${JSON.stringify(first)}`);
+      return opened;
+    },
+    ask(path, { method = 'GET', body, headers = {}, address = '192.0.2.1' } = {}) {
+      const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+      const type = typeof body === 'string' ? 'application/json' : 'application/octet-stream';
+      const asked = request({
+        ...tls(),
+        agent: false,
+        method,
+        path,
+        headers: {
+          'X-Real-IP': address,
+          ...(body === undefined ? {} : { 'Content-Type': type, 'Content-Length': body.length }),
+          ...headers,
+        },
+      } as object);
+      asked.once('error', reject).once('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.once('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: text,
+            json: () => JSON.parse(text),
+          });
+        });
+      });
+      asked.end(body);
+      return promise;
+    },
+  };
+}
+
+export const isFault = (reply: Reply): boolean => isFaultCode(reply.json().code);
