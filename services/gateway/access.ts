@@ -128,7 +128,8 @@ function openKeys(bus: Bus) {
 
   async function ask(): Promise<void> {
     // Whoever invents key names waits like everybody, and puts no load on accounts.
-    await pause(askedAt + askEvery - performance.now());
+    const early = askedAt + askEvery - performance.now();
+    if (early > 0) await pause(early);
     askedAt = performance.now();
     const answer = await bus.call(accounts, 'keys', {});
     const fresh = new Map<string, CryptoKey | Uint8Array>();
