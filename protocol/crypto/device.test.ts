@@ -1,6 +1,6 @@
 import t from 'tap';
 import { seededRandom } from '../vectors/seeded.ts';
-import { fuzzDecoder } from '../wire/decoder-fuzz.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { accountId, deviceId } from '../wire/ids.ts';
 import { fromHex } from '../wire/text.ts';
 import {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { fuzzDecoder } from '../wire/decoder-fuzz.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { limits } from '../wire/limits.ts';
 import { longestPlaintext } from './padding.ts';
 import { decodePlaintext, encodePlaintext, type Plaintext } from './plaintext.ts';

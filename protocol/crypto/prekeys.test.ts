@@ -1,7 +1,7 @@
 import t from 'tap';
 import { seededRandom } from '../vectors/seeded.ts';
 import { concat } from '../wire/bytes.ts';
-import { fuzzDecoder } from '../wire/decoder-fuzz.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { limits } from '../wire/limits.ts';
 import { openBundle } from './prekey-bundle.ts';
 import {

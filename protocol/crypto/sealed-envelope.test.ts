@@ -1,7 +1,7 @@
 import t from 'tap';
 import { seededRandom } from '../vectors/seeded.ts';
 import { concat, Writer } from '../wire/bytes.ts';
-import { fuzzDecoder } from '../wire/decoder-fuzz.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { accountId, deviceId } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
 import { CryptoFault } from './crypto-fault.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { fuzzDecoder } from './decoder-fuzz.ts';
+import { fuzzDecoder } from './testing/decoder-fuzz.ts';
 import { faults, isFaultCode } from './fault.ts';
 import {
   type ClientFrame,

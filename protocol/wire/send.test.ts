@@ -1,5 +1,5 @@
 import t from 'tap';
-import { fuzzDecoder } from './decoder-fuzz.ts';
+import { fuzzDecoder } from './testing/decoder-fuzz.ts';
 import { accountId, deviceId, envelopeId } from './ids.ts';
 import { limits } from './limits.ts';
 import { decodeSend, encodeSend, type Send } from './send.ts';

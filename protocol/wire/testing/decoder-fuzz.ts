@@ -4,8 +4,8 @@
  */
 import * as fc from 'fast-check';
 import type { Test } from 'tap';
-import { concat } from './bytes.ts';
-import { Fault, type FaultCode, isFaultCode } from './fault.ts';
+import { concat } from '../bytes.ts';
+import { Fault, type FaultCode, isFaultCode } from '../fault.ts';
 
 interface Decoder<Value> {
   decode(bytes: Uint8Array): Value;
