@@ -1,0 +1,158 @@
+/**
+ * What `npm start`, `npm test` and `npm run bench` need before anything else: the npm packages, and
+ * with `--engines` the engines in .engines/. docs/operations.md §1
+ *
+ * Plain JavaScript without dependencies, for Node 20 or newer: it runs before anything is installed.
+ * All it says goes to standard error; it does nothing, in no time, when everything is there.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const node24 = join(root, 'node_modules/node/bin/node');
+const wantEngines = process.argv.includes('--engines');
+const log = join(root, 'node_modules', '.npm-ci.log');
+const live = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
+
+/** @param {string} sentence @returns {never} */
+function fail(sentence) {
+  process.stderr.write(`${live ? '\r\u001b[2K' : ''}prepare: ${sentence}\n`);
+  process.exit(1);
+}
+
+/** @param {string} path */
+const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
+
+/** npm writes its hidden lock file last: without it an installation was cut off. */
+const installed = () =>
+  changed(join(root, 'node_modules/.package-lock.json')) >= changed(join(root, 'package-lock.json')) &&
+  existsSync(node24);
+
+/** Runs a program whose output is kept; when we end, or whoever started us does, it ends too. */
+function run(command, args, onOutput) {
+  const setpriv = '/usr/bin/setpriv';
+  const line = existsSync(setpriv)
+    ? [setpriv, '--pdeathsig', 'TERM', '--', command, ...args]
+    : [command, ...args];
+  const child = spawn(line[0], line.slice(1), { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  child.stdout.on('data', onOutput);
+  child.stderr.on('data', onOutput);
+  const end = (signal) => {
+    try {
+      process.kill(-child.pid, signal);
+    } catch {
+      // it has ended
+    }
+  };
+  const parent = process.ppid;
+  const watch = setInterval(() => process.ppid !== parent && stop(), 300);
+  const stop = () => {
+    end('SIGTERM');
+    process.stderr.write('\n');
+    process.exit(130);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(127));
+    child.once('close', (code) => {
+      clearInterval(watch);
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(signal, stop);
+      resolve(code ?? 1);
+    });
+  });
+}
+
+/** What the installation is at, seen from outside. */
+function stage() {
+  const build = join(root, 'node_modules/sqlite3/build');
+  if (!existsSync(build)) return 'fetching and unpacking';
+  if (existsSync(join(build, 'Release/node_sqlite3.node'))) return 'finishing';
+  const objects = existsSync(join(build, 'Release'))
+    ? readdirSync(join(build, 'Release'), { recursive: true }).filter((name) => String(name).endsWith('.o')).length
+    : 0;
+  return `compiling sqlite3 from source, about four minutes on two cores (${objects} files done)`;
+}
+
+async function install() {
+  const since = Date.now();
+  const took = () => {
+    const s = Math.round((Date.now() - since) / 1000);
+    return s < 60 ? `${s} s` : `${Math.floor(s / 60)} min ${s % 60} s`;
+  };
+  const first = existsSync(join(root, 'node_modules')) ? 'The npm packages have changed' : 'The npm packages are missing';
+  process.stderr.write(`${first}: installing them with npm ci. The first time this takes a few minutes.\n`);
+  const show = () =>
+    process.stderr.write(live ? `\r\u001b[2K  ${stage()}, ${took()}` : `  ${stage()}, ${took()} so far\n`);
+  const shown = setInterval(show, live ? 500 : 15_000);
+  let output = '';
+  const npm = process.env.npm_execpath;
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=warn'];
+  const code = npm?.endsWith('.js')
+    ? await run(process.env.npm_node_execpath ?? process.execPath, [npm, ...args], (text) => (output += text))
+    : await run('npm', args, (text) => (output += text));
+  clearInterval(shown);
+  if (live) process.stderr.write('\r\u001b[2K');
+  if (code === 127) fail('There is no npm on this machine. Install Node.js 20 or newer with npm, then start again.');
+  if (code !== 0 || !installed()) {
+    mkdirSync(dirname(log), { recursive: true });
+    writeFileSync(log, output);
+    process.stderr.write(`${output.trimEnd().split('\n').slice(-15).join('\n')}\n`);
+    fail(`${reason(output)} (All that npm said: ${log})`);
+  }
+  process.stderr.write(`The npm packages are installed, ${took()}.\n`);
+}
+
+/** @param {string} output */
+function reason(output) {
+  if (/ENOSPC|No space left/.test(output)) return 'The disk is full: make 2 GB of room and start again.';
+  if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|network/i.test(output)) {
+    return 'The npm registry cannot be reached: check the network, then start again.';
+  }
+  if (/gyp ERR!|make: |g\+\+|not found: make/.test(output)) {
+    return 'sqlite3 could not be compiled: install a C++ toolchain and Python (on Debian: build-essential python3), then start again.';
+  }
+  if (/EACCES|EPERM/.test(output)) return 'npm may not write here: run as the owner of this folder.';
+  return 'npm ci failed: the last lines above say why. Correct that, then start again.';
+}
+
+async function engines() {
+  const { obtainEngines } = await import('./engines.ts');
+  const { statedFrom } = await import('./stated.ts');
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stop.abort());
+  const parent = process.ppid;
+  const watch = setInterval(() => process.ppid !== parent && stop.abort(), 300);
+  let last = '';
+  try {
+    await obtainEngines({
+      dir: join(root, '.engines'),
+      report: (line) => {
+        const bare = line.replace(/\([^)]*\)$/, '');
+        if (bare !== last) process.stderr.write(`${line}\n`);
+        last = bare;
+      },
+      signal: stop.signal,
+    });
+  } catch (error) {
+    if (stop.signal.aborted) process.exit(130);
+    fail(statedFrom(error)?.message ?? String(error));
+  } finally {
+    clearInterval(watch);
+  }
+}
+
+if (Number(process.versions.node.split('.')[0]) < 20) {
+  fail(`Node.js ${process.versions.node} is too old: install version 20 or newer.`);
+}
+if (!installed()) await install();
+rmSync(log, { force: true });
+if (wantEngines) {
+  if (Number(process.versions.node.split('.')[0]) >= 24) await engines();
+  else {
+    const child = run(node24, [fileURLToPath(import.meta.url), '--engines'], (text) => process.stderr.write(text));
+    const code = await child;
+    if (code !== 0) process.exit(code);
+  }
+}
