@@ -80,6 +80,7 @@ class RedisCache implements Cache {
   readonly #forget: () => void;
   #client: Client;
   #first: Promise<unknown>;
+  #successor: Client | undefined;
   #closed = false;
 
   constructor(options: CacheOptions) {
@@ -126,6 +127,7 @@ class RedisCache implements Cache {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#forget();
+    this.#successor?.destroy();
     await retire(this.#client);
   }
 
@@ -150,8 +152,12 @@ class RedisCache implements Cache {
 
   /** The client library copies TLS options when it is made: a new certificate needs a new client. pki.md §3 */
   async #renew(): Promise<void> {
+    this.#successor?.destroy();
     const client = open(this.#options);
+    this.#successor = client;
     await client.connect().catch(() => undefined);
+    if (this.#successor !== client) return;
+    this.#successor = undefined;
     if (this.#closed || !client.isReady) return client.destroy();
     const old = this.#client;
     this.#client = client;

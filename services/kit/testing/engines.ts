@@ -126,6 +126,10 @@ export interface TestRedis extends TestEngine {
   /** Of the users; the appliance's own is `appliance`. */
   readonly passwords: Readonly<Record<string, string>>;
   readonly adminSocket: string;
+  /** Paths of its certificate chain, key and roots. */
+  readonly files: { cert: string; key: string; ca: string };
+  /** Writes a new certificate into them; Redis is not told. */
+  renew(): Promise<unknown>;
 }
 
 /** @param users the services that get a user of their own */
@@ -150,5 +154,6 @@ export async function testRedis(pki: TestPki, users: readonly ServiceName[]): Pr
   );
   const started = new Engine(await engine('redis'), [file], port, /Ready to accept connections/);
   await started.start();
-  return Object.assign(started, { passwords, adminSocket });
+  const renew = () => renewEngine(pki, 'redis', dir);
+  return Object.assign(started, { passwords, adminSocket, files: tls, renew });
 }
