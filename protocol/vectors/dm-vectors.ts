@@ -1,0 +1,75 @@
+/** Vectors of a direct message around the ratchet: plaintext, padding, envelope. docs/protocol/dm.md */
+import { pad, unpad } from '../crypto/padding.ts';
+import { decodePlaintext, encodePlaintext } from '../crypto/plaintext.ts';
+import { x25519 } from '../crypto/primitives.ts';
+import { type Content, contentTypes, open, seal } from '../crypto/sealed-envelope.ts';
+import { accountId, deviceId } from '../wire/ids.ts';
+import { hex } from '../wire/text.ts';
+import { seededRandom } from './seeded.ts';
+import { changed, refused, refusedForms, type VectorFile } from './vector-file.ts';
+
+export const vectors: VectorFile = {
+  name: 'dm',
+  document: 'docs/protocol/dm.md',
+  make() {
+    const random = seededRandom('dm');
+    const plaintext = {
+      id: random(16),
+      sentAt: 1_795_400_000_123,
+      body: { kind: 'text', text: 'Grüße von der Insel 🏝' },
+    } as const;
+    const encoded = encodePlaintext(plaintext);
+    const padded = pad(encoded);
+
+    const recipient = x25519.fromPrivate(random(32));
+    const sender = x25519.fromPrivate(random(32));
+    const ephemeral = random(32);
+    const ids = { account: accountId(hex(random(16))), device: deviceId(2) };
+    const content: Content = {
+      sender: { name: 'ann', ...ids, dik: sender.public },
+      type: contentTypes.ratchet,
+      message: random(64),
+    };
+    const envelope = seal(recipient.public, content, () => ephemeral);
+    const openIt = (bytes: Uint8Array) => open(recipient, bytes);
+    return {
+      plaintext: { plaintext, bytes: encoded },
+      plaintextRefused: [
+        ...refusedForms(encoded, decodePlaintext),
+        refused('an unknown kind', changed(encoded, 26, 2), decodePlaintext),
+        refused('ill-formed UTF-8', changed(encoded, 29, 0xff), decodePlaintext),
+      ],
+      padding: [
+        { plaintext: encoded, padded },
+        { plaintext: new Uint8Array(0), padded: pad(new Uint8Array(0)) },
+        { plaintext: new Uint8Array(256), padded: pad(new Uint8Array(256)) },
+      ],
+      paddingRefused: [
+        refused('no mark', new Uint8Array(256), unpad),
+        refused('a length that is no size', padded.subarray(0, 255), unpad),
+        refused('a byte after the mark', changed(padded, -1, 1), unpad),
+        refused(
+          'a larger size than needed',
+          Uint8Array.from([...padded, ...new Uint8Array(256)]),
+          unpad,
+        ),
+      ],
+      envelope: {
+        recipient: { private: recipient.private, public: recipient.public },
+        ephemeralPrivate: ephemeral,
+        content,
+        bytes: envelope,
+      },
+      envelopeRefused: [
+        ...refusedForms(envelope, openIt),
+        refused('a bit of the tag', changed(envelope, -1, (envelope.at(-1) ?? 0) ^ 1), openIt),
+        refused(
+          'sealed for another device',
+          seal(sender.public, content, () => ephemeral),
+          openIt,
+        ),
+        refused('an all-zero ephemeral key', changed(envelope, 2, ...new Uint8Array(32)), openIt),
+      ],
+    };
+  },
+};

@@ -1,0 +1,73 @@
+/** Vectors of what goes over the wire in the clear. docs/protocol/encoding.md, socket.md, dm.md §7 */
+import {
+  decodeClientFrame,
+  decodeServerFrame,
+  encodeClientFrame,
+  encodeServerFrame,
+} from '../wire/frames.ts';
+import { accountId, deviceId, envelopeId } from '../wire/ids.ts';
+import { formatInviteLink } from '../wire/invite-link.ts';
+import { decodeSend, encodeSend } from '../wire/send.ts';
+import { hex } from '../wire/text.ts';
+import { seededRandom } from './seeded.ts';
+import { changed, refused, refusedForms, type VectorFile } from './vector-file.ts';
+
+export const vectors: VectorFile = {
+  name: 'wire',
+  document: 'docs/protocol/socket.md, docs/protocol/dm.md §7, docs/protocol/accounts.md §1',
+  make() {
+    const random = seededRandom('wire');
+    const account = accountId(hex(random(16)));
+    const id = envelopeId(hex(random(16)));
+    const body = random(48);
+    const client = [
+      { type: 'hello', access: 'header.payload.signature' },
+      { type: 'ack', seq: 4_294_967_297 },
+      { type: 'ping', nonce: 7 },
+    ] as const;
+    const server = [
+      { type: 'ready', account, device: deviceId(1), head: 12 },
+      { type: 'envelope', seq: 13, id, body },
+      { type: 'fault', code: 'rate_limited', text: 'Slower, please.' },
+      { type: 'pong', nonce: 7 },
+    ] as const;
+    const send = {
+      account,
+      epoch: 3,
+      envelopes: [
+        { device: deviceId(1), id, body },
+        { device: deviceId(4), id: envelopeId(hex(random(16))), body: random(20) },
+      ],
+    };
+    const sendBytes = encodeSend(send);
+    const twice = encodeSend({
+      ...send,
+      envelopes: [send.envelopes[0], send.envelopes[0]].flatMap((e) => e ?? []),
+    });
+    const ack = encodeClientFrame(client[1]);
+    const pong = encodeServerFrame(server[3]);
+    const link = {
+      address: 'https://island.example:8443',
+      caFingerprint: random(32),
+      invite: 'kR3-w_9',
+    };
+    return {
+      clientFrames: client.map((frame) => ({ frame, bytes: encodeClientFrame(frame) })),
+      clientFramesRefused: [
+        ...refusedForms(ack, decodeClientFrame),
+        refused('a frame of the other direction', pong, decodeClientFrame),
+        refused('a number above 2^53 - 1', changed(ack, 2, 0, 0x20), decodeClientFrame),
+      ],
+      serverFrames: server.map((frame) => ({ frame, bytes: encodeServerFrame(frame) })),
+      serverFramesRefused: refusedForms(pong, decodeServerFrame),
+      send: { send, bytes: sendBytes },
+      sendRefused: [
+        ...refusedForms(sendBytes, decodeSend),
+        refused('two envelopes for one device', twice, decodeSend),
+        refused('no envelope', encodeSend({ ...send, envelopes: [] }), decodeSend),
+        refused('device 0', changed(sendBytes, 23, 0, 0, 0, 0), decodeSend),
+      ],
+      inviteLink: { link, text: formatInviteLink(link) },
+    };
+  },
+};
