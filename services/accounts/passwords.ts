@@ -11,9 +11,9 @@ const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 };
 
 /**
  * Two at a time: Argon2 runs on libuv's threads (four), which the databases of the process share,
- * and each job holds 19 MiB. What waits holds a few hundred bytes.
+ * and each job holds 19 MiB. What waits is done within the five seconds of a call, or not taken.
  */
-const turns = { lanes: 2, waiting: 512, waitingEach: 16 };
+const turns = { lanes: 2, waiting: 256, waitingEach: 64 };
 
 export interface Passwords {
   /** A new verifier with a salt of its own. `asker` is who is served in turn. */
@@ -24,8 +24,9 @@ export interface Passwords {
 
 export async function createPasswords(pepper: Uint8Array): Promise<Passwords> {
   const { take } = createTurns(turns);
-  const peppered = (auth: Uint8Array) =>
-    createHmac('sha256', pepper).update('island/accounts/auth\0').update(auth).digest();
+  // As hex: the library's `verify` takes bytes only if they happen to be UTF-8.
+  const peppered = (auth: Uint8Array): string =>
+    createHmac('sha256', pepper).update('island/accounts/auth\0').update(auth).digest('hex');
   const dummy = await hash(peppered(new Uint8Array(32)), cost);
   return {
     make: (asker, auth) => take(asker, () => hash(peppered(auth), cost)),

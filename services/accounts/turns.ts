@@ -45,7 +45,13 @@ export function createTurns(limits: TurnLimits): Turns {
         return Promise.reject(new Fault('unavailable'));
       }
       return new Promise((resolve, reject) => {
-        queue.push(() => work().then(resolve, reject));
+        queue.push(async () => {
+          try {
+            resolve(await work());
+          } catch (error) {
+            reject(error);
+          }
+        });
         queues.set(asker, queue);
         waiting += 1;
         next();

@@ -1,0 +1,117 @@
+/** Registration when something ends in between, on real SQLite, NATS and Redis. docs/protocol/accounts.md §1 */
+import { join } from 'node:path';
+import { createDevice } from '@island/protocol/crypto/device.ts';
+import t from 'tap';
+import { directory } from '../directory/contract.ts';
+import { directoryService } from '../directory/service.ts';
+import { connectBus } from '../kit/bus.ts';
+import { unixSeconds } from '../kit/clock.ts';
+import { openStore } from '../kit/store.ts';
+import { accounts } from './contract.ts';
+import { forget } from './retention.ts';
+import * as schema from './schema.ts';
+import { accountsService } from './service.ts';
+import { applicant, register as request, testAccounts } from './testing/accounts.ts';
+
+/** A key that no directory made: for when there is none to ask. */
+const anyChallenge = () => createDevice(applicant('x').keys).dik.public;
+
+t.test('a crash between the two databases: the repetition completes what was begun', async (t) => {
+  await using running = await testAccounts([accountsService]);
+  const { gateway, invite, application, start, login } = running;
+  const ada = applicant('ada');
+  const code = await invite();
+  const first = request(ada, code, anyChallenge());
+  await t.rejects(gateway.call(accounts, 'register', first), { code: 'unavailable' });
+  const rival = request(applicant('ada'), await invite(), anyChallenge());
+  await t.rejects(gateway.call(accounts, 'register', rival), { code: 'name_taken' }, 'reserved');
+  const thief = request(applicant('eve'), code, anyChallenge());
+  await t.rejects(gateway.call(accounts, 'register', thief), { code: 'invite_used' }, 'reserved');
+  await start(directoryService);
+  await t.rejects(login(ada), { code: 'wrong_credentials' }, 'not there yet');
+  await gateway.call(accounts, 'register', await application(ada, code));
+  t.equal((await login(ada)).account, ada.keys.account);
+});
+
+t.test(
+  'accounts ends after the directory has enrolled: the repetition gets its tokens',
+  async (t) => {
+    await using running = await testAccounts([directoryService]);
+    const { island, gateway, start, application, invite, login } = running;
+    const before = await start(accountsService);
+    const ada = applicant('ada');
+    const registration = await application(ada, await invite());
+    // The directory commits, and its answer finds nobody: accounts ends while it waits.
+    const lost = gateway.call(accounts, 'register', registration).catch(() => undefined);
+    const observer = await island.kit('gateway');
+    await using bus = await connectBus({ port: island.nats.port, ...observer });
+    for (let found = false; !found; ) {
+      found = await bus.call(directory, 'person', { name: 'ada' }).then(
+        () => true,
+        () => false,
+      );
+    }
+    await before[Symbol.asyncDispose]();
+    await lost;
+    await start(accountsService);
+    await gateway.call(accounts, 'register', registration);
+    t.equal((await login(ada)).account, ada.keys.account);
+  },
+);
+
+t.test(
+  'leftovers are settled: activated when the directory has them, dropped when not',
+  async (t) => {
+    await using running = await testAccounts([directoryService]);
+    const { island, gateway, clock, start, application, invite, login } = running;
+    const service = await start(accountsService);
+    const enrolled = applicant('enrolled');
+    const dropped = applicant('dropped');
+    const code = await invite();
+    const registration = await application(enrolled, await invite());
+    await gateway.call(accounts, 'register', registration);
+    await gateway.call(accounts, 'register', await application(dropped, code));
+    await service[Symbol.asyncDispose]();
+
+    // As a crash leaves it: both pending, one of them unknown to the directory.
+    const kit = await island.kit('accounts');
+    const file = join(kit.data, 'accounts.sqlite');
+    const migrations = join(import.meta.dirname, 'migrations');
+    await using store = await openStore({ file, schema, migrations, log: island.log });
+    const unknown = applicant('unknown').keys.account;
+    await store.write(async (_db, sql) => {
+      await sql.run("update people set state = 'pending'");
+      await sql.run('delete from families where account = ?', [dropped.keys.account]);
+      await sql.run("update people set account = ? where name = 'dropped'", [unknown]);
+    });
+    await forget(store, kit.bus, unixSeconds(clock));
+    const states = () => store.rows('select name, state from people order by name');
+    t.equal((await states()).length, 2, 'not before ten minutes have passed');
+    clock.ahead += 601_000;
+    await forget(store, kit.bus, unixSeconds(clock));
+    t.same(await states(), [{ name: 'enrolled', state: 'active' }]);
+    t.same(await store.rows('select used from invites order by used'), [{ used: 0 }, { used: 1 }]);
+
+    await start(accountsService);
+    t.equal((await login(enrolled)).account, enrolled.keys.account);
+    t.ok((await running.control.call(accounts, 'standing', { invite: code })).inviteGood);
+  },
+);
+
+t.test('after a day nobody can tell by which invite somebody came, or at what hour', async (t) => {
+  await using running = await testAccounts();
+  const { island, clock, joined } = running;
+  await joined('ada');
+  const kit = await island.kit('accounts');
+  const file = join(kit.data, 'accounts.sqlite');
+  const migrations = join(import.meta.dirname, 'migrations');
+  await using store = await openStore({ file, schema, migrations, log: island.log });
+  clock.ahead += 86_401_000;
+  await forget(store, kit.bus, unixSeconds(clock));
+  const [ada] = await store.rows<{ invite: null; registration: null; since: number }>(
+    'select invite, registration, since from people',
+  );
+  t.equal(ada?.invite, null);
+  t.equal(ada?.registration, null);
+  t.equal((ada?.since ?? 1) % 86_400, 0);
+});
