@@ -24,8 +24,9 @@ export const probeKinds = ['valid', 'expired', 'revoked'] as const;
 export type ProbeKind = (typeof probeKinds)[number];
 
 export const certificateRequest = v.strictObject({
-  spki: s.text64UpTo(128),
-  signature: s.text64UpTo(80),
+  // Room for the keys of other curves, so that they are refused by name.
+  spki: s.text64UpTo(160),
+  signature: s.text64UpTo(144),
   kind: v.exactOptional(v.picklist(probeKinds)),
   /** Whose name an expired probe bears. */
   peer: v.exactOptional(v.picklist([...services, ...engines])),

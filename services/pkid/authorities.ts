@@ -1,13 +1,14 @@
 /** The CAs that pkid signs with, and the revocation lists that belong to the trust it hands out. docs/decisions/023-ca-renewal.md */
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Authority } from '@island/pki/ca.ts';
 import { signCrl } from '@island/pki/crl.ts';
 import { keyId } from '@island/pki/key.ts';
 import { lifetimes } from '@island/pki/policy.ts';
+import { Refusal } from '@island/pki/refusal.ts';
 import { readRevoked } from '@island/pki/revoked.ts';
-import { checkPrivate, files, loadPair } from '@island/pki/store.ts';
+import { checkPrivate, files, loadPair, orMissing } from '@island/pki/store.ts';
 
 /** Milliseconds. Shorter ones than `lifetimes` are for tests. */
 export interface Lives {
@@ -27,10 +28,17 @@ export interface Authorities {
 
 /** Throws a Refusal (a plain sentence) when the folder is not a CA, is open to others, or does not fit together. */
 export async function openAuthorities(dir: string, lives: Lives): Promise<Authorities> {
-  await checkPrivate(dir);
-  const root = await readFile(join(dir, files.rootCertificate), 'utf8');
-  const rootCrl = await readFile(join(dir, files.rootCrl), 'utf8');
+  await checkPrivate(dir).catch(orMissing(dir));
+  const text = (name: string): Promise<string> =>
+    readFile(join(dir, name), 'utf8').catch(orMissing(dir));
+  const root = await text(files.rootCertificate);
+  const rootCrl = await text(files.rootCrl);
+  if (!rootCrl.startsWith('-----BEGIN X509 CRL')) throw new Refusal('mismatch', files.rootCrl);
   const pairs = { issuing: await loadPair(dir, 'issuing'), edge: await loadPair(dir, 'edge') };
+  const rootKey = new X509Certificate(root).publicKey;
+  for (const { current } of Object.values(pairs)) {
+    if (!current.certificate.verify(rootKey)) throw new Refusal('mismatch', files.rootCertificate);
+  }
   const lists = new Map<Authority, { signed: number; count: number; crl: string }>();
 
   const list = async (authority: Authority, now: number): Promise<string> => {
