@@ -60,6 +60,7 @@ export async function testIsland(
     registration: 'invite',
     ...options.settings,
   };
+  const { gatewayPort, controlSocket, ...named } = settings;
   const dataOf = (name: ServiceName): string => join(pki.dir, 'services', name);
   let owner = held;
   const kits = new Map<ServiceName, Promise<Kit>>();
@@ -101,7 +102,9 @@ export async function testIsland(
     },
     config: (process, services) => ({
       process,
-      island: { ...settings, registration: 'invite' },
+      island: { ...named, registration: 'invite' },
+      ...(gatewayPort === undefined ? {} : { gatewayPort }),
+      ...(controlSocket === undefined ? {} : { controlSocket }),
       natsPort: nats.port,
       redisPort: redis.port,
       services: services.map((name) => {

@@ -1,0 +1,124 @@
+/** M2: what a sender leaves behind on the island when sending: nothing. With NATS writing down every message. */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sendPath } from '@island/protocol/wire/routes.ts';
+import { encodeSend } from '@island/protocol/wire/send.ts';
+import t from 'tap';
+import { envelope } from '../delivery/testing/lists.ts';
+import { eventually } from '../kit/testing/outcome.ts';
+import { gatewayIsland } from './testing/island.ts';
+
+const test = await gatewayIsland();
+t.teardown(() => test[Symbol.asyncDispose]());
+const { edge, island, lists, tokens } = test;
+
+/** Turns the trace of NATS on: every message with its payload, as the server saw it. */
+async function traceNats(): Promise<void> {
+  const names = await readdir(island.pki.dir);
+  const folder = names.find((name) => name.startsWith('nats-')) ?? '';
+  const file = join(island.pki.dir, folder, 'nats.conf');
+  const conf = await readFile(file, 'utf8');
+  await writeFile(
+    file,
+    conf.replace('trace: false', 'trace: true').replace('debug: false', 'debug: true'),
+  );
+  island.nats.signal('SIGHUP');
+  await eventually(() => /Reloaded: trace = true/.test(island.nats.output));
+}
+
+const address = '198.51.100.77';
+
+t.test('M2: no log line, bus message or stored byte of a send tells who sent it', async (t) => {
+  await traceNats();
+  const sender = lists.person(1);
+  const recipient = lists.person(1);
+  const session = 'session-of-the-sender';
+  const access = await tokens.sign(sender, 1, { session });
+  // The sender is signed in and online from the same address, as most senders are.
+  using online = await edge.hello(access);
+  using receiving = await edge.hello(await tokens.sign(recipient));
+  const before = { lines: island.log.lines.length, trace: island.nats.output.length };
+
+  const ids: string[] = [];
+  for (let i = 0; i < 5; i++) {
+    const one = envelope(1, `sealed body ${i}`);
+    ids.push(one.id);
+    const body = encodeSend({ account: recipient, epoch: 1, envelopes: [one] });
+    const reply = await edge.ask(sendPath, {
+      method: 'POST',
+      body,
+      address,
+      headers: { 'X-Forwarded-For': address, 'User-Agent': 'the sender itself' },
+    });
+    t.equal(reply.status, 202);
+    t.equal(reply.body, '');
+  }
+  const refused = encodeSend({ account: recipient, epoch: 9, envelopes: [envelope(1)] });
+  t.equal((await edge.ask(sendPath, { method: 'POST', body: refused, address })).status, 409);
+  t.equal(
+    (await edge.ask(sendPath, { method: 'POST', body: Buffer.from('bad'), address })).status,
+    400,
+  );
+  await eventually(() => receiving.seqs().length === 5);
+
+  const trace = island.nats.output.slice(before.trace);
+  const { data } = await island.kit('delivery');
+  const files = await Promise.all((await readdir(data)).map((name) => readFile(join(data, name))));
+  const places: [string, Buffer][] = [
+    ['log', Buffer.from(island.log.lines.slice(before.lines).join('\n'))],
+    ['bus', Buffer.from(trace)],
+    ['store', Buffer.concat(files)],
+  ];
+  t.ok(trace.includes('delivery.call.put'), 'the trace shows what is sent');
+  t.ok(trace.includes(recipient) && ids.every((id) => trace.includes(id)), 'with its payload');
+  const raw = Buffer.from(sender, 'hex');
+  const traces: [string, string | Buffer][] = [
+    ['account', sender],
+    ['account, raw', raw],
+    ['account, base64url', raw.toString('base64url')],
+    ['address', address],
+    ['address, raw', Buffer.from([198, 51, 100, 77])],
+    ['session', session],
+    ['access token', access],
+    ['user agent', 'the sender itself'],
+  ];
+  for (const [where, bytes] of places) {
+    for (const [what, needle] of traces) t.notOk(bytes.includes(needle), `${where}: no ${what}`);
+  }
+  t.equal(online.closed, undefined);
+});
+
+t.test(
+  'M2: the bus knows of one call and one event a message, between gateway and delivery',
+  async (t) => {
+    const recipient = lists.person(1);
+    using receiving = await edge.hello(await tokens.sign(recipient));
+    const send = () =>
+      edge.ask(sendPath, {
+        method: 'POST',
+        body: encodeSend({ account: recipient, epoch: 1, envelopes: [envelope(1)] }),
+        address,
+      });
+    await send();
+    await eventually(() => receiving.seqs().length === 1);
+    const before = island.nats.output.length;
+    await send();
+    await eventually(() => receiving.seqs().length === 2);
+    const published = [...island.nats.output.slice(before).matchAll(/<<- \[PUB (\S+)/g)].map(
+      ([, subject = '']) => subject,
+    );
+    const named = published.filter((subject) => !subject.startsWith('_INBOX.gateway.'));
+    t.strictSame(named, ['delivery.call.put', `delivery.event.mail.${recipient}.1`]);
+  },
+);
+
+t.test('M2: a send that says who sends it is refused before anything is stored', async (t) => {
+  const recipient = lists.person(1);
+  const body = encodeSend({ account: recipient, epoch: 1, envelopes: [envelope(1)] });
+  for (const headers of [{ Authorization: 'Bearer x' }, { Cookie: 'a=b' }, { Authorization: '' }]) {
+    const reply = await edge.ask(sendPath, { method: 'POST', body, headers: { ...headers } });
+    t.equal(reply.status, 400);
+    t.equal(reply.json().code, 'malformed');
+  }
+  t.strictSame(await test.waiting(recipient), []);
+});
