@@ -120,6 +120,8 @@ function program(streams: Streams): Command {
 }
 
 async function runUp(flags: UpFlags, { stdout, stderr }: Streams): Promise<void> {
+  // Whatever we or an engine write is for the owner alone.
+  process.umask(0o077);
   const people = flags.json ? stderr : stdout;
   const style = styleFor(people);
   const progress = openProgress(people);
