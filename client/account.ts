@@ -24,6 +24,8 @@ const record = v.strictObject({
   aik: bytes64,
   dsk: bytes64,
   dik: bytes64,
+  /** Raised when the home was put back from a copy: sessions from before it then only receive. */
+  generation: s.count,
   /** The signed device list that this device made last. */
   list: bytes64,
   /** What the password was hashed with: an island may never ask for less. */
@@ -40,6 +42,7 @@ export interface Account extends DeviceKeys {
   aik: SigningPair;
   pinned: Pinned;
   kdf: KdfParameters;
+  generation: number;
 }
 
 const namespace = 'account';
@@ -50,6 +53,7 @@ export async function readAccount(storage: Storage): Promise<AccountRecord | und
   return row && decodeRecord(record, row);
 }
 
+export const accountKey = { namespace, key };
 export const accountRow = (value: AccountRecord) => ({
   namespace,
   key,
@@ -67,5 +71,6 @@ export function openAccount(value: AccountRecord): Account {
     dik: x25519.fromPrivate(dik),
     pinned: { address, root },
     kdf: value.kdf,
+    generation: value.generation,
   };
 }

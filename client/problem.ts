@@ -39,6 +39,8 @@ export const problems = {
     'The island gave keys for {name} that do not verify, so nothing was sent. Tell its operator.',
   devices_unsettled:
     'The devices of {name} kept changing while a message was on its way to them. It stays queued; try again in a moment.',
+  sender_unproved:
+    'A message that claims to be from {name} was dropped: no device on the list of {name} can have sent it.',
   message_empty: 'There is nothing to send: the message is empty.',
   message_long:
     'That message is too long: {size} bytes, and {limit} is the limit. Send it in parts.',
@@ -46,10 +48,10 @@ export const problems = {
   home_unusable: 'The folder {home} can not be used: {reason}.',
   home_damaged:
     'The store in {home} is damaged ({reason}). Put back a copy, or register again with a new folder.',
+  password_file: 'The password file {file} can not be read ({reason}).',
   password_mismatch: 'The two passwords differ. Try again.',
   password_missing:
     'There is no password: give one on the first line of standard input, or use --password-file FILE.',
-  password_short: 'The password is too short: it needs at least {limit} characters.',
 } as const;
 
 export type ProblemCode = keyof typeof problems;
@@ -84,3 +86,8 @@ const passing = new Set([
 export const passes = (error: unknown): boolean =>
   (error instanceof Problem && error.code === 'unreachable') ||
   (error instanceof Fault && passing.has(error.code));
+
+/** The same, for those that wait for ever: whoever answers in the island's place may go away, too. */
+export const willPass = (error: unknown): boolean =>
+  passes(error) ||
+  (error instanceof Problem && (error.code === 'untrusted' || error.code === 'not_an_island'));

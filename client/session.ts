@@ -37,6 +37,10 @@ export const sessionRow = (tokens: { access: string; refresh: string }, now: num
 });
 export const sessionKey = { namespace, key };
 
+/** Whether this home has a session, as far as it knows. */
+export const hasSession = async (storage: Storage): Promise<boolean> =>
+  (await storage.read(namespace, key)) !== undefined;
+
 export interface Session {
   /** A token with at least a minute to live. Throws `signed_out` when there is none to be had. */
   token(signal?: AbortSignal): Promise<string>;

@@ -37,12 +37,8 @@ const pollInterval = 60;
 /** Result codes of SQLite. https://sqlite.org/rescode.html */
 const sqlite = { busy: 5, readonly: 8, ioerr: 10, corrupt: 11, full: 13, cantopen: 14, notadb: 26 };
 
-export interface FileStorage extends Storage {
-  readonly home: string;
-}
-
 /** Opens, and makes when missing, the storage in the folder `home`. */
-export function fileStorage(home: string): FileStorage {
+export function fileStorage(home: string): Storage {
   return within(home, () => {
     makeFolder(home);
     makeFolder(join(home, 'locks'));
@@ -65,8 +61,8 @@ function openFile(path: string, timeout: number): DatabaseSync {
   return new DatabaseSync(path, { timeout });
 }
 
-class SqliteStorage implements FileStorage {
-  readonly home: string;
+class SqliteStorage implements Storage {
+  readonly place: string;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #watchers = new Set<() => void>();
@@ -74,7 +70,7 @@ class SqliteStorage implements FileStorage {
   #poll: NodeJS.Timeout | undefined;
 
   constructor(home: string) {
-    this.home = home;
+    this.place = home;
     const db = openFile(join(home, 'store.db'), busyTimeout);
     this.#db = db;
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
@@ -93,7 +89,7 @@ class SqliteStorage implements FileStorage {
 
   async read(namespace: string, key: string): Promise<Row | undefined> {
     const sql = 'SELECT key, bytes, version FROM rows WHERE namespace = ? AND key = ?';
-    return within(this.home, () => this.#prepare(sql).get(namespace, key) as Row | undefined);
+    return within(this.place, () => this.#prepare(sql).get(namespace, key) as Row | undefined);
   }
 
   async list(
@@ -104,11 +100,11 @@ class SqliteStorage implements FileStorage {
     const bound = after === undefined ? '' : `AND key ${reverse ? '<' : '>'} ?`;
     const sql = `SELECT key, bytes, version FROM rows WHERE namespace = ? ${bound} ORDER BY key ${reverse ? 'DESC' : 'ASC'} LIMIT ?`;
     const values = after === undefined ? [namespace, limit] : [namespace, after, limit];
-    return within(this.home, () => this.#prepare(sql).all(...values) as unknown as Row[]);
+    return within(this.place, () => this.#prepare(sql).all(...values) as unknown as Row[]);
   }
 
   async commit(batch: Batch): Promise<Commit> {
-    const done = within(this.home, () => {
+    const done = within(this.place, () => {
       this.#db.exec('BEGIN IMMEDIATE');
       try {
         const result = this.#apply(batch);
@@ -155,8 +151,8 @@ class SqliteStorage implements FileStorage {
   }
 
   async tryLock(name: string): Promise<Disposable | undefined> {
-    return within(this.home, () => {
-      const db = openFile(join(this.home, 'locks', `${name.replace(/[^a-z0-9]/g, '-')}.lock`), 0);
+    return within(this.place, () => {
+      const db = openFile(join(this.place, 'locks', `${name.replace(/[^a-z0-9]/g, '-')}.lock`), 0);
       try {
         db.exec('BEGIN EXCLUSIVE');
         return { [Symbol.dispose]: () => void (db.isOpen && db.close()) };

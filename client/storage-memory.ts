@@ -71,6 +71,7 @@ export function memoryStorage(): Storage {
   }
 
   return {
+    place: 'memory',
     async read(namespace, key) {
       const cell = cells(namespace).get(key);
       return cell && row(key, cell);

@@ -15,13 +15,23 @@ export interface Row {
   version: number;
 }
 
+/** Where a row is. */
+export interface Place {
+  namespace: string;
+  key: string;
+}
+
+export interface Put extends Place {
+  bytes: Uint8Array;
+}
+
 export interface Batch {
-  put?: readonly { namespace: string; key: string; bytes: Uint8Array }[];
+  put?: readonly Put[];
   /** Rows under keys that the storage gives out: ascending, 16 digits, never given twice. */
   append?: readonly Append[];
-  remove?: readonly { namespace: string; key: string }[];
+  remove?: readonly Place[];
   /** What the rows must be for the batch to hold; version 0 says that there is no such row. */
-  expect?: readonly { namespace: string; key: string; version: number }[];
+  expect?: readonly (Place & { version: number })[];
 }
 
 export interface Append {
@@ -48,6 +58,8 @@ export interface Range {
 }
 
 export interface Storage extends AsyncDisposable {
+  /** Where it lies, for sentences to a person. */
+  readonly place: string;
   read(namespace: string, key: string): Promise<Row | undefined>;
   /** Ascending by key. */
   list(namespace: string, range?: Range): Promise<Row[]>;

@@ -1,0 +1,116 @@
+/** The `islander` command: a person's terminal client. docs/operations.md §5 */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { chatCommand } from './commands/chat.ts';
+import { listenCommand } from './commands/listen.ts';
+import { loginCommand } from './commands/login.ts';
+import { logoutCommand } from './commands/logout.ts';
+import { registerCommand } from './commands/register.ts';
+import { sendCommand } from './commands/send.ts';
+import { whoamiCommand } from './commands/whoami.ts';
+import { openTerminal, type Streams, statedFailure, type Terminal } from './terminal.ts';
+
+/** What every command gets. */
+export interface Context {
+  terminal: Terminal;
+  home: string;
+  /** Aborted by the first Ctrl-C, SIGTERM or hang-up. */
+  signal: AbortSignal;
+}
+
+/** Adds a command with the options that all have. */
+export type AddCommand = (
+  usage: string,
+  about: string,
+  examples: readonly string[],
+  configure: (command: Command) => Command,
+  run: (context: Context, args: string[], options: Record<string, unknown>) => Promise<void>,
+) => void;
+
+/** A command that did what it could, of which a part failed and was said. */
+export class PartlyFailed extends Error {
+  override name = 'PartlyFailed';
+}
+
+/** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage. */
+export async function islanderCommand(args: readonly string[], streams: Streams): Promise<number> {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort(new Error('interrupted'));
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  try {
+    await program(streams, stop.signal).parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof PartlyFailed) return 1;
+    if (stop.signal.aborted) return 1;
+    return explain(error, openTerminal(streams, args.includes('--json')));
+  } finally {
+    for (const signal of signals) process.off(signal, onSignal);
+    // A pipe that is still open must not keep a command that is done.
+    streams.stdin.pause();
+    streams.stdin.unref?.();
+  }
+}
+
+function explain(error: unknown, { json, stdout, stderr }: Terminal): 1 {
+  const stated = statedFailure(error);
+  const { code, text } = stated ?? {
+    code: 'internal',
+    text: 'Something failed that should not; please report it.',
+  };
+  if (json) stdout.write(`${JSON.stringify({ type: 'error', code, text })}\n`);
+  stderr.write(`islander: ${text}\n`);
+  if (!stated)
+    stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return 1;
+}
+
+function program(streams: Streams, signal: AbortSignal): Command {
+  const islander = new Command('islander')
+    .description('End-to-end-encrypted messages over a private island, from the terminal.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stderr.write(text),
+    })
+    .showHelpAfterError('(islander --help shows what there is)')
+    .addHelpText(
+      'after',
+      "\nThe first message:\n  islander register 'island://…' alice\n  islander send bob Hello\n  islander listen\n",
+    );
+  const add: AddCommand = (usage, about, examples, configure, run) => {
+    const command = configure(islander.command(usage).description(about))
+      .addOption(
+        new Option('--home <dir>', 'folder with your keys and messages').default(
+          join(homedir(), '.islander'),
+          '~/.islander',
+        ),
+      )
+      .option('--json', 'one JSON object a line on standard output, for programs')
+      .addHelpText('after', `\nExamples:\n${examples.map((each) => `  ${each}\n`).join('')}`);
+    command.action(async () => {
+      const options = command.opts<Record<string, unknown>>();
+      const context = {
+        terminal: openTerminal(streams, options['json'] === true),
+        home: String(options['home']),
+        signal,
+      };
+      await run(context, command.args, options);
+    });
+  };
+  for (const command of [
+    registerCommand,
+    loginCommand,
+    sendCommand,
+    listenCommand,
+    chatCommand,
+    whoamiCommand,
+    logoutCommand,
+  ]) {
+    command(add);
+  }
+  return islander;
+}

@@ -1,0 +1,37 @@
+/** Opens the home that a command works in. */
+import type { Context } from '../cli.ts';
+import { type Islander, openIslander } from '../islander.ts';
+import { nodePlatform } from '../platform-node.ts';
+import { Problem } from '../problem.ts';
+import type { Storage } from '../storage.ts';
+import { fileStorage, hasFileStorage } from '../storage-file.ts';
+import { eventStatus } from '../terminal.ts';
+
+export interface Home extends AsyncDisposable {
+  storage: Storage;
+  islander: Islander;
+}
+
+/** Throws `not_registered` without making anything. */
+export async function openHome({ home, terminal }: Context): Promise<Home> {
+  if (!hasFileStorage(home)) throw new Problem('not_registered', { home });
+  const storage = fileStorage(home);
+  try {
+    const islander = await openIslander({
+      storage,
+      platform: nodePlatform,
+      on: eventStatus(terminal),
+    });
+    return {
+      storage,
+      islander,
+      async [Symbol.asyncDispose]() {
+        await islander[Symbol.asyncDispose]();
+        await storage[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await storage[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,24 @@
+/** `islander logout`: ends this device's session on the island; keys and messages stay. */
+import type { AddCommand } from '../cli.ts';
+import { sessionKey } from '../session.ts';
+import { openHome } from './home.ts';
+
+export function logoutCommand(add: AddCommand): void {
+  add(
+    'logout',
+    'signs this device out; your keys and messages stay in the home',
+    ['islander logout'],
+    (command) => command,
+    async (context) => {
+      await using home = await openHome(context);
+      const { islander, storage } = home;
+      await islander.session.call('logout', {}, { signal: context.signal });
+      await storage.commit({ remove: [sessionKey] });
+      const { name } = islander.account;
+      context.terminal.say(`Signed out. To come back: islander login`, {
+        type: 'signed-out',
+        name,
+      });
+    },
+  );
+}

@@ -1,0 +1,41 @@
+/** `islander register`: a new person on an island. */
+import type { AddCommand } from '../cli.ts';
+import { register } from '../island.ts';
+import { readPassword } from '../password-prompt.ts';
+import { nodePlatform } from '../platform-node.ts';
+import { fileStorage } from '../storage-file.ts';
+import { joiningReport } from './report.ts';
+
+export function registerCommand(add: AddCommand): void {
+  add(
+    'register <link> <name>',
+    'makes your keys and your account, with an invite link',
+    [
+      "islander register 'island://localhost:8443/join?ca=…&invite=…' alice",
+      "islander register 'island://…' bob --home ~/bob --password-file bob.txt",
+    ],
+    (command) => command.option('--password-file <file>', 'file whose first line is the password'),
+    async ({ terminal, home, signal }, [link = '', name = ''], { passwordFile }) => {
+      const file = typeof passwordFile === 'string' ? passwordFile : undefined;
+      await using storage = fileStorage(home);
+      const password = await readPassword(terminal, { file, twice: true });
+      const joining = {
+        storage,
+        platform: nodePlatform,
+        now: Date.now,
+        report: joiningReport(terminal),
+        signal,
+      };
+      const { address } = await register(joining, link, name, password);
+      terminal.say(
+        `Welcome, ${name}. Your keys are in ${home}: whoever has that folder is you, so keep it to yourself.`,
+        {
+          type: 'registered',
+          name,
+          address,
+          home,
+        },
+      );
+    },
+  );
+}

@@ -1,0 +1,29 @@
+/** What became of messages that were queued: accepted by the island, or failed for good. */
+import { aborted, pause } from './backoff.ts';
+import { type Kept, type Outgoing, readMessage } from './messages.ts';
+import { waits } from './outbox.ts';
+import type { Storage } from './storage.ts';
+
+/** Milliseconds in which outcomes are gathered. */
+const gather = 15;
+
+/** One at a time in the order of `keys` (of one recipient); ends with the last one, or when aborted. */
+export async function* departures(
+  storage: Storage,
+  keys: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Kept<Outgoing>> {
+  let changed = Promise.withResolvers<void>();
+  using _watch = storage.watch(() => changed.resolve());
+  const ended = aborted(signal);
+  for (const key of keys) {
+    while (await waits(storage, key)) {
+      await Promise.race([changed.promise, ended]);
+      if (signal.aborted) return;
+      changed = Promise.withResolvers();
+      await pause(gather, signal);
+    }
+    const message = await readMessage(storage, key);
+    if (message?.type === 'sent') yield message;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Opening what came: unseal → prove the sender → ratchet → one commit. docs/protocol/dm.md §6
+ *
+ * The sender that the sealed layer names is a claim. It counts only when the person's signed device
+ * list has exactly this device with this key, and the ratchet opens the message under it.
+ */
+import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
+import type { Party } from '@island/protocol/crypto/handshake.ts';
+import { unpad } from '@island/protocol/crypto/padding.ts';
+import { decodePlaintext } from '@island/protocol/crypto/plaintext.ts';
+import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
+import { type Content, open } from '@island/protocol/crypto/sealed-envelope.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { hex } from '@island/protocol/wire/text.ts';
+import type { Account } from './account.ts';
+import { backoff, pause } from './backoff.ts';
+import { arrival, type Incoming, type Unreadable } from './messages.ts';
+import { type People, type Person, parties } from './people.ts';
+import type { PrekeyBox } from './prekeys.ts';
+import { Problem, willPass } from './problem.ts';
+import type { Ratchets, Step } from './ratchets.ts';
+import type { Append, Place, Put, Storage } from './storage.ts';
+import { retryAfter } from './transport.ts';
+
+export interface Opening {
+  account: Account;
+  storage: Storage;
+  people: People;
+  ratchets: Ratchets;
+  box: PrekeyBox;
+  /** Unix milliseconds. */
+  now: () => number;
+  /** Something came whose sender is not proved: it is not kept. */
+  onDropped: (error: Error) => void;
+}
+
+interface Sender {
+  person: Person;
+  party: Party;
+}
+type Sealed = { content: Content; sender: Sender; key: string };
+
+const seen = 'seen';
+/** Days for which an envelope is recognised; the island repeats none after 7. */
+const seenDays = 9;
+const day = 86_400_000;
+
+/**
+ * Opens envelopes in their order and commits all that came of them. False when aborted before: then
+ * nothing was committed, and the island will send them again.
+ */
+export async function openEnvelopes(
+  opening: Opening,
+  envelopes: readonly { body: Uint8Array }[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const sealed: Sealed[] = [];
+  for (const { body } of envelopes) {
+    const key = hex(sha256(body).subarray(0, 16));
+    if (await opening.storage.read(seen, key)) continue;
+    const content = unseal(opening, body);
+    const sender = content && (await prove(opening, content.sender, signal));
+    if (signal.aborted) return false;
+    if (content && sender) sealed.push({ content, sender, key });
+  }
+  if (sealed.length > 0) await openSealed(opening, sealed);
+  return true;
+}
+
+function unseal({ account, onDropped }: Opening, body: Uint8Array): Content | undefined {
+  try {
+    return open(account.dik, body);
+  } catch (error) {
+    if (!(error instanceof Fault || error instanceof CryptoFault)) throw error;
+    onDropped(error);
+    return undefined;
+  }
+}
+
+async function openSealed(opening: Opening, sealed: readonly Sealed[]): Promise<void> {
+  const { ratchets, now } = opening;
+  const settled = await ratchets.step(async (step) => {
+    const append: Append[] = [];
+    const put: Put[] = [];
+    const remove: Place[] = [];
+    const settle: (() => void)[] = [];
+    const keys = new Set<string>();
+    for (const { content, sender, key } of sealed) {
+      if (keys.has(key)) continue;
+      keys.add(key);
+      put.push({ namespace: seen, key, bytes: utf8Bytes(String(Math.floor(now() / day))) });
+      const { message, spent } = await decrypt(opening, step, content, sender, key);
+      if (message) append.push(arrival(message));
+      if (!spent) continue;
+      put.push(...(spent.batch.put ?? []));
+      remove.push(...(spent.batch.remove ?? []));
+      settle.push(spent.settle);
+    }
+    return { batch: { append, put, remove }, result: settle };
+  });
+  for (const settle of settled) settle();
+}
+
+interface Decrypted {
+  message: Incoming | Unreadable | undefined;
+  spent?: ReturnType<PrekeyBox['spend']> | undefined;
+}
+
+async function decrypt(
+  { box, now }: Opening,
+  step: Step,
+  content: Content,
+  { person, party }: Sender,
+  key: string,
+): Promise<Decrypted> {
+  const unreadable = (error: Error): Unreadable => {
+    return {
+      type: 'unreadable',
+      id: key,
+      from: person.name,
+      reason: error.message,
+      receivedAt: now(),
+    };
+  };
+  let spent: Decrypted['spent'];
+  try {
+    const sessions = await step.sessions(party);
+    const { plaintext, used } = sessions.decrypt(content.message, now(), box.lookup);
+    spent = used && box.spend(used, now());
+    const { id, sentAt, body } = decodePlaintext(unpad(plaintext));
+    const message = { id: hex(id), from: person.name, text: body.text, sentAt, receivedAt: now() };
+    return { message: { type: 'message', ...message }, spent };
+  } catch (error) {
+    if (error instanceof CryptoFault && (error.code === 'duplicate' || error.code === 'replayed')) {
+      return { message: undefined };
+    }
+    if (!(error instanceof CryptoFault || error instanceof Fault)) throw error;
+    return { message: unreadable(error), spent };
+  }
+}
+
+/** The device on the person's list that the sealed layer claims; asks the island for people not met before. */
+async function prove(
+  opening: Opening,
+  claim: Content['sender'],
+  signal: AbortSignal,
+): Promise<Sender | undefined> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      return await proveOnce(opening, claim, signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      if (
+        !(error instanceof Fault || error instanceof Problem) ||
+        (error instanceof Problem && error.code === 'signed_out')
+      )
+        throw error;
+      if (!willPass(error)) {
+        opening.onDropped(error);
+        return undefined;
+      }
+      await pause(backoff(attempt, retryAfter(error)), signal);
+    }
+  }
+  return undefined;
+}
+
+async function proveOnce(
+  { people, account }: Opening,
+  claim: Content['sender'],
+  signal: AbortSignal,
+): Promise<Sender> {
+  if (claim.account === account.account) throw new Problem('sender_unproved', { name: claim.name });
+  const known = await people.known(claim.account);
+  const found = known && listed(known, claim);
+  if (found) return found;
+  const fresh = await people.refresh(known?.name ?? claim.name, signal);
+  const sender = fresh.account === claim.account ? listed(fresh, claim) : undefined;
+  if (!sender) throw new Problem('sender_unproved', { name: fresh.name });
+  return sender;
+}
+
+function listed(person: Person, claim: Content['sender']): Sender | undefined {
+  const party = parties(person).find(
+    ({ device, dik }) => device === claim.device && equal(dik, claim.dik),
+  );
+  return party && { person, party };
+}
+
+/** Envelopes too old to come again are forgotten. */
+export async function forgetSeen(storage: Storage, now: number): Promise<void> {
+  const today = Math.floor(now / day);
+  const old = (await storage.list(seen)).filter(
+    ({ bytes }) => today - Number(new TextDecoder().decode(bytes)) > seenDays,
+  );
+  if (old.length > 0)
+    await storage.commit({ remove: old.map(({ key }) => ({ namespace: seen, key })) });
+}

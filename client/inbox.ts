@@ -1,0 +1,199 @@
+/**
+ * Receiving: the socket, and what comes over it. docs/protocol/socket.md, dm.md §6
+ *
+ * An envelope is acknowledged only after the commit that holds its message, the ratchet state behind
+ * it and the prekeys it used. What can't be opened is acknowledged, too, so that nothing stops the
+ * queue; it is shown as such when its sender is proved, and counted otherwise.
+ * One process of a home holds the socket; the others see the messages in the storage.
+ */
+
+import { Fault, faults } from '@island/protocol/wire/fault.ts';
+import {
+  decodeServerFrame,
+  encodeClientFrame,
+  type ServerFrame,
+} from '@island/protocol/wire/frames.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
+import { socketPath } from '@island/protocol/wire/routes.ts';
+import { backoff, pause } from './backoff.ts';
+import { type Opening, openEnvelopes } from './envelopes.ts';
+import { openPrekeyBox, type PrekeyBox } from './prekeys.ts';
+import { Problem } from './problem.ts';
+import type { Session } from './session.ts';
+import type { Socket, Transport } from './transport.ts';
+
+export interface Receiving extends Omit<Opening, 'box' | 'session'> {
+  transport: Transport;
+  session: Session;
+  /** The island hands out what comes from now on. */
+  onOnline: () => void;
+  /** The connection is lost, or can't be made; it is tried again. */
+  onOffline: (error: Error) => void;
+  /** Work with the prekeys while this process holds the inbox. */
+  upkeep: (box: PrekeyBox, signal: AbortSignal) => Promise<void>;
+}
+
+/** Milliseconds: between acknowledgements (T6 leaves room for pings), between pings, without any frame. */
+const ackInterval = 100;
+const pingInterval = 25_000;
+const silence = 60_000;
+/** Envelopes opened in one commit, and those that may wait: an honest island sends `limits.socketWindow`. */
+const batchSize = 64;
+const mostWaiting = limits.socketWindow * 2;
+
+/** Receives until aborted. Ends early only when this device is signed out. */
+export async function runInbox(receiving: Receiving, signal: AbortSignal): Promise<void> {
+  using _section = await receiving.storage.lock('inbox', signal);
+  const box = await openPrekeyBox(receiving.storage);
+  const stop = new AbortController();
+  const upkeep = receiving.upkeep(box, AbortSignal.any([signal, stop.signal]));
+  try {
+    await stayConnected(receiving, box, signal);
+  } finally {
+    stop.abort();
+    await upkeep;
+  }
+}
+
+async function stayConnected(
+  receiving: Receiving,
+  box: PrekeyBox,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      const token = await receiving.session.token(signal);
+      const socket = await receiving.transport.socket(socketPath, signal);
+      const connection = new Connection({ ...receiving, box }, socket, token);
+      const ready = await connection.run(signal);
+      if (signal.aborted) return;
+      if (ready) attempt = 0;
+      receiving.onOffline(connection.reason);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Error) || (error instanceof Problem && error.code === 'signed_out'))
+        throw error;
+      receiving.onOffline(error);
+    }
+    await pause(backoff(attempt), signal);
+  }
+}
+
+type Envelope = Extract<ServerFrame, { type: 'envelope' }>;
+
+class Connection {
+  readonly #receiving: Receiving & { box: PrekeyBox };
+  readonly #socket: Socket;
+  readonly #token: string;
+  readonly #waiting: Envelope[] = [];
+  readonly #stop = new AbortController();
+  #ready = false;
+  #working: Promise<void> | undefined;
+  /** Committed here, and told to the island. */
+  #committed = 0;
+  #acknowledged = 0;
+  #acking: Promise<void> | undefined;
+  #heard = 0;
+  #fault: Error | undefined;
+
+  constructor(receiving: Receiving & { box: PrekeyBox }, socket: Socket, token: string) {
+    this.#receiving = receiving;
+    this.#socket = socket;
+    this.#token = token;
+  }
+
+  /** Why the connection ended. */
+  get reason(): Error {
+    return (
+      this.#fault ?? new Problem('unreachable', { address: this.#receiving.transport.address })
+    );
+  }
+
+  /** Until the connection ends; whether it had come as far as READY. Throws what stops the inbox itself. */
+  async run(signal: AbortSignal): Promise<boolean> {
+    const close = () => this.#socket.close();
+    signal.addEventListener('abort', close, { once: true });
+    this.#heard = Date.now();
+    const pinging = setInterval(() => this.#ping(), pingInterval);
+    try {
+      this.#socket.send(encodeClientFrame({ type: 'hello', access: this.#token }));
+      for await (const bytes of this.#socket.frames) {
+        this.#heard = Date.now();
+        if (!this.#take(bytes)) break;
+      }
+    } finally {
+      clearInterval(pinging);
+      signal.removeEventListener('abort', close);
+      this.#stop.abort();
+      await this.#working;
+      await this.#acking;
+      this.#socket.close();
+    }
+    const { close: code } = faults.unauthenticated;
+    if (this.#socket.code === code) this.#receiving.session.refused(this.#token);
+    return this.#ready;
+  }
+
+  /** False when the island does not keep to the protocol. */
+  #take(bytes: Uint8Array): boolean {
+    let frame: ServerFrame;
+    try {
+      frame = decodeServerFrame(bytes);
+    } catch (error) {
+      return this.#refuse(error);
+    }
+    switch (frame.type) {
+      case 'ready':
+        if (!this.#ready) this.#receiving.onOnline();
+        this.#ready = true;
+        return true;
+      case 'envelope':
+        if (this.#waiting.length >= mostWaiting) return this.#refuse(undefined);
+        this.#waiting.push(frame);
+        this.#working ??= this.#work()
+          .catch((error: unknown) => void this.#refuse(error))
+          .finally(() => {
+            this.#working = undefined;
+          });
+        return true;
+      case 'fault':
+        this.#fault = new Fault(frame.code);
+        return true;
+      case 'pong':
+        return true;
+    }
+  }
+
+  #refuse(cause: unknown): false {
+    const { address } = this.#receiving.transport;
+    this.#fault =
+      cause instanceof Problem ? cause : new Problem('not_an_island', { address }, { cause });
+    this.#socket.close();
+    return false;
+  }
+
+  async #work(): Promise<void> {
+    while (this.#waiting.length > 0 && !this.#stop.signal.aborted) {
+      const batch = this.#waiting.splice(0, batchSize);
+      const done = await openEnvelopes(this.#receiving, batch, this.#stop.signal);
+      if (!done) return;
+      for (const { seq } of batch) this.#committed = Math.max(this.#committed, seq);
+      this.#acking ??= this.#acknowledge().finally(() => {
+        this.#acking = undefined;
+      });
+    }
+  }
+
+  async #acknowledge(): Promise<void> {
+    while (this.#acknowledged < this.#committed) {
+      this.#acknowledged = this.#committed;
+      this.#socket.send(encodeClientFrame({ type: 'ack', seq: this.#acknowledged }));
+      await pause(ackInterval, this.#stop.signal);
+    }
+  }
+
+  #ping(): void {
+    if (Date.now() - this.#heard > silence) this.#socket.close();
+    else this.#socket.send(encodeClientFrame({ type: 'ping', nonce: Date.now() }));
+  }
+}

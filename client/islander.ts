@@ -1,0 +1,134 @@
+/** One person's device at work: sends what is queued, receives what comes, and says how it goes. */
+import { randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { personName } from '@island/protocol/wire/ids.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
+import { hex } from '@island/protocol/wire/text.ts';
+import { type Account, openAccount, readAccount } from './account.ts';
+import { runOutbox } from './dm.ts';
+import { runInbox } from './inbox.ts';
+import type { Outgoing } from './messages.ts';
+import { enqueue } from './outbox.ts';
+import { openPeople } from './people.ts';
+import type { Platform } from './platform.ts';
+import { keepPrekeys } from './prekey-upkeep.ts';
+import { Problem, willPass } from './problem.ts';
+import { openRatchets } from './ratchets.ts';
+import { openSession, type Session } from './session.ts';
+import type { Storage } from './storage.ts';
+
+/** What happens beside the messages themselves, which are in the storage (messages.ts, arrivals.ts). */
+export type IslanderEvent =
+  | { type: 'online' }
+  | { type: 'offline'; error: Error }
+  | { type: 'waiting'; to: string; error: Error }
+  | { type: 'moving'; to: string }
+  | { type: 'dropped'; error: Error };
+
+export interface IslanderParts {
+  storage: Storage;
+  platform: Platform;
+  /** Unix milliseconds. */
+  now?: () => number;
+  on: (event: IslanderEvent) => void;
+}
+
+export interface Islander extends AsyncDisposable {
+  account: Account;
+  session: Session;
+  /**
+   * Queues texts for a person, in their order; resolves with their places in the history once they are
+   * on the disk. Throws `unknown_person`, `yourself`, `message_empty`, `message_long`.
+   */
+  send(to: string, texts: readonly string[]): Promise<string[]>;
+  /** Starts sending what is queued, by whatever process of this home. */
+  startSending(): void;
+  /** Starts receiving, as soon as no other process of this home does. */
+  startReceiving(): void;
+  /** Rejects when sending or receiving can't go on without a person: `signed_out`. Never resolves. */
+  failed: Promise<never>;
+}
+
+/** Throws `not_registered`. */
+export async function openIslander(parts: IslanderParts): Promise<Islander> {
+  const { storage, platform, now = Date.now, on } = parts;
+  const record = await readAccount(storage);
+  if (record?.state !== 'registered') throw new Problem('not_registered', { home: storage.place });
+  const account = openAccount(record);
+  const transport = platform.transport(account.pinned);
+  const session = openSession({ storage, transport, now });
+  const people = openPeople(storage, session);
+  const ratchets = openRatchets(storage, account, now);
+  const common = { account, storage, transport, session, people, ratchets, now };
+  const stop = new AbortController();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  const running = new Map<string, Promise<void>>();
+
+  function start(name: string, loop: (signal: AbortSignal) => Promise<void>): void {
+    if (running.has(name)) return;
+    const run = loop(stop.signal).catch((error: unknown) => {
+      if (!stop.signal.aborted) failed.reject(error);
+    });
+    running.set(name, run);
+  }
+
+  async function send(to: string, texts: readonly string[]): Promise<string[]> {
+    if (personName(to) === account.name) throw new Problem('yourself');
+    for (const text of texts) {
+      const size = utf8Bytes(text).length;
+      if (size === 0) throw new Problem('message_empty');
+      if (size > limits.textBytes)
+        throw new Problem('message_long', { size, limit: limits.textBytes });
+    }
+    try {
+      await people.find(to, stop.signal);
+    } catch (error) {
+      // Whether the person exists shows when the island can be reached; until then the message waits.
+      if (!willPass(error)) throw error;
+    }
+    if (texts.length === 0) return [];
+    const messages = texts.map((text): Outgoing => {
+      return {
+        type: 'sent',
+        id: hex(randomBytes(16)),
+        to,
+        text: text.toWellFormed(),
+        sentAt: now(),
+        state: 'queued',
+      };
+    });
+    return enqueue(storage, messages);
+  }
+
+  return {
+    account,
+    session,
+    send,
+    failed: failed.promise,
+    startSending() {
+      const onWaiting = (to: string, error: Error) => on({ type: 'waiting', to, error });
+      const onMoving = (to: string) => on({ type: 'moving', to });
+      start('sending', (signal) => runOutbox({ ...common, onWaiting, onMoving }, signal));
+    },
+    startReceiving() {
+      start('receiving', (signal) =>
+        runInbox(
+          {
+            ...common,
+            onOnline: () => on({ type: 'online' }),
+            onOffline: (error) => on({ type: 'offline', error }),
+            onDropped: (error) => on({ type: 'dropped', error }),
+            upkeep: (box, ends) => keepPrekeys(common, box, ends),
+          },
+          signal,
+        ),
+      );
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Problem('unreachable', { address: transport.address }));
+      await Promise.all(running.values());
+      await transport[Symbol.asyncDispose]();
+    },
+  };
+}

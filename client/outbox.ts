@@ -1,0 +1,79 @@
+/**
+ * Messages that the island has not taken yet: rows beside their place in the history (messages.ts).
+ * A row first says only to whom; `dm.ts` adds the sealed envelopes in the commit of the ratchet step,
+ * before anything leaves.
+ */
+import * as s from '@island/protocol/wire/schema.ts';
+import type { Send } from '@island/protocol/wire/send.ts';
+import * as v from 'valibot';
+import { departure, messageRow, type Outgoing, readMessage } from './messages.ts';
+import { bytes64, decodeRecord, encodeRecord } from './record.ts';
+import type { Batch, Storage } from './storage.ts';
+
+const record = v.strictObject({
+  to: v.string(),
+  sealed: v.optional(
+    v.strictObject({
+      account: s.account,
+      epoch: v.number(),
+      envelopes: v.array(v.strictObject({ device: s.device, id: s.envelope, body: bytes64 })),
+    }),
+  ),
+});
+
+export interface Waiting {
+  /** The place of its message in the history. */
+  key: string;
+  to: string;
+  sealed: Send | undefined;
+  version: number;
+}
+
+const namespace = 'outbox';
+
+/** Queues messages in their order; resolves with their places once they are on the disk. */
+export async function enqueue(storage: Storage, messages: readonly Outgoing[]): Promise<string[]> {
+  const rows = messages.map((message) => {
+    return departure(message, { namespace, bytes: encodeRecord({ to: message.to }) });
+  });
+  return (await storage.commit({ append: rows })).keys;
+}
+
+/** In the order in which they were queued. */
+export async function waiting(storage: Storage): Promise<Waiting[]> {
+  return (await storage.list(namespace)).map((row) => {
+    const { to, sealed } = decodeRecord(record, row);
+    return { key: row.key, to, sealed, version: row.version };
+  });
+}
+
+/** Whether the message at this place still waits. */
+export const waits = async (storage: Storage, key: string): Promise<boolean> =>
+  (await storage.read(namespace, key)) !== undefined;
+
+/** What a ratchet step commits: the envelopes, unless somebody else dealt with the row first. */
+export function sealedBatch({ key, to, version }: Waiting, sealed: Send): Batch {
+  return {
+    put: [
+      {
+        namespace,
+        key,
+        bytes: encodeRecord({ to, sealed: { ...sealed, envelopes: [...sealed.envelopes] } }),
+      },
+    ],
+    expect: [{ namespace, key, version }],
+  };
+}
+
+/** The island took it, or it can't be sent and `reason` says why: it waits no longer. */
+export async function close(
+  storage: Storage,
+  key: string,
+  outcome: { state: 'accepted' } | { state: 'failed'; reason: string },
+): Promise<Outgoing | undefined> {
+  const message = await readMessage(storage, key);
+  if (message?.type !== 'sent') return undefined;
+  const closed = { ...message, ...outcome };
+  await storage.commit({ put: [messageRow(closed)], remove: [{ namespace, key }] });
+  return closed;
+}

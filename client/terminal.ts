@@ -1,0 +1,111 @@
+/** What `islander` says: lines for a person, or one JSON object a line for a program. */
+import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { Arrival } from './arrivals.ts';
+import type { IslanderEvent } from './islander.ts';
+import type { Kept, Outgoing } from './messages.ts';
+import { Problem } from './problem.ts';
+
+export interface Streams {
+  stdin: NodeJS.ReadStream;
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+}
+
+export interface Terminal extends Streams {
+  json: boolean;
+  /** `text` for a person, `object` for a program, on standard output. */
+  say(text: string, object: Readonly<Record<string, unknown>>): void;
+  /** How it goes: on standard error; a program gets it as an object of type `status`. */
+  status(state: string, text: string): void;
+}
+
+export function openTerminal(streams: Streams, json: boolean): Terminal {
+  const line = (object: object): void => void streams.stdout.write(`${JSON.stringify(object)}\n`);
+  let last = '';
+  return {
+    ...streams,
+    json,
+    say(text, object) {
+      if (json) line(object);
+      else streams.stdout.write(`${text}\n`);
+    },
+    status(state, text) {
+      // The same thing again is no news, however often it is tried.
+      if (`${state} ${text}` === last) return;
+      last = `${state} ${text}`;
+      if (json) line({ type: 'status', state, text });
+      else streams.stderr.write(`${text}\n`);
+    },
+  };
+}
+
+/**
+ * What other people wrote could hold anything: nothing of it may steer the terminal or look like a
+ * line of ours. Joiners stay (emoji, scripts), other control and format characters do not.
+ */
+export const plain = (text: string): string =>
+  text
+    .replace(/(?![\t\n\u200c\u200d])[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd')
+    .replaceAll('\n', '\n      ');
+
+export function clockTime(ms: number): string {
+  const date = new Date(ms);
+  const time = date.toTimeString().slice(0, 5);
+  return new Date().toDateString() === date.toDateString()
+    ? time
+    : `${date.toISOString().slice(0, 10)} ${time}`;
+}
+
+export function arrivalLine(arrival: Arrival): string {
+  if (arrival.type === 'message')
+    return `${clockTime(arrival.receivedAt)} ${arrival.from}: ${plain(arrival.text)}`;
+  return `${clockTime(arrival.receivedAt)} (a message from ${arrival.from ?? 'somebody'} can not be read: ${arrival.reason})`;
+}
+
+export function arrivalObject(arrival: Arrival): Record<string, unknown> {
+  const { id, from } = arrival;
+  if (arrival.type === 'unreadable')
+    return { type: 'unreadable', from, reason: arrival.reason, id };
+  return { type: 'message', from, text: arrival.text, sentAt: arrival.sentAt, id };
+}
+
+export const departureObject = ({
+  state,
+  to,
+  id,
+  reason,
+}: Kept<Outgoing>): Record<string, unknown> =>
+  state === 'accepted' ? { type: 'sent', to, id } : { type: 'failed', to, id, reason };
+
+/** The states of a connection, as a person wants to hear them. */
+export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'online':
+        return terminal.status('online', 'Connected.');
+      case 'offline':
+        return terminal.status('reconnecting', `Reconnecting… (${event.error.message})`);
+      case 'waiting':
+        return terminal.status(
+          'waiting',
+          `Not sent to ${event.to} yet, trying again… (${event.error.message})`,
+        );
+      case 'moving':
+        return terminal.status('sending', `Sending to ${event.to} again.`);
+      case 'dropped':
+        return terminal.status(
+          'dropped',
+          `Something came that is not shown: ${event.error.message}`,
+        );
+    }
+  };
+}
+
+/** One sentence for a failure that can be stated; undefined for a mistake of this program. */
+export function statedFailure(error: unknown): { code: string; text: string } | undefined {
+  if (error instanceof Fault || error instanceof CryptoFault || error instanceof Problem) {
+    return { code: error.code, text: error.message };
+  }
+  return undefined;
+}
