@@ -8,7 +8,7 @@ const only = (name, from, to) => ({
   name,
   severity: 'error',
   from: { path: from, pathNot: test },
-  to: { path: ours, pathNot: to },
+  to: { path: ours, pathNot: ['/node_modules/', ...to] },
 });
 
 /** `library` is imported by the files of `door` alone. */
@@ -16,7 +16,7 @@ const door = (library, doors, name = library) => ({
   name: `one-door-${name}`,
   severity: 'error',
   from: { path: ours, pathNot: [...doors, test, '^bench/', '^tests/'] },
-  to: { path: `^node_modules/${library}/`, dependencyTypesNot: ['type-only'] },
+  to: { path: `(^|/)node_modules/${library}/`, dependencyTypesNot: ['type-only'] },
 });
 
 module.exports = {
@@ -55,29 +55,46 @@ module.exports = {
       '^services/[^/]+/contract\\.ts$',
       '^protocol/',
     ]),
-    only('appliance', '^appliance/', [
+    only(
+      'appliance',
       '^appliance/',
-      '^services/[^/]+/(service|contract)\\.ts$',
-      '^services/kit/',
-      '^provisioning/',
-      '^protocol/',
-    ].concat(['^pki/fingerprint\\.ts$'])),
+      [
+        '^appliance/',
+        '^services/[^/]+/(service|contract)\\.ts$',
+        '^services/kit/',
+        '^provisioning/',
+        '^protocol/',
+      ].concat(['^pki/fingerprint\\.ts$']),
+    ),
     {
       name: 'nobody-imports-tests',
       severity: 'error',
       from: { pathNot: [test, '^tests/', '^bench/'] },
       to: { path: [test, '^tests/', '^bench/'] },
     },
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, dependencyTypesNot: ['type-only'] },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     door('@nats-io/[^/]+', ['^services/kit/bus'], 'nats'),
     door('redis', ['^services/kit/cache']),
     door('sqlite3', ['^services/kit/store']),
-    door('drizzle-orm', ['^services/kit/store', '^services/[^/]+/(schema|[a-z-]+)\\.ts$'], 'drizzle'),
+    door(
+      'drizzle-orm',
+      ['^services/kit/store', '^services/[^/]+/(schema|[a-z-]+)\\.ts$'],
+      'drizzle',
+    ),
     door('koa', ['^services/kit/http']),
     door('ws', ['^services/gateway/sockets']),
     door('node-forge', ['^pki/']),
-    door('(@noble|libsodium-wrappers-sumo)', ['^protocol/crypto/', '^protocol/transparency/'], 'noble-sodium'),
+    door(
+      '(@noble|libsodium-wrappers-sumo)',
+      ['^protocol/crypto/', '^protocol/transparency/'],
+      'noble-sodium',
+    ),
     door('pino', ['^services/kit/log']),
     door('undici', ['^client/transport', '^appliance/'], 'undici'),
   ],
@@ -85,6 +102,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+    },
   },
 };

@@ -49,9 +49,15 @@ function table(rows: readonly Row[]): string {
     row.unit,
     row.yardstickName,
   ]);
-  const widths = head.map((title, i) => Math.max(title.length, ...cells.map((c) => c[i]?.length ?? 0)));
+  const widths = head.map((title, i) =>
+    Math.max(title.length, ...cells.map((c) => c[i]?.length ?? 0)),
+  );
   const line = (row: readonly string[]) =>
-    row.map((cell, i) => (i === 0 || i > 3 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ');
+    row
+      .map((cell, i) =>
+        i === 0 || i > 3 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
+      )
+      .join('  ');
   return [line(head), widths.map((w) => '─'.repeat(w)).join('  '), ...cells.map(line)].join('\n');
 }
 
@@ -67,5 +73,7 @@ if (values.help) {
       rows.push(await measure(scenario));
     }
   }
-  process.stdout.write(values.json ? `${JSON.stringify({ scenarios: rows })}\n` : `${table(rows)}\n`);
+  process.stdout.write(
+    values.json ? `${JSON.stringify({ scenarios: rows })}\n` : `${table(rows)}\n`,
+  );
 }
