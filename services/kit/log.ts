@@ -68,7 +68,9 @@ const word = (value: unknown): string | undefined =>
 /** What may be said of an error without its message: its class and its code. */
 export function failure(error: unknown): LogFields {
   if (!(error instanceof Error)) return { failure: typeof error };
-  const code = 'code' in error ? error.code : undefined;
+  const { cause } = error;
+  const holder = 'code' in error || !(cause instanceof Error) ? error : cause;
+  const code = 'code' in holder ? holder.code : undefined;
   return { failure: word(error.name), code: isFaultCode(code) ? code : word(code) };
 }
 

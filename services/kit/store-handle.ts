@@ -47,29 +47,60 @@ const settings = (write: boolean, maxPages: number | undefined): string[] => [
   ...(maxPages === undefined ? [] : [`PRAGMA max_page_count = ${maxPages}`]),
 ];
 
+/** @throws Fault `storage_full` when there is no room even to open it */
 export async function openHandle(
   file: string,
   options: { write: boolean; maxPages?: number },
 ): Promise<Handle> {
-  // SQLite gives its -wal and -shm files the mode of the database file.
-  if (options.write) await (await open(file, 'a', 0o600)).close();
-  const database = await new Promise<sqlite3.Database>((resolve, reject) => {
-    const opened: sqlite3.Database = new sqlite3.Database(
-      file,
-      sqlite3.OPEN_READWRITE | sqlite3.OPEN_FULLMUTEX,
-      (error) => (error === null ? resolve(opened) : reject(error)),
-    );
-  });
-  const handle = new SqliteHandle(database, file);
-  for (const setting of settings(options.write, options.maxPages)) await handle.exec(setting);
-  return handle;
+  try {
+    // SQLite gives its -wal and -shm files the mode of the database file.
+    if (options.write) await (await open(file, 'a', 0o600)).close();
+    return await prepared(await connect(file), settings(options.write, options.maxPages));
+  } catch (error) {
+    throw await asFault(error, file);
+  }
+
+  async function prepared(database: sqlite3.Database, wanted: readonly string[]): Promise<Handle> {
+    const handle = new SqliteHandle(database, file);
+    try {
+      for (const setting of wanted) await handle.exec(setting);
+      return handle;
+    } catch (error) {
+      await handle[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+}
+
+function connect(file: string): Promise<sqlite3.Database> {
+  const { promise, resolve, reject } = Promise.withResolvers<sqlite3.Database>();
+  const flags = sqlite3.OPEN_READWRITE | sqlite3.OPEN_FULLMUTEX;
+  const opened: sqlite3.Database = new sqlite3.Database(file, flags, (error) =>
+    error === null ? resolve(opened) : reject(error),
+  );
+  return promise;
+}
+
+/** Whether it is the disk: SQLite itself calls some of its failures for want of room an I/O error. */
+async function asFault(error: unknown, file: string): Promise<unknown> {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const full = ['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(String(code));
+  if (full || ((code === 'SQLITE_IOERR' || code === 'SQLITE_CANTOPEN') && (await isFull(file)))) {
+    return new Fault('storage_full', undefined, { cause: error });
+  }
+  return error;
+}
+
+async function isFull(file: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(dirname(file));
+  return bavail * bsize < 1_048_576;
 }
 
 class SqliteHandle implements Handle {
   readonly #database: sqlite3.Database;
   readonly #file: string;
   /** In order of last use. */
-  readonly #statements = new Map<string, sqlite3.Statement>();
+  readonly #statements = new Map<string, Promise<sqlite3.Statement>>();
 
   constructor(database: sqlite3.Database, file: string) {
     this.#database = database;
@@ -121,45 +152,41 @@ class SqliteHandle implements Handle {
     });
   }
 
-  async asFault(error: unknown): Promise<unknown> {
-    // drizzle wraps what SQLite says in an error of its own.
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'SQLITE_FULL') return new Fault('storage_full', undefined, { cause: error });
-    if (code === 'SQLITE_IOERR' || code === 'SQLITE_CANTOPEN') {
-      const { bavail, bsize } = await statfs(dirname(this.#file));
-      if (bavail * bsize < 1_048_576) return new Fault('storage_full', undefined, { cause: error });
-    }
-    return error;
+  asFault(error: unknown): Promise<unknown> {
+    return asFault(error, this.#file);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const statement of this.#statements.values()) statement.finalize();
-    this.#statements.clear();
+    for (const sql of [...this.#statements.keys()]) await this.#finalize(sql);
     await new Promise<void>((resolve, reject) => {
       this.#database.close((error) => (error === null ? resolve() : reject(error)));
     });
   }
 
-  async #statement(sql: string): Promise<sqlite3.Statement> {
-    const kept = this.#statements.get(sql);
-    if (kept !== undefined) {
+  #statement(sql: string): Promise<sqlite3.Statement> {
+    const statement = this.#statements.get(sql) ?? this.#prepare(sql);
+    this.#statements.delete(sql);
+    this.#statements.set(sql, statement);
+    const [oldest] = this.#statements.keys();
+    if (this.#statements.size > mostStatements && oldest !== undefined) void this.#finalize(oldest);
+    return statement;
+  }
+
+  #prepare(sql: string): Promise<sqlite3.Statement> {
+    const { promise, resolve, reject } = Promise.withResolvers<sqlite3.Statement>();
+    const statement: sqlite3.Statement = this.#database.prepare(sql, (error) => {
+      if (error === null) return resolve(statement);
       this.#statements.delete(sql);
-      this.#statements.set(sql, kept);
-      return kept;
-    }
-    const made = await new Promise<sqlite3.Statement>((resolve, reject) => {
-      const statement: sqlite3.Statement = this.#database.prepare(sql, (error) =>
-        error === null ? resolve(statement) : reject(error),
-      );
+      reject(error);
     });
-    this.#statements.set(sql, made);
-    for (const [oldest, statement] of this.#statements) {
-      if (this.#statements.size <= mostStatements) break;
-      this.#statements.delete(oldest);
-      statement.finalize();
-    }
-    return made;
+    return promise;
+  }
+
+  async #finalize(sql: string): Promise<void> {
+    const statement = this.#statements.get(sql);
+    this.#statements.delete(sql);
+    // One that could not be prepared has nothing to give back.
+    await statement?.then((made) => made.finalize()).catch(() => undefined);
   }
 }
 

@@ -3,6 +3,7 @@
  * reading. A promise of `write` that resolves means: on the disk. docs/architecture.md §5
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
+import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
 import type { Log } from './log.ts';
 import { openHandle, type Statements } from './store-handle.ts';
@@ -63,7 +64,8 @@ export async function openStore<S extends Schema>(options: StoreOptions<S>): Pro
       return result;
     } catch (error) {
       await writer.undo();
-      throw await writer.asFault(error);
+      // drizzle's own error has the values of the query in its message.
+      throw await writer.asFault(error instanceof DrizzleQueryError ? error.cause : error);
     }
   }
 
