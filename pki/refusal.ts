@@ -10,7 +10,7 @@ const refusals = {
   mismatch:
     'A certificate of the CA does not belong to its key. Restore the pki folder from a backup.',
   ca_expired:
-    'The certificate of the CA has expired. Renew it with the root passphrase: island-pki renew.',
+    'The certificate of the CA has expired. Renew it with the root passphrase: node pki/cli.ts renew.',
   open_file:
     'A file or folder with secrets can be read by others. Take their rights away: chmod go-rwx.',
   foreign_file:

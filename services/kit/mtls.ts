@@ -3,6 +3,7 @@
  * its end, and the TLS options that go with it. design/pki.md §2; docs/decisions/024-pkid.md
  */
 import { constants, X509Certificate } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { ConnectionOptions, SecureContextOptions, TlsOptions } from 'node:tls';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { backoff, pause } from './backoff.ts';
@@ -116,7 +117,8 @@ async function firstCertificate(
     } catch (error) {
       const away = error instanceof Fault && error.code === 'unavailable';
       if (!away || clock.now() >= deadline) throw error;
-      await pause(backoff({ first: 20, most: 500 }, failures));
+      // A wait that keeps the process alive: nothing else may hold it yet.
+      await setTimeout(backoff({ first: 20, most: 500 }, failures));
     }
   }
 }
