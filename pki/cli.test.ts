@@ -17,12 +17,14 @@ await writeFile(passphraseFile, `${passphrase}\n`, { mode: 0o600 });
 await firstBootPki({ dir, passphrase, cost: { memory: 8, passes: 1, lanes: 1 } });
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: '', err: '' };
-  const code = await runCli([...args], {
-    out: (line) => void (said.out += `${line}\n`),
-    err: (line) => void (said.err += `${line}\n`),
-  });
-  return { code, ...said };
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await runCli(args, { out: (line) => out.push(line), err: (line) => err.push(line) });
+  return {
+    code,
+    out: out.map((line) => `${line}\n`).join(''),
+    err: err.map((line) => `${line}\n`).join(''),
+  };
 }
 
 t.test('show names the three CAs, their ends and the fingerprint', async (t) => {

@@ -19,8 +19,8 @@ const usage = `Usage: node pki/cli.ts COMMAND --dir DIR
 `;
 
 export interface Streams {
-  out(line: string): void;
-  err(line: string): void;
+  out(line: string): unknown;
+  err(line: string): unknown;
 }
 
 /** @returns exit code: 0 success, 1 a stated failure, 2 wrong usage */
@@ -66,7 +66,7 @@ const parse = (args: string[]) =>
     options: { dir: { type: 'string' }, 'passphrase-file': { type: 'string' } },
   });
 
-function wrongUsage(err: (line: string) => void): number {
+function wrongUsage(err: (line: string) => unknown): number {
   err(usage);
   return 2;
 }
