@@ -1,4 +1,5 @@
 /** Registration when something ends in between, on real SQLite, NATS and Redis. docs/protocol/accounts.md §1 */
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDevice } from '@island/protocol/crypto/device.ts';
 import t from 'tap';
@@ -11,7 +12,7 @@ import { accounts } from './contract.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
 import { accountsService } from './service.ts';
-import { applicant, register as request, testAccounts } from './testing/accounts.ts';
+import { applicant, random, register as request, testAccounts } from './testing/accounts.ts';
 
 /** A key that no directory made: for when there is none to ask. */
 const anyChallenge = () => createDevice(applicant('x').keys).dik.public;
@@ -29,6 +30,8 @@ t.test('a crash between the two databases: the repetition completes what was beg
   await t.rejects(gateway.call(accounts, 'register', thief), { code: 'invite_used' }, 'reserved');
   await start(directoryService);
   await t.rejects(login(ada), { code: 'wrong_credentials' }, 'not there yet');
+  // Nothing depends on the password yet: typed anew, it may be another one.
+  ada.auth = random(32);
   await gateway.call(accounts, 'register', await application(ada, code));
   t.equal((await login(ada)).account, ada.keys.account);
 });
@@ -114,4 +117,21 @@ t.test('after a day nobody can tell by which invite somebody came, or at what ho
   t.equal(ada?.invite, null);
   t.equal(ada?.registration, null);
   t.equal((ada?.since ?? 1) % 86_400, 0);
+});
+
+t.test('A1: without the pepper accounts does not start, and says what to do', async (t) => {
+  await using running = await testAccounts([directoryService]);
+  const first = await running.start(accountsService);
+  const ada = await running.joined('ada');
+  await first[Symbol.asyncDispose]();
+  const file = join((await running.island.kit('accounts')).data, 'pepper.key');
+  const kept = await readFile(file);
+  await rm(file);
+  await t.rejects(
+    running.start(accountsService),
+    /pepper\.key is missing.*restore it from a backup/,
+  );
+  await writeFile(file, kept, { mode: 0o600 });
+  await running.start(accountsService);
+  t.equal((await running.login(ada)).account, ada.keys.account);
 });

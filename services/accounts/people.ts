@@ -48,9 +48,19 @@ export async function reserve(db: Database, person: Reservation, now: number): P
 
 const pending = (account: string) => and(eq(people.account, account), eq(people.state, 'pending'));
 
-/** A repetition is under way: it is nobody's leftover for now. */
-export async function touch(db: Database, account: AccountId, now: number): Promise<void> {
-  await db.update(people).set({ since: now }).where(pending(account));
+/** A repetition is under way: the reservation begins anew. False when it is none any more. */
+export async function renew(
+  db: Database,
+  account: AccountId,
+  verifier: string,
+  now: number,
+): Promise<boolean> {
+  const rows = await db
+    .update(people)
+    .set({ verifier, since: now })
+    .where(pending(account))
+    .returning({ account: people.account });
+  return rows.length > 0;
 }
 
 /** True when the person is active now, false when the reservation is gone. */

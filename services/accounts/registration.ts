@@ -23,8 +23,8 @@ import {
   findPerson,
   type Person,
   release,
+  renew,
   reserve,
-  touch,
 } from './people.ts';
 import type { Sessions, Tokens } from './sessions.ts';
 
@@ -40,6 +40,9 @@ export interface Registration {
 
 /** The directory may have committed before it failed so: the reservation stays, to be taken up again. */
 const undecided: readonly FaultCode[] = ['unavailable', 'internal', 'storage_full', 'rate_limited'];
+
+/** Of equal requests at once, one that comes late finds the other's reservation, and then that it is completed. */
+const rounds = 3;
 
 const digest = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
 
@@ -62,10 +65,11 @@ export async function register(tools: Registration, request: RegisterRequest): P
   personName(request.name);
   checkKdf(request.kdf);
   const hashes = { invite: inviteHash(request.invite), registration: registrationHash(request) };
-  // The second round is for two equal requests at once: the one that comes late finds the other's reservation.
-  if (!(await admit(tools, request, hashes)) && !(await admit(tools, request, hashes))) {
-    throw new Fault('unavailable');
+  let admitted = false;
+  for (let round = 0; round < rounds && !admitted; round++) {
+    admitted = await admit(tools, request, hashes);
   }
+  if (!admitted) throw new Fault('unavailable');
   await enrol(tools, request);
   const active = await store.write((db) => activate(db, request.account));
   // Released by an equal request that the directory refused meanwhile: the next repetition begins anew.
@@ -90,11 +94,7 @@ async function admit(
       if (!(await knowsInvite(store.read, hashes.invite))) throw new Fault('invite_invalid');
       throw new Fault('account_exists');
     }
-    if (!(await passwords.check(asker, known.verifier, request.auth))) {
-      throw new Fault('account_exists');
-    }
-    await store.write((db) => touch(db, request.account, now));
-    return true;
+    return repeat(tools, request, known, asker);
   }
   // Cheap refusals first: nobody without a good invite makes the island hash.
   await checkInvite(store.read, hashes.invite, now);
@@ -109,6 +109,25 @@ async function admit(
     ...hashes,
   };
   return store.write((db) => reserve(db, person, now));
+}
+
+/**
+ * An active person must show the same password. Before that nothing is lost if the person typed
+ * another one this time: it takes the place of the first.
+ */
+async function repeat(
+  { store, clock, passwords }: Registration,
+  request: RegisterRequest,
+  known: Person,
+  asker: string,
+): Promise<boolean> {
+  if (known.state === 'active') {
+    const right = await passwords.check(asker, known.verifier, request.auth);
+    if (!right) throw new Fault('account_exists');
+    return true;
+  }
+  const verifier = await passwords.make(asker, request.auth);
+  return store.write((db) => renew(db, request.account, verifier, unixSeconds(clock)));
 }
 
 /** Only who holds the invite can try, so this is no way around the limits of sign-in. */

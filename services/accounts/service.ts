@@ -1,6 +1,7 @@
 /** Accounts: names, passwords, invites, sessions. docs/protocol/accounts.md */
 import { join } from 'node:path';
 import { unixSeconds } from '../kit/clock.ts';
+import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
 import { createAttempts } from './attempts.ts';
@@ -55,12 +56,9 @@ export const accountsService = defineService({
         invite !== undefined && (await isInviteGood(store.read, inviteHash(invite), now())),
     }));
 
-    const work = () =>
-      Promise.all([keys.rotate(), forget(store, bus, now())]).catch((error: unknown) =>
-        log.error('retention_failed', error),
-      );
-    const timer = setInterval(work, round);
-    held.defer(() => clearInterval(timer));
+    held.use(
+      startRounds(round, () => Promise.all([keys.rotate(), forget(store, bus, now())]), log),
+    );
     const stack = held.move();
     return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
   },

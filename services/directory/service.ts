@@ -1,6 +1,7 @@
 /** Directory: device lists, names and prekeys. docs/protocol/directory.md */
 import { join } from 'node:path';
 import { unixSeconds } from '../kit/clock.ts';
+import { startRounds } from '../kit/rounds.ts';
 import { openSecret } from '../kit/secret-file.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
@@ -45,13 +46,7 @@ export const directoryService = defineService({
     bus.handle(directory, 'prekeyCount', (at) => prekeyCount(prekeys, at));
     bus.handle(directory, 'replenish', (request) => replenish(prekeys, request));
 
-    const work = () =>
-      forget(store, unixSeconds(clock)).catch((error: unknown) =>
-        log.error('retention_failed', error),
-      );
-    await work();
-    const timer = setInterval(work, round);
-    held.defer(() => clearInterval(timer));
+    held.use(startRounds(round, () => forget(store, unixSeconds(clock)), log));
     const stack = held.move();
     return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
   },
