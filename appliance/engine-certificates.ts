@@ -5,8 +5,12 @@
 import type { Run } from '@island/provisioning/layout.ts';
 import { writeCertificate } from '@island/provisioning/run-files.ts';
 import type { Credentials } from '@island/services/kit/certificate-request.ts';
-import type { Log } from '@island/services/kit/log.ts';
+import { pause } from '@island/services/kit/backoff.ts';
+import { failure, type Log } from '@island/services/kit/log.ts';
 import { type Identity, obtainIdentity } from '@island/services/kit/mtls.ts';
+
+/** Milliseconds between two tries to hand over a renewed certificate. */
+const retry = 5000;
 
 /** Certificates by who shows them: the engines among themselves, and `public` to clients. */
 export type HeldCertificate = 'nats' | 'redis' | 'edge' | 'public';
@@ -18,6 +22,8 @@ export interface CertificateWatch<Name extends HeldCertificate> {
   /** Makes the engine read its files again. */
   reload: () => Promise<void>;
   seen: (name: string, notAfter: number) => void;
+  /** Aborted when the island ends. */
+  signal: AbortSignal;
 }
 
 /** Obtains and writes the certificate, then keeps it fresh until disposed. */
@@ -31,14 +37,19 @@ export async function keepCertificate<Name extends HeldCertificate>(
     watch.seen(name, credentials.notAfter);
   };
   await write(identity.current());
-  identity.onRenewed((credentials) => {
-    write(credentials)
-      .then(watch.reload)
-      // An engine that is down reads the new files when it starts.
-      .catch((error: unknown) => log.warn('engine_not_reloaded', { peer: name, ...reason(error) }));
+  let newest = 0;
+  identity.onRenewed(async (credentials) => {
+    const mine = ++newest;
+    // An engine that is down reads the new files when it starts; a disk that is full is tried again.
+    while (mine === newest && !watch.signal.aborted) {
+      try {
+        await write(credentials);
+        return await watch.reload();
+      } catch (error) {
+        log.warn('engine_not_reloaded', { peer: name, ...failure(error) });
+        await pause(retry, watch.signal);
+      }
+    }
   });
   return identity;
 }
-
-const reason = (error: unknown): { reason?: string } =>
-  error instanceof Error ? { reason: error.message } : {};

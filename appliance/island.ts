@@ -28,6 +28,7 @@ interface UpFlags {
   name?: string;
   host?: string;
   rootPassphraseFile?: string;
+  engines: string;
   leafSeconds?: number;
 }
 
@@ -87,6 +88,12 @@ function program(streams: Streams): Command {
       'file with the passphrase for the root key (first start)',
     )
     .addOption(
+      new Option('--engines <dir>', 'folder to look in for engines that PATH lacks').default(
+        join(repository, '.engines'),
+        '.engines in the repository',
+      ),
+    )
+    .addOption(
       new Option('--leaf-seconds <n>', 'life of certificates, for tests')
         .argParser(toCount)
         .hideHelp(),
@@ -140,7 +147,7 @@ async function runUp(flags: UpFlags, { stdout, stderr }: Streams): Promise<void>
       data: flags.data,
       wishes: { port: flags.port, host: flags.host, name: flags.name },
       passphraseFile: flags.rootPassphraseFile,
-      engines: [join(repository, '.engines')],
+      engines: [flags.engines],
       leafSeconds: flags.leafSeconds,
       progress,
       tellPassphrase: (passphrase) => people.write(formatPassphrase(passphrase, style)),

@@ -2,7 +2,7 @@
  * Log files of bounded size. A process writes to its file itself, so that nothing it says is lost with
  * the supervisor; a file that has grown too large is copied aside and emptied in place.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { copyFile, open, readdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -12,6 +12,8 @@ const every = 10_000;
 export interface LogFolder extends Disposable {
   /** Opens `<name>.log` for appending and hands its descriptor to `use`, which passes it to a child. */
   withFile<T>(name: string, use: (descriptor: number) => T): T;
+  /** One line of the supervisor itself. A disk that is full costs the line, nothing more. */
+  append(name: string, line: string): void;
   path(name: string): string;
   /** The last lines of a log, for a message about a process that will not start. */
   tail(name: string, bytes?: number): Promise<string>;
@@ -24,6 +26,13 @@ export function openLogFolder(dir: string): LogFolder {
   timer.unref();
   return {
     path,
+    append(name, line) {
+      try {
+        appendFileSync(path(name), line, { mode: 0o600 });
+      } catch {
+        // said above
+      }
+    },
     withFile(name, use) {
       const descriptor = openSync(path(name), 'a', 0o600);
       try {

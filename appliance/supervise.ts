@@ -6,7 +6,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { islandAddress } from '@island/provisioning/island-file.ts';
-import { Stated } from '@island/provisioning/stated.ts';
+import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import type { Log } from '@island/services/kit/log.ts';
 import type { Identity } from '@island/services/kit/mtls.ts';
 import { isProcess, units as rows, type UnitName, type UnitRow } from './compose.ts';
@@ -53,7 +53,12 @@ export function superviseIsland(o: Supervision): Supervisor {
   let serving = false;
 
   const record = (): void => {
-    if (units !== undefined) recordChildren(o.run.children, pids(units));
+    try {
+      if (units !== undefined) recordChildren(o.run.children, pids(units));
+    } catch (error) {
+      // A full disk must not keep a process from being restarted.
+      o.log.warn('children_not_recorded', { reason: statedFrom(error)?.message });
+    }
   };
   const input: PlanInput = { ...o, natsIdentity: () => natsIdentity };
   let units: ReadonlyMap<UnitName, Unit> | undefined;
@@ -73,7 +78,7 @@ export function superviseIsland(o: Supervision): Supervisor {
     name: Name,
     reload: () => Promise<void>,
   ): Promise<Identity<Name>> =>
-    held.use(await keepCertificate({ run: o.run, name, log: o.log, reload, seen }));
+    held.use(await keepCertificate({ run: o.run, name, log: o.log, reload, seen, signal: halt.signal }));
   /** pkid first, then what the engines show: before that none of them can start. */
   const certified = unit('pkid').up.then(async () => {
     const reloadCaddy = (): Promise<void> => caddyReload(o.run);

@@ -3,7 +3,7 @@
  * engine or one of ours) is in its plan. docs/decisions/031-supervisor.md
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { Stated } from '@island/provisioning/stated.ts';
+import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { tether } from '@island/provisioning/tool.ts';
 import { pause } from '@island/services/kit/backoff.ts';
 import type { UnitName } from './compose.ts';
@@ -76,7 +76,11 @@ export class Unit {
     if (this.plan.answers !== undefined) await Promise.race([needs, this.#stopped()]);
     for (let failures = 0; !this.#stop.signal.aborted; ) {
       const born = Date.now();
-      const reached = await this.#once(needs);
+      const reached = await this.#once(needs).catch((error: unknown) => {
+        // The system refused (disk, memory, rights): tried again like any other end.
+        this.#told = statedFrom(error)?.message ?? String(error);
+        return false;
+      });
       if (this.#stop.signal.aborted) break;
       failures = reached && Date.now() - born > steady ? 0 : failures + 1;
       if (!reached && failures >= failuresAtStart) this.#up.reject(await this.#whyNot());

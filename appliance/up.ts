@@ -1,5 +1,4 @@
 /** `island up`: from whatever is there to a running island, in the foreground until it is told to end. docs/operations.md §1 */
-import { appendFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -101,9 +100,7 @@ export async function up(options: UpOptions): Promise<void> {
   const { leafSeconds } = options;
   const { redisPassword } = await writeRunFiles({ layout, run, island, processes, leafSeconds });
   const logs = held.use(openLogFolder(layout.log));
-  const log = openLog({ process: 'supervisor' }, (line) =>
-    appendFileSync(logs.path('supervisor'), line, { mode: 0o600 }),
-  );
+  const log = openLog({ process: 'supervisor' }, (line) => logs.append('supervisor', line));
   const supervisor = superviseIsland({
     layout,
     run,

@@ -140,8 +140,11 @@ function refusal({ stdout, stderr }: ToolResult): Stated {
         'Update the package debian-archive-keyring and start again.',
     );
   }
+  const said = text.split('\n').map((line) => line.trim());
   const line =
-    text.split('\n').find((l) => /^(E|Err|W): ?/.test(l)) ?? text.trim().split('\n').at(-1) ?? '';
+    said.find((l) => /^(Temporary failure|Could not|Cannot|Unable|Connection)/.test(l)) ??
+    said.find((l) => /^(E|Err|W):/.test(l)) ??
+    '';
   return new Stated(
     'The package mirror of this machine cannot be reached. Check the network (and the proxy in /etc/apt), ' +
       `then start again: what has been fetched is kept. (apt says: ${line.slice(0, 200)})`,

@@ -27,8 +27,8 @@ const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 
 /** npm writes its hidden lock file last: without it an installation was cut off. */
 const installed = () =>
-  changed(join(root, 'node_modules/.package-lock.json')) >= changed(join(root, 'package-lock.json')) &&
-  existsSync(node24);
+  changed(join(root, 'node_modules/.package-lock.json')) >=
+    changed(join(root, 'package-lock.json')) && existsSync(node24);
 
 /** Runs a program whose output is kept; when we end, or whoever started us does, it ends too. */
 function run(command, args, onOutput) {
@@ -36,7 +36,11 @@ function run(command, args, onOutput) {
   const line = existsSync(setpriv)
     ? [setpriv, '--pdeathsig', 'TERM', '--', command, ...args]
     : [command, ...args];
-  const child = spawn(line[0], line.slice(1), { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn(line[0], line.slice(1), {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   child.stdout.on('data', onOutput);
   child.stderr.on('data', onOutput);
   const end = (signal) => {
@@ -70,7 +74,9 @@ function stage() {
   if (!existsSync(build)) return 'fetching and unpacking';
   if (existsSync(join(build, 'Release/node_sqlite3.node'))) return 'finishing';
   const objects = existsSync(join(build, 'Release'))
-    ? readdirSync(join(build, 'Release'), { recursive: true }).filter((name) => String(name).endsWith('.o')).length
+    ? readdirSync(join(build, 'Release'), { recursive: true }).filter((name) =>
+        String(name).endsWith('.o'),
+      ).length
     : 0;
   return `compiling sqlite3 from source, about four minutes on two cores (${objects} files done)`;
 }
@@ -81,20 +87,33 @@ async function install() {
     const s = Math.round((Date.now() - since) / 1000);
     return s < 60 ? `${s} s` : `${Math.floor(s / 60)} min ${s % 60} s`;
   };
-  const first = existsSync(join(root, 'node_modules')) ? 'The npm packages have changed' : 'The npm packages are missing';
-  process.stderr.write(`${first}: installing them with npm ci. The first time this takes a few minutes.\n`);
+  const first = existsSync(join(root, 'node_modules'))
+    ? 'The npm packages have changed'
+    : 'The npm packages are missing';
+  process.stderr.write(
+    `${first}: installing them with npm ci. The first time this takes a few minutes.\n`,
+  );
   const show = () =>
-    process.stderr.write(live ? `\r\u001b[2K  ${stage()}, ${took()}` : `  ${stage()}, ${took()} so far\n`);
+    process.stderr.write(
+      live ? `\r\u001b[2K  ${stage()}, ${took()}` : `  ${stage()}, ${took()} so far\n`,
+    );
   const shown = setInterval(show, live ? 500 : 15_000);
   let output = '';
   const npm = process.env.npm_execpath;
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=warn'];
   const code = npm?.endsWith('.js')
-    ? await run(process.env.npm_node_execpath ?? process.execPath, [npm, ...args], (text) => (output += text))
+    ? await run(
+        process.env.npm_node_execpath ?? process.execPath,
+        [npm, ...args],
+        (text) => (output += text),
+      )
     : await run('npm', args, (text) => (output += text));
   clearInterval(shown);
   if (live) process.stderr.write('\r\u001b[2K');
-  if (code === 127) fail('There is no npm on this machine. Install Node.js 20 or newer with npm, then start again.');
+  if (code === 127)
+    fail(
+      'There is no npm on this machine. Install Node.js 20 or newer with npm, then start again.',
+    );
   if (code !== 0 || !installed()) {
     mkdirSync(dirname(log), { recursive: true });
     writeFileSync(log, output);
@@ -106,14 +125,16 @@ async function install() {
 
 /** @param {string} output */
 function reason(output) {
-  if (/ENOSPC|No space left/.test(output)) return 'The disk is full: make 2 GB of room and start again.';
+  if (/ENOSPC|No space left/.test(output))
+    return 'The disk is full: make 2 GB of room and start again.';
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|network/i.test(output)) {
     return 'The npm registry cannot be reached: check the network, then start again.';
   }
   if (/gyp ERR!|make: |g\+\+|not found: make/.test(output)) {
     return 'sqlite3 could not be compiled: install a C++ toolchain and Python (on Debian: build-essential python3), then start again.';
   }
-  if (/EACCES|EPERM/.test(output)) return 'npm may not write here: run as the owner of this folder.';
+  if (/EACCES|EPERM/.test(output))
+    return 'npm may not write here: run as the owner of this folder.';
   return 'npm ci failed: the last lines above say why. Correct that, then start again.';
 }
 
@@ -151,7 +172,9 @@ rmSync(log, { force: true });
 if (wantEngines) {
   if (Number(process.versions.node.split('.')[0]) >= 24) await engines();
   else {
-    const child = run(node24, [fileURLToPath(import.meta.url), '--engines'], (text) => process.stderr.write(text));
+    const child = run(node24, [fileURLToPath(import.meta.url), '--engines'], (text) =>
+      process.stderr.write(text),
+    );
     const code = await child;
     if (code !== 0) process.exit(code);
   }

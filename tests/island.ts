@@ -45,14 +45,18 @@ export function startCommand(args: readonly string[], env: Record<string, string
     output.stderr += text;
   });
   const ended = new Promise<Ran>((resolve) => {
-    child.once('close', (code, signal) => resolve({ ...output, code: code ?? (signal === 'SIGKILL' ? 137 : 1) }));
+    child.once('close', (code, signal) =>
+      resolve({ ...output, code: code ?? (signal === 'SIGKILL' ? 137 : 1) }),
+    );
   });
   return { child, output, ended };
 }
 
 /** Runs the `island` command to its end. */
-export const runIsland = (args: readonly string[], env: Record<string, string> = {}): Promise<Ran> =>
-  startCommand(args, env).ended;
+export const runIsland = (
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Ran> => startCommand(args, env).ended;
 
 export interface TestIsland extends AsyncDisposable {
   data: string;
@@ -88,7 +92,13 @@ export async function bootIsland(args: readonly string[] = []): Promise<TestIsla
     run: (...rest) => runIsland([...rest, '--data', data]),
     async answers() {
       const file = await readIsland(layout);
-      return file !== undefined && (await edgeAnswers(layout, file).then(() => true, () => false));
+      return (
+        file !== undefined &&
+        (await edgeAnswers(layout, file).then(
+          () => true,
+          () => false,
+        ))
+      );
     },
     async start() {
       const since = performance.now();
@@ -97,7 +107,8 @@ export async function bootIsland(args: readonly string[] = []): Promise<TestIsla
       started = now;
       island.pid = now.child.pid ?? 0;
       await Promise.race([until(() => now.output.stdout.endsWith('\n'), 90_000), now.ended]);
-      if (!now.output.stdout.endsWith('\n')) throw new Error(`island up failed: ${now.output.stderr}`);
+      if (!now.output.stdout.endsWith('\n'))
+        throw new Error(`island up failed: ${now.output.stderr}`);
       island.startMs = performance.now() - since;
       island.welcome = JSON.parse(now.output.stdout) as Welcome;
       return island.welcome;

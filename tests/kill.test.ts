@@ -1,6 +1,7 @@
 /** kill -9, everywhere: whatever is killed comes back by itself; without its supervisor nothing lives on. */
-import t from 'tap';
+
 import type { StatusReport } from '@island/appliance/status-report.ts';
+import t from 'tap';
 import { bootIsland, processesOf, until } from './island.ts';
 
 const pidOf = ({ units }: StatusReport, name: string): number =>
@@ -20,9 +21,15 @@ t.test('kill -9 of any process: the supervisor restarts it and the island heals'
     });
     await until(() => island.answers());
     const invite = await island.run('invite');
-    t.equal(invite.code, 0, `${name} was killed, and after ${Date.now() - since} ms all is well: ${invite.stderr}`);
+    t.equal(
+      invite.code,
+      0,
+      `${name} was killed, and after ${Date.now() - since} ms all is well: ${invite.stderr}`,
+    );
     const after = await island.status();
-    const others = names.filter((other) => other !== name && pidOf(after, other) !== pidOf(before, other));
+    const others = names.filter(
+      (other) => other !== name && pidOf(after, other) !== pidOf(before, other),
+    );
     t.same(others, [], 'nothing else was restarted');
   }
 });
@@ -31,7 +38,9 @@ t.test('kill -9 of everything but the supervisor at once', async (t) => {
   await using island = await bootIsland();
   const { units } = await island.status();
   for (const { pid } of units) if (pid !== null) process.kill(pid, 'SIGKILL');
-  await until(async () => (await island.status()).units.every(({ restarts, state }) => restarts > 0 && state === 'ready'));
+  await until(async () =>
+    (await island.status()).units.every(({ restarts, state }) => restarts > 0 && state === 'ready'),
+  );
   await until(() => island.answers());
   t.equal((await island.run('invite')).code, 0);
 });

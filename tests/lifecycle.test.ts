@@ -12,7 +12,14 @@ t.test('up, status, invite, stop, and up again', async (t) => {
   const first = island.welcome;
 
   await t.test('--json prints exactly one line, with what is needed to join', async (t) => {
-    t.same(Object.keys(first).sort(), ['address', 'caFile', 'caFingerprint', 'data', 'invite', 'setupToken']);
+    t.same(Object.keys(first).sort(), [
+      'address',
+      'caFile',
+      'caFingerprint',
+      'data',
+      'invite',
+      'setupToken',
+    ]);
     t.match(first.address, /^https:\/\/localhost:\d+$/);
     t.ok(await island.answers(), 'a client is served');
     const link = parseInviteLink(first.invite ?? '');
@@ -25,20 +32,39 @@ t.test('up, status, invite, stop, and up again', async (t) => {
     const report = await island.status();
     t.equal(report.ready, true);
     t.equal(report.name, 'Testers');
-    t.same(report.units.map(({ name, state }) => `${name} ${state}`), [
-      'pkid ready',
-      'nats ready',
-      'redis ready',
-      'core ready',
-      'control ready',
-      'front ready',
-      'caddy ready',
-    ]);
-    const names = ['accounts', 'control', 'delivery', 'directory', 'edge', 'gateway', 'nats', 'public', 'redis'];
-    t.same(report.certificates.filter(({ kind }) => kind === 'leaf').map(({ name }) => name), names);
+    t.same(
+      report.units.map(({ name, state }) => `${name} ${state}`),
+      [
+        'pkid ready',
+        'nats ready',
+        'redis ready',
+        'core ready',
+        'control ready',
+        'front ready',
+        'caddy ready',
+      ],
+    );
+    const names = [
+      'accounts',
+      'control',
+      'delivery',
+      'directory',
+      'edge',
+      'gateway',
+      'nats',
+      'public',
+      'redis',
+    ];
+    t.same(
+      report.certificates.filter(({ kind }) => kind === 'leaf').map(({ name }) => name),
+      names,
+    );
     for (const { listeners } of [report, ...report.units]) {
       for (const { protocol, address } of listeners) {
-        t.ok(protocol === 'unix' || address.startsWith('127.0.0.1:'), `${protocol} ${address} is local`);
+        t.ok(
+          protocol === 'unix' || address.startsWith('127.0.0.1:'),
+          `${protocol} ${address} is local`,
+        );
       }
     }
     const text = await island.run('status');
@@ -46,11 +72,16 @@ t.test('up, status, invite, stop, and up again', async (t) => {
     t.match(text.stdout, /front +ready +gateway/);
   });
 
-  await t.test('T2 every listener is known: one TCP port each for caddy, front, nats and redis', async (t) => {
-    const { units } = await island.status();
-    const ports = units.map(({ name, listeners }) => `${name} ${listeners.filter((l) => l.protocol !== 'unix').length}`);
-    t.same(ports, ['pkid 0', 'nats 1', 'redis 1', 'core 0', 'control 0', 'front 1', 'caddy 1']);
-  });
+  await t.test(
+    'T2 every listener is known: one TCP port each for caddy, front, nats and redis',
+    async (t) => {
+      const { units } = await island.status();
+      const ports = units.map(
+        ({ name, listeners }) => `${name} ${listeners.filter((l) => l.protocol !== 'unix').length}`,
+      );
+      t.same(ports, ['pkid 0', 'nats 1', 'redis 1', 'core 0', 'control 0', 'front 1', 'caddy 1']);
+    },
+  );
 
   await t.test('invite makes a link that is good for this island', async (t) => {
     const text = await island.run('invite', '--uses', '3', '--expires', '12h');
@@ -93,22 +124,28 @@ t.test('up, status, invite, stop, and up again', async (t) => {
     const again = await island.start();
     t.same(again, first, 'address, fingerprint, token and invite are the same');
     t.comment(`second start: ${Math.round(island.startMs)} ms`);
-    t.ok(island.startMs < 20_000, 'well below a first start, on a machine that is busy with other tests');
+    t.ok(
+      island.startMs < 20_000,
+      'well below a first start, on a machine that is busy with other tests',
+    );
   });
 });
 
-t.test('SIGINT at any moment of a start leaves nothing behind, and the next start works', async (t) => {
-  await using island = await bootIsland();
-  await island.stop('SIGINT');
-  const moments = [/Looking for/, /Starting/, /pkid is up/, /core .* is up/];
-  for (const moment of moments) {
-    const start = startCommand(['up', '--data', island.data]);
-    await Promise.race([until(() => moment.test(start.output.stdout)), start.ended]);
-    start.child.kill('SIGINT');
-    const { code, stderr } = await start.ended;
-    t.equal(code, 0, `${moment}: ${stderr}`);
-    t.same(processesOf(island.data), [], `nothing is left after ${moment}`);
-  }
-  await island.start();
-  t.ok(await island.answers());
-});
+t.test(
+  'SIGINT at any moment of a start leaves nothing behind, and the next start works',
+  async (t) => {
+    await using island = await bootIsland();
+    await island.stop('SIGINT');
+    const moments = [/Looking for/, /Starting/, /pkid is up/, /core .* is up/];
+    for (const moment of moments) {
+      const start = startCommand(['up', '--data', island.data]);
+      await Promise.race([until(() => moment.test(start.output.stdout)), start.ended]);
+      start.child.kill('SIGINT');
+      const { code, stderr } = await start.ended;
+      t.equal(code, 0, `${moment}: ${stderr}`);
+      t.same(processesOf(island.data), [], `nothing is left after ${moment}`);
+    }
+    await island.start();
+    t.ok(await island.answers());
+  },
+);

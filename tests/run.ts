@@ -18,7 +18,9 @@ async function testFiles(filters: readonly string[]): Promise<string[]> {
   const exclude = (name: string): boolean => name === 'node_modules' || name.startsWith('.');
   const files: string[] = [];
   for await (const file of glob('*/**/*.test.ts', { cwd: root, exclude })) files.push(file);
-  const wanted = files.filter((file) => filters.length === 0 || filters.some((f) => file.includes(f)));
+  const wanted = files.filter(
+    (file) => filters.length === 0 || filters.some((f) => file.includes(f)),
+  );
   // Whole islands take longest: first, so that nothing waits for them at the end.
   return wanted.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 }
@@ -27,7 +29,10 @@ const rank = (file: string): number => (file.startsWith('tests/') ? 0 : 1);
 
 /** Starts tap; what it ends with is in its output. Ctrl-C reaches it from the terminal by itself. */
 function tap(args: readonly string[], onLine: (line: string) => void): Promise<void> {
-  const child = spawn(process.execPath, [tapProgram, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [tapProgram, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   const lines = createInterface({ input: child.stdout });
   lines.on('line', onLine);

@@ -67,7 +67,9 @@ export function openTapReader(tell: (result: FileResult) => void): TapReader {
     const found = open.ok ? [] : failuresOf(lines);
     // A file that ended by itself (exit code, signal, time limit) has no failed assertion.
     const inside = found.filter((text) => !text.startsWith(`    ✗ ${open?.file}`));
-    const failures = inside.some((text) => text.startsWith('    ✗')) ? withoutFile(found, open.file) : found;
+    const failures = inside.some((text) => text.startsWith('    ✗'))
+      ? withoutFile(found, open.file)
+      : found;
     tell({ ...open, failures });
     [lines, open] = [[], undefined];
   };
