@@ -11,14 +11,21 @@ import { type Identity, peerName, serverOptions } from './mtls.ts';
 import type { PeerName } from './names.ts';
 import { guard } from './peer-server.ts';
 
-/** Milliseconds; a request has to be complete by then, its headers sooner. */
-const timing = {
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  keepAliveTimeout: 75_000,
-  connectionsCheckingInterval: 1000,
+/** Milliseconds. */
+export interface HttpPatience {
+  /** Until the headers of a request are complete. */
+  headersTimeout: number;
+  /** Until its body is. */
+  requestTimeout: number;
+}
+
+const patience: HttpPatience = { headersTimeout: 10_000, requestTimeout: 30_000 };
+const bounds = {
+  // Longer than the edge keeps an idle connection: it must never write on one that is being closed.
+  keepAliveTimeout: 180_000,
+  connectionsCheckingInterval: 500,
+  maxHeaderSize: 8192,
 };
-const bounds = { ...timing, maxHeaderSize: 8192 };
 /** Milliseconds that answers under way get when a server closes. */
 const grace = 3000;
 
@@ -37,11 +44,16 @@ export interface ServeTlsOptions {
   /** On 127.0.0.1; 0 lets the system choose. */
   port: number;
   log: Log;
+  /** Other than ours, for tests. */
+  patience?: HttpPatience;
 }
 
 export async function serveTls(options: ServeTlsOptions): Promise<Listening<TlsServer>> {
   const { listener, identity, accept, port, log } = options;
-  const server = createTlsServer({ ...bounds, ...serverOptions(identity) }, listener);
+  const server = createTlsServer(
+    { ...bounds, ...(options.patience ?? patience), ...serverOptions(identity) },
+    listener,
+  );
   const guarded = guard(server, identity, accept, log);
   return listening(server, { host: '127.0.0.1', port }, () => guarded[Symbol.dispose]());
 }
@@ -55,7 +67,11 @@ export async function serveUnix({
   path: string;
 }): Promise<Listening<Server>> {
   await rm(path, { force: true });
-  const open = await listening(createServer(bounds, listener), { path }, () => undefined);
+  const open = await listening(
+    createServer({ ...bounds, ...patience }, listener),
+    { path },
+    () => undefined,
+  );
   await chmod(path, 0o600);
   return open;
 }
