@@ -1,5 +1,5 @@
 /** For tests: the gateway as the edge sees it, over mTLS with the edge's certificate. */
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import { type Fault, isFaultCode } from '@island/protocol/wire/fault.ts';
 import {
@@ -26,6 +26,8 @@ export interface Ask {
   headers?: Readonly<Record<string, string>>;
   /** The client's address as the edge would put it into X-Real-IP. */
   address?: string;
+  /** From `agent()`, for many requests over few connections; otherwise each has its own. */
+  agent?: Agent;
 }
 
 /** One socket of a client. Everything that arrives is kept. */
@@ -50,6 +52,7 @@ export interface Edge {
   /** A socket that has got its READY. */
   hello(access: string): Promise<TestSocket>;
   tls(): ConnectionOptions;
+  agent(connections: number): Agent;
 }
 
 /** @param identity of the peer `edge`, or of another one that tries */
@@ -96,6 +99,8 @@ export function testEdge(identity: Identity, port: number): Edge {
   return {
     tls,
     socket,
+    // Node reuses no connection of a request that brings its own `checkServerIdentity`.
+    agent: (maxSockets) => new Agent({ keepAlive: true, maxSockets, ...tls() }),
     async hello(access) {
       const opened = await socket();
       opened.send({ type: 'hello', access });
@@ -104,12 +109,12 @@ export function testEdge(identity: Identity, port: number): Edge {
       if (first?.type !== 'ready') throw new Error(`no READY: ${JSON.stringify(first)}`);
       return opened;
     },
-    ask(path, { method = 'GET', body, headers = {}, address = '192.0.2.1' } = {}) {
+    ask(path, ask = {}) {
+      const { method = 'GET', body, headers = {}, address = '192.0.2.1', agent } = ask;
       const { promise, resolve, reject } = Promise.withResolvers<Reply>();
       const type = typeof body === 'string' ? 'application/json' : 'application/octet-stream';
       const asked = request({
-        ...tls(),
-        agent: false,
+        ...(agent === undefined ? { ...tls(), agent: false } : { host: '127.0.0.1', port, agent }),
         method,
         path,
         headers: {
