@@ -1,5 +1,5 @@
 /**
- * What a password becomes before it leaves the client (A1). docs/protocol/accounts.md §3
+ * What a password becomes before it leaves the client (A1). docs/protocol/accounts.md §2
  *
  *     mk   = Argon2id(NFKC(password), salt 16, memory, passes, lanes, version 0x13, 32 bytes)
  *     auth = HKDF(salt = empty, mk, "PI/1/pw/auth", 32)    sent to the island

@@ -107,7 +107,7 @@ t.test('prekeys.md §4: the root of a batch, and a path to it', async (t) => {
   t.same(reached, hex(batch.root));
 });
 
-t.test('dm.md §4: the envelope, opened and sealed', async (t) => {
+t.test('dm.md §5: the envelope, opened and sealed', async (t) => {
   const { envelope } = await read('dm');
   const bytes = hex(envelope.bytes);
   const ephemeral = bytes.subarray(2, 34);
@@ -130,7 +130,7 @@ t.test('dm.md §4: the envelope, opened and sealed', async (t) => {
   t.same(cipher.decrypt(bytes.subarray(36)), content);
 });
 
-t.test('accounts.md §3: the password hash by another Argon2id', async (t) => {
+t.test('accounts.md §2: the password hash by another Argon2id', async (t) => {
   const { cases } = await read('password');
   for (const { password, salt, kdf, auth, wrap } of cases) {
     const cost = { memoryCost: kdf.memory, timeCost: kdf.passes, parallelism: kdf.lanes };

@@ -1,4 +1,4 @@
-/** Vectors of the password hash. docs/protocol/accounts.md §3 */
+/** Vectors of the password hash. docs/protocol/accounts.md §2 */
 import { argon2 } from 'node:crypto';
 import { promisify } from 'node:util';
 import { type Argon2id, hashPassword, kdfFloor } from '../crypto/password.ts';
@@ -13,7 +13,7 @@ const argon2id: Argon2id = async (message, nonce, { memory, passes, lanes }) => 
 
 export const vectors: VectorFile = {
   name: 'password',
-  document: 'docs/protocol/accounts.md §3',
+  document: 'docs/protocol/accounts.md §2',
   async make() {
     const random = seededRandom('password');
     const cases = [];

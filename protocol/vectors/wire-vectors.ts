@@ -1,4 +1,4 @@
-/** Vectors of what goes over the wire in the clear. docs/protocol/encoding.md, socket.md, dm.md §7 */
+/** Vectors of what goes over the wire in the clear. docs/protocol/encoding.md, socket.md, dm.md §6 */
 import {
   decodeClientFrame,
   decodeServerFrame,
@@ -14,7 +14,7 @@ import { changed, refused, refusedForms, type VectorFile } from './vector-file.t
 
 export const vectors: VectorFile = {
   name: 'wire',
-  document: 'docs/protocol/socket.md, docs/protocol/dm.md §7, docs/protocol/accounts.md §1',
+  document: 'docs/protocol/socket.md, docs/protocol/dm.md §6, docs/protocol/accounts.md §1',
   make() {
     const random = seededRandom('wire');
     const account = accountId(hex(random(16)));
