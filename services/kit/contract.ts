@@ -33,9 +33,15 @@ export const defineContract = <const C extends Contract>(contract: C): C => cont
 export type CallName<C extends Contract> = keyof C['calls'] & string;
 export type EventName<C extends Contract> = keyof C['events'] & string;
 /** What a caller passes and a handler receives. */
-export type CallRequest<C extends Contract, N extends CallName<C>> = v.InferOutput<C['calls'][N]['request']>;
-export type CallAnswer<C extends Contract, N extends CallName<C>> = v.InferOutput<C['calls'][N]['answer']>;
-export type EventPayload<C extends Contract, N extends EventName<C>> = v.InferOutput<C['events'][N]['payload']>;
+export type CallRequest<C extends Contract, N extends CallName<C>> = v.InferOutput<
+  C['calls'][N]['request']
+>;
+export type CallAnswer<C extends Contract, N extends CallName<C>> = v.InferOutput<
+  C['calls'][N]['answer']
+>;
+export type EventPayload<C extends Contract, N extends EventName<C>> = v.InferOutput<
+  C['events'][N]['payload']
+>;
 
 export const callSubject = (contract: Contract, name: string): string =>
   `${contract.service}.call.${name}`;

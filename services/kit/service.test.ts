@@ -1,6 +1,5 @@
 /** From a configuration to a service that answers, and back. */
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import t from 'tap';
 import { type Kit, runService } from './service.ts';
 import { answering, asking } from './testing/bus-island.ts';
@@ -59,20 +58,17 @@ t.test(
 );
 
 t.test('a service without a cache gets none', async (t) => {
-  let kit: Kit | undefined;
+  let cache: unknown = 'not asked';
+  const start = async (received: Kit) => {
+    cache = received.cache;
+    return { [Symbol.asyncDispose]: async () => undefined };
+  };
   await using _running = await runService(
-    {
-      contract: asking,
-      start: async (received) => ({ [Symbol.asyncDispose]: async () => void (kit = received) }),
-    },
+    { contract: asking, start },
     island.config('front', ['gateway']),
     given,
-  ).then(async (running) => ({
-    async [Symbol.asyncDispose]() {
-      await running[Symbol.asyncDispose]();
-      t.equal(kit?.cache, undefined);
-    },
-  }));
+  );
+  t.equal(cache, undefined);
 });
 
 t.test('a service that fails to start lets go of all it had', async (t) => {
@@ -103,10 +99,5 @@ t.test(
       name: 'ConfigError',
       message: /redisPassword/,
     });
-    const away = config.services.map((service) => ({
-      ...service,
-      pkidSocket: join(island.pki.dir, 'gateway'),
-    }));
-    t.ok(away.length === 1);
   },
 );
