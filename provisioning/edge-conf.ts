@@ -98,6 +98,8 @@ https://:${island.port} {
 				tls_client_auth ${conf.clientCertificate} ${conf.clientCertificate}
 				versions 1.1
 				dial_timeout 2s
+				# Shorter than the gateway keeps an idle connection: it must not close one that we are about to use.
+				keepalive 60s
 				compression off
 			}
 		}
