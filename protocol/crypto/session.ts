@@ -16,7 +16,7 @@ import { Fault } from '../wire/fault.ts';
 import { limits } from '../wire/limits.ts';
 import { CryptoFault } from './crypto-fault.ts';
 import { type HandshakeFields, readFields } from './handshake.ts';
-import { type DhPair, equal, type Random, randomBytes, sha256, x25519 } from './primitives.ts';
+import { type DhPair, equal, type Random, randomNonce, sha256, x25519 } from './primitives.ts';
 import { type RatchetState, ratchetDecrypt, ratchetEncrypt } from './ratchet.ts';
 import { pi1, ratchetOverhead } from './ratchet-message.ts';
 import type { RatchetProfile } from './ratchet-profile.ts';
@@ -85,7 +85,7 @@ function associated(session: Session, bound: Uint8Array): Uint8Array {
   return out;
 }
 
-/** Where a session's randomness and its profile come from; tests put others in their place. */
+/** Where a session's nonces, ratchet keys and profile come from; tests put others in their place. */
 export interface SessionTools {
   readonly profile: RatchetProfile;
   readonly random: Random;
@@ -94,7 +94,7 @@ export interface SessionTools {
 
 export const sessionTools: SessionTools = {
   profile: pi1,
-  random: randomBytes,
+  random: randomNonce,
   generate: () => x25519.generate(),
 };
 
