@@ -1,16 +1,17 @@
-/** The operator's command: `island up | status | invite`. docs/operations.md */
+/** The operator's command: `island up | status | invite | verify`. docs/operations.md */
 
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { formatInviteLink } from '@island/protocol/wire/invite-link.ts';
 import { fromBase64url } from '@island/protocol/wire/text.ts';
-import { statedFrom } from '@island/provisioning/stated.ts';
+import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from './duration.ts';
 import { formatPassphrase, formatStatus, formatWelcome } from './messages-for-people.ts';
 import { askInvite, askStatus } from './operator.ts';
 import { openProgress, styleFor } from './terminal.ts';
 import { up } from './up.ts';
+import { isPromiseId, type PromiseId, promiseIds } from './verify/promises.ts';
 
 const repository = join(import.meta.dirname, '..');
 /** A second Ctrl-C within this is the first one again: npm passes on what the terminal has sent already. */
@@ -123,6 +124,10 @@ function program(streams: Streams): Command {
         json ? `${JSON.stringify({ invite: link, uses, expires: until })}\n` : `${link}\n`,
       );
     });
+  command('verify', 'checks the promises on the running island, with evidence')
+    .option('--only <ids>', 'these promises alone, such as T2,T3', toPromises)
+    .option('--evidence', 'each finding below its promise')
+    .action((flags: VerifyFlags) => runVerify(flags, streams.stdout));
   return island;
 }
 
@@ -162,6 +167,41 @@ async function runUp(flags: UpFlags, { stdout, stderr }: Streams): Promise<void>
     progress.cut();
     throw error;
   }
+}
+
+interface VerifyFlags {
+  data: string;
+  json?: true;
+  only?: PromiseId[];
+  evidence?: true;
+}
+
+/** Throws `Stated`, hence exit code 1, when a promise does not hold. */
+async function runVerify(flags: VerifyFlags, stdout: NodeJS.WriteStream): Promise<void> {
+  // Loads the client, which no other command needs.
+  const { formatJudged, verify } = await import('./verify/verify.ts');
+  const style = styleFor(stdout);
+  const { promises } = await verify({
+    data: flags.data,
+    only: flags.only ?? promiseIds,
+    tell(judged) {
+      if (!flags.json) stdout.write(`${formatJudged(judged, flags.evidence === true, style)}\n`);
+    },
+  });
+  if (flags.json) stdout.write(`${JSON.stringify({ promises })}\n`);
+  const broken = promises.filter(({ state }) => state === 'broken').map(({ id }) => id);
+  if (broken.length > 0)
+    throw new Stated(`Of the promises, these do not hold: ${broken.join(', ')}.`);
+}
+
+function toPromises(text: string): PromiseId[] {
+  return text.split(',').map((part) => {
+    const id = part.trim().toUpperCase();
+    if (isPromiseId(id)) return id;
+    throw new InvalidArgumentError(
+      `There is no promise "${part.trim()}". There are ${promiseIds.join(', ')}.`,
+    );
+  });
 }
 
 function toPort(text: string): number {
