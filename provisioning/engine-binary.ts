@@ -23,11 +23,14 @@ export interface EngineNeed {
   suites: readonly ('testing' | 'host')[];
 }
 
-/** What the island cannot do without. handshake_first came with NATS 2.10.4, stream_close_delay with Caddy 2.7. */
+/**
+ * What the island cannot do without: handshake_first (NATS 2.10.4) and tls min_version (merged for 2.11,
+ * nats-server #5904), Redis 7's ACL, Caddy 2.7's stream_close_delay.
+ */
 export const engineNeeds: Readonly<Record<EngineProgram, EngineNeed>> = {
   nats: {
     command: 'nats-server',
-    minimum: '2.10.4',
+    minimum: '2.11',
     packages: ['nats-server'],
     suites: ['testing', 'host'],
   },

@@ -17,8 +17,11 @@ export function backoff(
   return Math.round(full * (0.5 + random / 2));
 }
 
-/** Waits; ends early (without an error) when `signal` is aborted. Never keeps the process alive by itself. */
-export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Waits; ends early (without an error) when `signal` is aborted. Keeps the process alive only where
+ * `hold` says so: for a wait that the process exists for, such as its first connection.
+ */
+export function pause(milliseconds: number, signal?: AbortSignal, hold = false): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   if (signal?.aborted === true) return Promise.resolve();
   const end = (): void => {
@@ -27,7 +30,7 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
     resolve();
   };
   const timer = setTimeout(end, milliseconds);
-  timer.unref();
+  if (!hold) timer.unref();
   signal?.addEventListener('abort', end);
   return promise;
 }

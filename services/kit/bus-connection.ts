@@ -121,7 +121,7 @@ export class BusConnection implements AsyncDisposable {
         if (failures === 1 || failures % 20 === 0) {
           this.#options.log.warn('bus_unreachable', { attempt: failures, ...failure(error) });
         }
-        await pause(backoff({ first: 50, most: 2000 }, failures), this.#stop.signal);
+        await pause(backoff({ first: 50, most: 2000 }, failures), this.#stop.signal, true);
       }
     }
     return undefined;
