@@ -1,5 +1,5 @@
 /** `island up`: from whatever is there to a running island, in the foreground until it is told to end. docs/operations.md §1 */
-import { readFile } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { formatInviteLink } from '@island/protocol/wire/invite-link.ts';
@@ -29,6 +29,9 @@ import { superviseIsland } from './supervise.ts';
 import { endLeftovers, lockSupervisor } from './supervisor-lock.ts';
 import { openSupervisorSocket } from './supervisor-socket.ts';
 import type { Progress } from './terminal.ts';
+
+/** Bytes that must be free. */
+const roomNeeded = 50e6;
 
 export interface UpOptions {
   data: string;
@@ -82,6 +85,7 @@ export async function up(options: UpOptions): Promise<void> {
     signal: stop,
   });
   stop.throwIfAborted();
+  await needRoom(layout.data);
   if (kept === undefined) progress.step('Making the island: certificate authority, keys, secrets');
   const island = await openIsland(layout, {
     wishes,
@@ -140,6 +144,16 @@ async function checkPort({
   port = defaultPort,
 }: Partial<Island>): Promise<void> {
   await needPort(port, isLocal({ host }) ? '127.0.0.1' : '0.0.0.0');
+}
+
+/** Databases and logs need somewhere to grow: better told now than by a service an hour later. */
+async function needRoom(data: string): Promise<void> {
+  const { bavail, bsize } = await statfs(data);
+  const free = bavail * bsize;
+  if (free >= roomNeeded) return;
+  throw new Stated(
+    `The disk is full at ${data} (${Math.floor(free / 1e6)} MB free): make at least ${roomNeeded / 1e6} MB of room and start again.`,
+  );
 }
 
 async function readPassphrase(file: string | undefined): Promise<string | undefined> {

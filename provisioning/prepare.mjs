@@ -6,15 +6,25 @@
  * All it says goes to standard error; it does nothing, in no time, when everything is there.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const node24 = join(root, 'node_modules/node/bin/node');
+// biome-ignore lint/style/noProcessEnv: it runs before there is a kit/config.ts.
+const environment = process.env;
 const wantEngines = process.argv.includes('--engines');
 const log = join(root, 'node_modules', '.npm-ci.log');
-const live = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
+const live = process.stderr.isTTY === true && environment.TERM !== 'dumb';
 
 /** @param {string} sentence @returns {never} */
 function fail(sentence) {
@@ -25,19 +35,38 @@ function fail(sentence) {
 /** @param {string} path */
 const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 
-/** npm writes its hidden lock file last: without it an installation was cut off. */
-const installed = () =>
-  changed(join(root, 'node_modules/.package-lock.json')) >=
-    changed(join(root, 'package-lock.json')) && existsSync(node24);
+/**
+ * npm writes its hidden lock file last: without it an installation was cut off. A lock file that is
+ * newer matters only where it asks for other versions.
+ */
+function installed() {
+  const [have, want] = [
+    join(root, 'node_modules/.package-lock.json'),
+    join(root, 'package-lock.json'),
+  ];
+  if (!existsSync(node24) || !existsSync(have)) return false;
+  if (changed(have) >= changed(want)) return true;
+  const packages = (file) => JSON.parse(readFileSync(file, 'utf8')).packages;
+  const [had, wanted] = [packages(have), packages(want)];
+  const same = Object.entries(wanted).every(
+    ([path, { version, optional, link }]) =>
+      !path.startsWith('node_modules/') ||
+      optional ||
+      (had[path]?.version === version && had[path]?.link === link),
+  );
+  if (same) utimesSync(have, new Date(), new Date());
+  return same;
+}
 
 /** Runs a program whose output is kept; when we end, or whoever started us does, it ends too. */
-function run(command, args, onOutput) {
+function run(command, args, onOutput, env = {}) {
   const setpriv = '/usr/bin/setpriv';
   const line = existsSync(setpriv)
     ? [setpriv, '--pdeathsig', 'TERM', '--', command, ...args]
     : [command, ...args];
   const child = spawn(line[0], line.slice(1), {
     cwd: root,
+    env: { ...environment, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -73,12 +102,16 @@ function stage() {
   const build = join(root, 'node_modules/sqlite3/build');
   if (!existsSync(build)) return 'fetching and unpacking';
   if (existsSync(join(build, 'Release/node_sqlite3.node'))) return 'finishing';
-  const objects = existsSync(join(build, 'Release'))
-    ? readdirSync(join(build, 'Release'), { recursive: true }).filter((name) =>
-        String(name).endsWith('.o'),
-      ).length
-    : 0;
-  return `compiling sqlite3 from source, about four minutes on two cores (${objects} files done)`;
+  return 'compiling sqlite3 from source, about four minutes on two cores';
+}
+
+/** The headers of this Node, where they came with it: sqlite3 then compiles without fetching them. */
+function headers() {
+  const prefix = dirname(dirname(process.execPath));
+  const known = environment.npm_config_nodedir !== undefined;
+  return !known && existsSync(join(prefix, 'include/node/node_api.h'))
+    ? { npm_config_nodedir: prefix }
+    : {};
 }
 
 async function install() {
@@ -99,15 +132,14 @@ async function install() {
     );
   const shown = setInterval(show, live ? 500 : 15_000);
   let output = '';
-  const npm = process.env.npm_execpath;
+  const keep = (text) => {
+    output += text;
+  };
+  const npm = environment.npm_execpath;
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=warn'];
   const code = npm?.endsWith('.js')
-    ? await run(
-        process.env.npm_node_execpath ?? process.execPath,
-        [npm, ...args],
-        (text) => (output += text),
-      )
-    : await run('npm', args, (text) => (output += text));
+    ? await run(environment.npm_node_execpath ?? process.execPath, [npm, ...args], keep, headers())
+    : await run('npm', args, keep, headers());
   clearInterval(shown);
   if (live) process.stderr.write('\r\u001b[2K');
   if (code === 127)

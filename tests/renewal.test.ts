@@ -15,7 +15,8 @@ function shown(address: string): Promise<PeerCertificate> {
 }
 
 const addressOf = ({ units }: StatusReport, name: string): string =>
-  units.find((unit) => unit.name === name)?.listeners.find(({ protocol }) => protocol === 'tcp')?.address ?? '';
+  units.find((unit) => unit.name === name)?.listeners.find(({ protocol }) => protocol === 'tcp')
+    ?.address ?? '';
 
 t.test('T2 T3 T4 certificates of 12 seconds are renewed live, twice', async (t) => {
   await using island = await bootIsland(['--leaf-seconds', '12']);
@@ -39,5 +40,9 @@ t.test('T2 T3 T4 certificates of 12 seconds are renewed live, twice', async (t) 
     'no process was restarted',
   );
   const leaves = after.certificates.filter(({ kind }) => kind === 'leaf');
-  t.same(leaves.filter(({ notAfter }) => Date.parse(notAfter) < Date.now()), [], 'none has run out');
+  t.same(
+    leaves.filter(({ notAfter }) => Date.parse(notAfter) < Date.now()),
+    [],
+    'none has run out',
+  );
 });
