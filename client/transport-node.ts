@@ -25,7 +25,8 @@ export function nodeTransport({ address, root }: Pinned): Transport {
     bodyTimeout: timeouts.answer,
     maxResponseSize: answerBytes,
   };
-  const tls = { ca: root, timeout: timeouts.connect, minVersion: 'TLSv1.2' as const };
+  // A WebSocket wants HTTP/1.1, and one protocol for all is enough.
+  const tls = { ca: root, timeout: timeouts.connect, minVersion: 'TLSv1.2' as const, allowH2: false };
   const session = new Agent({ ...common, connect: tls, connections: 4 });
   const sealed = new Agent({
     ...common,
@@ -85,6 +86,7 @@ function openSocket(
   let refusal: Error | null = null;
   const connector = buildConnector(tls);
   const agent = new Agent({
+    allowH2: false,
     connect: (options, done) =>
       connector(options, (...outcome) => {
         refusal = outcome[0];
