@@ -4,8 +4,8 @@
  */
 import type { Run } from '@island/provisioning/layout.ts';
 import { writeCertificate } from '@island/provisioning/run-files.ts';
-import type { Credentials } from '@island/services/kit/certificate-request.ts';
 import { pause } from '@island/services/kit/backoff.ts';
+import type { Credentials } from '@island/services/kit/certificate-request.ts';
 import { failure, type Log } from '@island/services/kit/log.ts';
 import { type Identity, obtainIdentity } from '@island/services/kit/mtls.ts';
 

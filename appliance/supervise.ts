@@ -78,7 +78,9 @@ export function superviseIsland(o: Supervision): Supervisor {
     name: Name,
     reload: () => Promise<void>,
   ): Promise<Identity<Name>> =>
-    held.use(await keepCertificate({ run: o.run, name, log: o.log, reload, seen, signal: halt.signal }));
+    held.use(
+      await keepCertificate({ run: o.run, name, log: o.log, reload, seen, signal: halt.signal }),
+    );
   /** pkid first, then what the engines show: before that none of them can start. */
   const certified = unit('pkid').up.then(async () => {
     const reloadCaddy = (): Promise<void> => caddyReload(o.run);
