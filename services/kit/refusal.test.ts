@@ -146,7 +146,10 @@ t.test(
     };
     const verdict = async (crl: string[]): Promise<boolean> => {
       const one = createServer({ ...options, crl, rejectUnauthorized: true });
-      const accepted = once(one, 'secureConnection').then(() => true);
+      const accepted = once(one, 'secureConnection').then(([socket]) => {
+        socket.destroy();
+        return true;
+      });
       const refusal = once(one, 'tlsClientError').then(() => false);
       const port = await listen(one);
       void attemptTls(port, { ...options, crl: [], servername: 'edge.island.internal' });
