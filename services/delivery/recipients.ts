@@ -119,7 +119,7 @@ function matches(list: DeviceList, epoch: number, devices: readonly DeviceId[]):
   return (
     list.epoch === epoch &&
     list.devices.size === devices.length &&
-    devices.every((device) => list.devices.has(device))
+    list.devices.isSubsetOf(new Set(devices))
   );
 }
 

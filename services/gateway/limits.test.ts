@@ -6,7 +6,10 @@ import { encodeClientFrame } from '@island/protocol/wire/frames.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { socketPath } from '@island/protocol/wire/routes.ts';
 import t from 'tap';
+import { serveTls } from '../kit/http-server.ts';
 import { eventually } from '../kit/testing/outcome.ts';
+import { openAccess } from './access.ts';
+import { openSockets } from './sockets.ts';
 import { testEdge } from './testing/edge.ts';
 import { gatewayIsland } from './testing/island.ts';
 
@@ -216,4 +219,26 @@ t.test('T2: nobody but the edge is let in, whatever service they are', async (t)
     await t.rejects(other.ask('/.well-known/island'), name);
     await t.rejects(other.socket(), name);
   }
+});
+
+t.test('sockets are bounded, and those that have not said who they are more so', async (t) => {
+  await using identity = await island.pki.identity('gateway');
+  const { bus, cache, clock, log } = await island.kit('gateway');
+  if (cache === undefined) throw new Error('no cache');
+  using access = openAccess({ bus, cache, clock });
+  const listener = () => undefined;
+  await using http = await serveTls({ listener, identity, accept: ['edge'], port: 0, log });
+  const bounds = { most: 4, mostSilent: 2 };
+  await using _sockets = openSockets({ server: http.server, access, bus, clock, log, ...bounds });
+  await using edgeIdentity = await island.pki.identity('edge');
+  const small = testEdge(edgeIdentity, http.port);
+  using _a = await small.hello(await tokens.sign(lists.person(1)));
+  using _b = await small.hello(await tokens.sign(lists.person(1)));
+  using _silent = await small.socket();
+  using other = await small.socket();
+  await t.rejects(small.socket(), /503/, 'as many as may be');
+  other.raw.close();
+  await other.end();
+  using _third = await small.socket();
+  t.pass('room again');
 });

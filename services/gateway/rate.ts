@@ -64,15 +64,6 @@ export class TokenBuckets {
     return 0;
   }
 
-  /** Drops the buckets that are full again: they say nothing that a new one would not say. */
-  forgetFull(now: number): void {
-    const full = (this.#burst / this.#perSecond) * 1000;
-    for (const [key, { at }] of this.#buckets) {
-      if (now - at < full) return;
-      this.#buckets.delete(key);
-    }
-  }
-
   #forgetOldest(): void {
     for (const key of this.#buckets.keys()) {
       this.#buckets.delete(key);

@@ -61,6 +61,7 @@ function session() {
     },
     access,
     bus,
+    log: island.log,
     ticks: () => state.ticks,
     now: () => Date.now() + state.late,
     admitted: () => undefined,

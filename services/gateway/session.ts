@@ -1,22 +1,18 @@
-/**
- * One connection: HELLO, READY, then the mailbox in order of `seq`, a window at a time.
- * docs/protocol/socket.md
- *
- * The mailbox is the truth, events only hasten: an event that continues what was sent is passed on
- * as it is, anything else makes the session ask `since`. So a lost event costs time, never mail.
- */
+/** One connection: HELLO, READY, then mail until it ends. What a client sends can end its own session at most. docs/protocol/socket.md */
 import { Fault, type FaultCode, faults } from '@island/protocol/wire/fault.ts';
 import {
   type ClientFrame,
   decodeClientFrame,
   encodeServerFrame,
   faultFrame,
+  type ServerFrame,
 } from '@island/protocol/wire/frames.ts';
-import { type DeviceKey, deviceKey, type EnvelopeId } from '@island/protocol/wire/ids.ts';
+import { type DeviceKey, deviceKey } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
-import { delivery } from '../delivery/contract.ts';
-import type { Bus, Subscription } from '../kit/bus.ts';
+import type { Bus } from '../kit/bus.ts';
+import type { Log } from '../kit/log.ts';
 import type { Access, Bearer } from './access.ts';
+import { mostBuffered, Outbox } from './outbox.ts';
 import { SlidingWindow } from './rate.ts';
 
 /** What a session needs of its socket. */
@@ -35,6 +31,7 @@ export interface SessionParts {
   line: Line;
   access: Access;
   bus: Bus;
+  log: Log;
   /** Milliseconds of a clock that never goes back. */
   ticks: () => number;
   /** Unix milliseconds. */
@@ -45,19 +42,11 @@ export interface SessionParts {
   ended: (session: Session) => void;
 }
 
-interface Stored {
-  seq: number;
-  id: EnvelopeId;
-  body: Uint8Array;
-}
-
 /** Seconds between signs of life asked of the other side, and between looks for mail whose event was lost. */
 const pingSeconds = 30;
 const lookSeconds = 30;
 /** Seconds that a socket outlives its access token, so that a client can fetch the next. */
 const graceSeconds = 60;
-/** Bytes waiting in a socket beyond which it gets no more. */
-const mostBuffered = 262_144;
 
 export class Session {
   readonly #parts: SessionParts;
@@ -65,22 +54,9 @@ export class Session {
   readonly #refused = new SlidingWindow(limits.refusedFrames - 1, 10_000);
   #state: 'silent' | 'opening' | 'ready' | 'ended' = 'silent';
   #bearer: Bearer | undefined;
-  #mail: Subscription | undefined;
+  #outbox: Outbox | undefined;
   /** Frames that came between HELLO and READY. */
   #early: ClientFrame[] = [];
-
-  /** Everything up to here was sent, or is known to be gone. */
-  #sent = 0;
-  /** The newest `seq` known to exist. */
-  #head = 0;
-  /** Sent and not acknowledged, ascending. */
-  #unacknowledged: number[] = [];
-  /** Acknowledged by the client, and what of that the mailbox has forgotten. */
-  #acknowledged = 0;
-  #forgotten = 0;
-  #asking = false;
-  #forgetting = false;
-
   #alive = true;
   #pinged = false;
   #nextPing: number;
@@ -99,7 +75,6 @@ export class Session {
     return this.#bearer;
   }
 
-  /** A message from the client. Whatever it holds, it can only end this session. */
   receive(bytes: Uint8Array, binary: boolean): void {
     if (this.#state === 'ended' || !this.#allowed()) return;
     this.#alive = true;
@@ -126,7 +101,7 @@ export class Session {
 
   /** The socket took what was waiting. */
   drained(): void {
-    void this.#ask();
+    this.#outbox?.drained();
   }
 
   /** The socket is gone. */
@@ -142,11 +117,10 @@ export class Session {
     this.#finish();
   }
 
-  /** Events may have been lost: asks the mailbox. Resolves when that is done, well or not. */
+  /** Events may have been lost. Resolves when the mailbox was asked, well or not. */
   async look(): Promise<void> {
-    if (this.#state !== 'ready') return;
     this.#nextLook = this.#parts.ticks() + lookSeconds * 1000;
-    await Promise.all([this.#ask(true), this.#forget()]);
+    await this.#outbox?.look();
   }
 
   /** Called every half second or so. */
@@ -159,11 +133,6 @@ export class Session {
     else if (this.#parts.line.buffered > 4 * mostBuffered) this.#cut();
     else if (at >= this.#nextPing) this.#ping(at);
     else if (at >= this.#nextLook) void this.look();
-  }
-
-  #cut(): void {
-    this.#parts.line.cut();
-    this.#finish();
   }
 
   #ping(at: number): void {
@@ -194,157 +163,59 @@ export class Session {
       return;
     }
     if (frame.type === 'hello') throw new Fault('malformed');
-    if (this.#state === 'opening') {
-      this.#early.push(frame);
-      return;
-    }
-    if (frame.type === 'ping') this.#send({ type: 'pong', nonce: frame.nonce });
-    else this.#acknowledge(frame.seq);
+    if (this.#state === 'opening') this.#early.push(frame);
+    else if (frame.type === 'ping') this.#send({ type: 'pong', nonce: frame.nonce });
+    else this.#outbox?.acknowledge(frame.seq);
   }
 
   async #open(access: string): Promise<void> {
-    const { bus } = this.#parts;
+    const { bus, line } = this.#parts;
     const bearer = await this.#parts.access.verify(access);
     if (this.#gone()) return;
     const { account, device } = bearer;
-    const key = deviceKey(account, device);
     this.#bearer = bearer;
-    this.#parts.admitted(this, key);
-    this.#mail = bus.subscribe(delivery, 'mail', key, (mail) => this.#arrived(mail));
-    // Listening before asking: what is committed in between is in the answer, in an event, or in both.
-    await this.#mail.ready;
-    const page = await bus.call(delivery, 'since', {
+    this.#parts.admitted(this, deviceKey(account, device));
+    const outbox = new Outbox({
+      bus,
       account,
       device,
-      after: 0,
-      count: limits.socketWindow,
+      pass: (envelope) => this.#send({ type: 'envelope', ...envelope }),
+      buffered: () => line.buffered,
     });
+    this.#outbox = outbox;
+    const head = await outbox.open();
     if (this.#gone()) return;
     this.#state = 'ready';
-    this.#send({ type: 'ready', account, device, head: page.head });
-    this.#pass(page, page.head);
+    this.#send({ type: 'ready', account, device, head });
+    outbox.start();
     for (const frame of this.#early.splice(0)) this.#handle(frame);
-    void this.#ask();
   }
 
-  #arrived(mail: Stored): void {
-    if (mail.seq <= this.#head) return;
-    const next = mail.seq === this.#sent + 1;
-    this.#head = mail.seq;
-    if (next && this.#state === 'ready' && !this.#asking && this.#room() > 0) this.#envelope(mail);
-    else void this.#ask();
-  }
-
-  #room(): number {
-    if (this.#parts.line.buffered > mostBuffered) return 0;
-    return limits.socketWindow - this.#unacknowledged.length;
-  }
-
-  /** Fetches what is known to wait, as long as there is room for it. @param anyway also when nothing is known */
-  async #ask(anyway = false): Promise<void> {
-    if (this.#asking || this.#state !== 'ready') return;
-    if (!anyway && this.#head <= this.#sent) return;
-    this.#asking = true;
-    try {
-      await this.#fetch(anyway);
-    } catch {
-      // The mailbox can't be asked now: the next look does.
-    } finally {
-      this.#asking = false;
-    }
-  }
-
-  async #fetch(anyway: boolean): Promise<void> {
-    const bearer = this.#bearer;
-    if (bearer === undefined) return;
-    const { account, device } = bearer;
-    let look = anyway;
-    for (let room = this.#room(); room > 0; room = this.#room()) {
-      if (!look && this.#head <= this.#sent) return;
-      look = false;
-      const known = this.#head;
-      const after = this.#sent;
-      const page = await this.#parts.bus.call(delivery, 'since', {
-        account,
-        device,
-        after,
-        count: room,
-      });
-      if (this.#gone()) return;
-      this.#pass(page, known);
-    }
-  }
-
-  /** @param known the newest `seq` known of when the page was asked for */
-  #pass(page: { head: number; envelopes: readonly Stored[] }, known: number): void {
-    this.#head = Math.max(this.#head, page.head);
-    for (const stored of page.envelopes) {
-      if (stored.seq > this.#sent) this.#envelope(stored);
-    }
-    // An empty page: all that was known of is gone by other ways (expired, or acknowledged elsewhere).
-    if (page.envelopes.length === 0) this.#sent = Math.max(this.#sent, page.head, known);
-    this.#head = Math.max(this.#head, this.#sent);
-  }
-
-  #envelope(stored: Stored): void {
-    this.#sent = stored.seq;
-    this.#unacknowledged.push(stored.seq);
-    this.#send({ type: 'envelope', ...stored });
-  }
-
-  #acknowledge(seq: number): void {
-    if (seq > this.#sent) throw new Fault('malformed');
-    if (seq <= this.#acknowledged) return;
-    this.#acknowledged = seq;
-    const kept = this.#unacknowledged.findIndex((sent) => sent > seq);
-    this.#unacknowledged.splice(0, kept === -1 ? this.#unacknowledged.length : kept);
-    void this.#forget();
-    void this.#ask();
-  }
-
-  /** Tells the mailbox, one call at a time; acknowledgements that come meanwhile go together. */
-  async #forget(): Promise<void> {
-    if (this.#forgetting || this.#acknowledged <= this.#forgotten) return;
-    this.#forgetting = true;
-    try {
-      await this.#tell();
-    } catch {
-      // Not told: the next look tries again, and else the client gets the mail twice and knows its id.
-    } finally {
-      this.#forgetting = false;
-    }
-  }
-
-  async #tell(): Promise<void> {
-    const bearer = this.#bearer;
-    if (bearer === undefined) return;
-    const { account, device } = bearer;
-    while (this.#acknowledged > this.#forgotten) {
-      const seq = this.#acknowledged;
-      await this.#parts.bus.call(delivery, 'ack', { account, device, seq });
-      this.#forgotten = seq;
-    }
-  }
-
-  #send(frame: Parameters<typeof encodeServerFrame>[0]): void {
+  #send(frame: ServerFrame): void {
     this.#parts.line.send(encodeServerFrame(frame));
   }
 
   #fail(error: unknown): void {
+    if (!(error instanceof Fault)) this.#parts.log.error('session_failed', error);
     this.end(error instanceof Fault ? error.code : 'internal');
   }
 
+  /** A function, because the state changes while others are awaited. */
   #gone(): boolean {
     return this.#state === 'ended';
+  }
+
+  #cut(): void {
+    this.#parts.line.cut();
+    this.#finish();
   }
 
   #finish(): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    this.#mail?.[Symbol.dispose]();
-    this.#mail = undefined;
+    this.#outbox?.[Symbol.dispose]();
+    this.#outbox = undefined;
     this.#early = [];
-    this.#unacknowledged = [];
     this.#parts.ended(this);
   }
 }

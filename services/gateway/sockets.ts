@@ -61,6 +61,7 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
       line: lineOf(socket, () => session.drained()),
       access,
       bus,
+      log,
       ticks: () => performance.now(),
       now: () => clock.now(),
       admitted(admitted, device) {
@@ -98,19 +99,21 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
     return undefined;
   }
 
-  /** Every session asks its mailbox, not all at the same time. */
+  /** Every session asks its mailbox, not all at the same time; anew if more was missed meanwhile. */
   let looking = false;
+  let again = false;
   async function lookAll(): Promise<void> {
+    again = true;
     if (looking) return;
     looking = true;
-    try {
+    while (again && !closing) {
+      again = false;
       const all = [...sessions];
       for (let at = 0; at < all.length && !closing; at += looksAtOnce) {
         await Promise.all(all.slice(at, at + looksAtOnce).map((session) => session.look()));
       }
-    } finally {
-      looking = false;
     }
+    looking = false;
   }
   const missed = (): void => {
     lookAll().catch((error: unknown) => log.error('look_failed', error));
