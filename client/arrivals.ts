@@ -2,7 +2,8 @@
  * What came, for a program that shows it: first what nobody has shown yet, then whatever arrives,
  * through which process of the home it may come.
  */
-import { aborted, pause } from './backoff.ts';
+import { pause } from './backoff.ts';
+import { createBell } from './bell.ts';
 import {
   type Incoming,
   type Kept,
@@ -44,9 +45,8 @@ export async function* arrivals(
   shown: Shown = {},
 ): AsyncGenerator<Arrival[]> {
   const { from } = shown;
-  let changed = Promise.withResolvers<void>();
-  using _watch = storage.watch(() => changed.resolve());
-  const ended = aborted(signal);
+  using changed = createBell(signal);
+  using _watch = storage.watch(changed.ring);
   let last = await newestMessage(storage);
   const earlier = (await unshown(storage)).filter((key) => key <= last);
   const before = await Promise.all(earlier.map((key) => readMessage(storage, key)));
@@ -64,8 +64,7 @@ export async function* arrivals(
       shown,
     );
     if (messages.length > 0) continue;
-    await Promise.race([changed.promise, ended]);
-    changed = Promise.withResolvers();
+    await changed.next();
     await pause(gather, signal);
   }
 }

@@ -1,5 +1,6 @@
 /** What became of messages that were queued: accepted by the island, or failed for good. */
-import { aborted, pause } from './backoff.ts';
+import { pause } from './backoff.ts';
+import { createBell } from './bell.ts';
 import { type Kept, type Outgoing, readMessage } from './messages.ts';
 import { waits } from './outbox.ts';
 import type { Storage } from './storage.ts';
@@ -13,14 +14,12 @@ export async function* departures(
   keys: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Kept<Outgoing>> {
-  let changed = Promise.withResolvers<void>();
-  using _watch = storage.watch(() => changed.resolve());
-  const ended = aborted(signal);
+  using changed = createBell(signal);
+  using _watch = storage.watch(changed.ring);
   for (const key of keys) {
     while (await waits(storage, key)) {
-      await Promise.race([changed.promise, ended]);
+      await changed.next();
       if (signal.aborted) return;
-      changed = Promise.withResolvers();
       await pause(gather, signal);
     }
     const message = await readMessage(storage, key);

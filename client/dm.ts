@@ -17,7 +17,8 @@ import { envelopeId } from '@island/protocol/wire/ids.ts';
 import { encodeSend, type OutgoingEnvelope, type Send } from '@island/protocol/wire/send.ts';
 import { fromHex, hex } from '@island/protocol/wire/text.ts';
 import type { Account } from './account.ts';
-import { aborted, backoff, pause } from './backoff.ts';
+import { backoff, pause } from './backoff.ts';
+import { createBell } from './bell.ts';
 import { type Bundles, fetchBundles } from './bundles.ts';
 import { readMessage } from './messages.ts';
 import { close, sealedBatch, type Waiting, waiting } from './outbox.ts';
@@ -45,8 +46,7 @@ export interface Sending {
 
 /** Times that a recipient's list is fetched anew for one message before a pause. */
 const listTries = 3;
-/** Milliseconds between two looks at the queue: at least, whatever is committed; at most, while it is not empty. */
-const shortestLook = 20;
+/** Milliseconds between two looks at the whole queue, while it is not empty. */
 const longestLook = 500;
 
 /** Sends what is queued, now and later, until aborted. Ends early only when this device is signed out. */
@@ -55,11 +55,20 @@ export async function runOutbox(sending: Sending, signal: AbortSignal): Promise<
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   let failure: unknown;
-  let changed = Promise.withResolvers<void>();
-  using _watch = sending.storage.watch(() => changed.resolve());
+  using changed = createBell(either);
+  using _watch = sending.storage.watch(changed.ring);
+  // New rows lie behind the newest one seen. The older ones are looked at now and then: they may be in
+  // the hands of another process, which may die.
+  let newest: string | undefined;
+  let wholeLook = 0;
+  let left = 0;
   while (!either.aborted) {
-    const recipients = new Set((await waiting(sending.storage)).map(({ to }) => to));
-    for (const to of recipients) {
+    const whole = performance.now() >= wholeLook;
+    const rows = await waiting(sending.storage, whole ? undefined : newest);
+    if (whole) wholeLook = performance.now() + longestLook;
+    left = whole ? rows.length : left + rows.length;
+    newest = rows.at(-1)?.key ?? newest;
+    for (const to of new Set(rows.map((row) => row.to))) {
       if (lanes.has(to)) continue;
       const lane = runLane(sending, to, either)
         .catch((error: unknown) => {
@@ -70,11 +79,7 @@ export async function runOutbox(sending: Sending, signal: AbortSignal): Promise<
         .finally(() => lanes.delete(to));
       lanes.set(to, lane);
     }
-    // Rows may be in the hands of another process, which may die; without any there is nothing to wait for.
-    const again = recipients.size === 0 ? [] : [pause(longestLook, either)];
-    await Promise.race([changed.promise, ...again, aborted(either)]);
-    changed = Promise.withResolvers();
-    await pause(shortestLook, either);
+    await changed.next(left > 0 ? longestLook : undefined);
   }
   await Promise.all(lanes.values());
   if (failure !== undefined) throw failure;

@@ -39,9 +39,10 @@ export async function enqueue(storage: Storage, messages: readonly Outgoing[]): 
   return (await storage.commit({ append: rows })).keys;
 }
 
-/** In the order in which they were queued. */
-export async function waiting(storage: Storage): Promise<Waiting[]> {
-  return (await storage.list(namespace)).map((row) => {
+/** In the order in which they were queued; with `after`, only what was queued behind that place. */
+export async function waiting(storage: Storage, after?: string): Promise<Waiting[]> {
+  const rows = await storage.list(namespace, after === undefined ? {} : { after });
+  return rows.map((row) => {
     const { to, sealed } = decodeRecord(record, row);
     return { key: row.key, to, sealed, version: row.version };
   });

@@ -26,7 +26,12 @@ export function nodeTransport({ address, root }: Pinned): Transport {
     maxResponseSize: answerBytes,
   };
   // A WebSocket wants HTTP/1.1, and one protocol for all is enough.
-  const tls = { ca: root, timeout: timeouts.connect, minVersion: 'TLSv1.2' as const, allowH2: false };
+  const tls = {
+    ca: root,
+    timeout: timeouts.connect,
+    minVersion: 'TLSv1.2' as const,
+    allowH2: false,
+  };
   const session = new Agent({ ...common, connect: tls, connections: 4 });
   const sealed = new Agent({
     ...common,
