@@ -7,10 +7,15 @@
 import { columns, type Style } from '../terminal.ts';
 import { checkBus } from './bus-rights.ts';
 import { checkCache } from './cache-rights.ts';
+import { checkSockets } from './flood.ts';
+import { checkMessages } from './messages.ts';
 import { checkListeners } from './mtls.ts';
+import { checkPassword } from './password.ts';
+import { newPerson, type Person } from './people.ts';
 import { type PromiseId, promises } from './promises.ts';
 import { type Check, type Judged, judge, type PromiseReport } from './run.ts';
 import { openScene, type Scene } from './scene.ts';
+import { checkTokens } from './tokens.ts';
 
 export interface VerifyReport {
   promises: PromiseReport[];
@@ -23,15 +28,39 @@ export async function verify(o: {
   tell: (judged: Judged) => void;
 }): Promise<VerifyReport> {
   const scene = await openScene(o.data);
-  const judged = await judge(checksOf(scene), o.only, o.tell);
+  await using held = new AsyncDisposableStack();
+  const judged = await judge(checksOf(scene, held), o.only, o.tell);
   return { promises: judged.map(({ id, state, evidence, ms }) => ({ id, state, evidence, ms })) };
 }
 
-const checksOf = (scene: Scene): Partial<Record<PromiseId, Check>> => ({
-  T2: () => checkListeners(scene),
-  T3: () => checkBus(scene),
-  T4: () => checkCache(scene),
-});
+/** The people join when the first check needs them. */
+function checksOf(scene: Scene, held: AsyncDisposableStack): Partial<Record<PromiseId, Check>> {
+  let joined: Promise<{ alice: Person; bob: Person }> | undefined;
+  const join = async (): Promise<{ alice: Person; bob: Person }> => {
+    const invite = await scene.invite(2);
+    const alice = held.use(await newPerson(scene, invite));
+    return { alice, bob: held.use(await newPerson(scene, invite)) };
+  };
+  const people = (): Promise<{ alice: Person; bob: Person }> => {
+    joined ??= join();
+    return joined;
+  };
+  return {
+    A1: async () => checkPassword(scene, (await people()).alice),
+    A5: async () => checkTokens((await people()).alice),
+    async M1() {
+      const { alice, bob } = await people();
+      return checkMessages(scene, alice, bob);
+    },
+    T2: () => checkListeners(scene),
+    T3: () => checkBus(scene),
+    T4: () => checkCache(scene),
+    async T6() {
+      const { alice, bob } = await people();
+      return checkSockets(alice, bob);
+    },
+  };
+}
 
 /** One line a promise; with `evidence`, each finding below it. */
 export function formatJudged(

@@ -1,0 +1,117 @@
+/** M1: two people write to each other, end to end. docs/protocol/dm.md */
+import { arrivals } from '@island/client/arrivals.ts';
+import { type Islander, openIslander } from '@island/client/islander.ts';
+import { call } from '@island/client/transport.ts';
+import { dayOf } from '@island/protocol/crypto/device.ts';
+import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
+import { openBundle } from '@island/protocol/crypto/prekey-bundle.ts';
+import { type Finding, type Findings, found } from './finding.ts';
+import type { Person } from './people.ts';
+import type { Scene } from './scene.ts';
+import { among, searchFiles, spellings } from './traces.ts';
+
+/** Messages each way. */
+const each = 5;
+const patience = 30_000;
+/** Bytes of an ML-KEM-768 public key (FIPS 203). */
+const kemBytes = 1184;
+
+export async function checkMessages(scene: Scene, alice: Person, bob: Person): Promise<Findings> {
+  const hybrid = await checkPrekeys(alice, bob);
+  const lines = (from: Person): string[] =>
+    Array.from({ length: each }, (_, index) => `${from.password} says line ${index}`);
+  const said = { alice: lines(alice), bob: lines(bob) };
+  const since = performance.now();
+  const heard = await converse(alice, bob, said);
+  const ms = Math.round(performance.now() - since);
+  const same = (a: readonly string[], b: readonly string[]): boolean =>
+    JSON.stringify(a) === JSON.stringify(b);
+  const sealed = [alice, bob].flatMap(({ sent }) => sent.filter(({ path }) => path === '/v1/send'));
+  const words = [alice, bob].flatMap(({ password }) => spellings('a message', `${password} says`));
+  const told = [alice, bob].flatMap(({ sent }) => sent.flatMap(({ body }) => among(words, body)));
+  const kept = await searchFiles([scene.layout.service(''), scene.layout.log], words);
+  const anonymous = sealed.every(({ token }) => token === undefined);
+  return {
+    summary: `${each} messages each way arrived in order in ${ms} ms, first contact with X25519 and ML-KEM-768; no text on the wire or at rest`,
+    findings: [
+      ...hybrid,
+      found(
+        same(heard.bob, said.alice),
+        `${heard.bob.length} of ${each} messages arrived there in their order`,
+      ),
+      found(
+        same(heard.alice, said.bob),
+        `${heard.alice.length} of ${each} messages arrived back in their order`,
+      ),
+      found(
+        told.length === 0,
+        `${alice.sent.length + bob.sent.length} recorded requests and frames hold ${told.length === 0 ? 'no text of a message' : 'text of a message'}`,
+      ),
+      found(
+        sealed.length >= 2 * each && anonymous,
+        `${sealed.length} sealed requests, ${anonymous ? 'none with a session' : 'SOME WITH A SESSION'}`,
+      ),
+      found(
+        kept.hits.length === 0,
+        kept.hits.join('; ') ||
+          `${kept.files} files of databases and logs hold no text of a message`,
+      ),
+    ],
+  };
+}
+
+/** What a first contact is made with: signed by the devices on the list, and post-quantum. */
+async function checkPrekeys(alice: Person, bob: Person): Promise<Finding[]> {
+  const { access: token } = await alice.login();
+  const person = await call(alice.transport, 'person', {}, { token, path: { name: bob.name } });
+  const { devices } = openDeviceList(person.list);
+  const request = { account: person.account, devices: devices.map(({ device }) => device) };
+  const { bundles } = await call(alice.transport, 'bundles', request, { token });
+  return bundles.map((bundle) => {
+    const dsk = devices.find(({ device }) => device === bundle.device)?.dsk ?? new Uint8Array(32);
+    const { lastResort, oneTime } = openBundle(bundle, dsk, dayOf(Date.now()));
+    const sizes = [
+      lastResort.public.length,
+      ...(oneTime === undefined ? [] : [oneTime.kem.length]),
+    ];
+    const good = oneTime !== undefined && sizes.every((size) => size === kemBytes);
+    return found(
+      good,
+      `prekeys of a device, signed by it: X25519, ML-KEM-768 (${sizes.join(' and ')} bytes)${oneTime === undefined ? ', NO ONE-TIME KEY' : ', one of them for once'}`,
+    );
+  });
+}
+
+/** Both send all, and hear until they have as many. */
+async function converse(
+  alice: Person,
+  bob: Person,
+  said: { alice: string[]; bob: string[] },
+): Promise<{ alice: string[]; bob: string[] }> {
+  await using one = await islanderOf(alice);
+  await using two = await islanderOf(bob);
+  for (const islander of [one, two]) {
+    islander.startReceiving();
+    islander.startSending();
+  }
+  await one.send(bob.name, said.alice);
+  const atBob = await hear(bob, two, each);
+  await two.send(alice.name, said.bob);
+  return { alice: await hear(alice, one, each), bob: atBob };
+}
+
+const islanderOf = ({ storage, platform }: Person): Promise<Islander> =>
+  openIslander({ storage, platform, on: () => undefined });
+
+async function hear({ storage }: Person, { failed }: Islander, most: number): Promise<string[]> {
+  const texts: string[] = [];
+  const signal = AbortSignal.timeout(patience);
+  const listen = async (): Promise<void> => {
+    for await (const group of arrivals(storage, signal, { most: () => most - texts.length })) {
+      for (const message of group)
+        texts.push(message.type === 'message' ? message.text : 'unreadable');
+    }
+  };
+  await Promise.race([listen(), failed]);
+  return texts;
+}

@@ -1,0 +1,63 @@
+/** Looks for secrets in what the island keeps: databases, journals, logs, whatever lies in its folder. */
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface Needle {
+  what: string;
+  bytes: Buffer;
+}
+
+const chunk = 4_194_304;
+
+/** The value as bytes and in the spellings that programs write. */
+export function spellings(what: string, value: Uint8Array | string): Needle[] {
+  const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value);
+  const texts = [
+    bytes.toString('hex'),
+    bytes.toString('base64url'),
+    bytes.toString('base64').replace(/=+$/, ''),
+  ];
+  return [{ what, bytes }, ...texts.map((text) => ({ what, bytes: Buffer.from(text) }))];
+}
+
+export const among = (needles: readonly Needle[], body: Uint8Array): string[] =>
+  needles
+    .filter(({ bytes }) => Buffer.from(body.buffer, body.byteOffset, body.length).includes(bytes))
+    .map(({ what }) => what);
+
+/** Files below `folders` that hold one of the needles, and how many files and bytes were read. */
+export async function searchFiles(
+  folders: readonly string[],
+  needles: readonly Needle[],
+): Promise<{ hits: string[]; files: number; bytes: number }> {
+  const overlap = Math.max(...needles.map(({ bytes }) => bytes.length));
+  const result = { hits: [] as string[], files: 0, bytes: 0 };
+  for (const folder of folders) {
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      result.files++;
+      for await (const part of chunks(path, overlap)) {
+        result.bytes += part.length;
+        for (const what of among(needles, part)) result.hits.push(`${what} in ${path}`);
+      }
+    }
+  }
+  return result;
+}
+
+/** The file in pieces that overlap, so that nothing hides at a border. */
+async function* chunks(path: string, overlap: number): AsyncGenerator<Uint8Array> {
+  await using file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return;
+  const buffer = Buffer.alloc(chunk + overlap);
+  for (let at = 0, kept = 0; ; ) {
+    const { bytesRead } = await file.read(buffer, kept, chunk, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    const end = kept + bytesRead;
+    yield buffer.subarray(0, end);
+    kept = Math.min(overlap, end);
+    buffer.copyWithin(0, end - kept, end);
+  }
+}
