@@ -15,7 +15,7 @@ const { values } = parseArgs({
 });
 
 /** Files that export `scenarios`, in the order of their running. */
-const files = ['./ratchet.ts', './start.ts'] as const;
+const files = ['./ratchet.ts', './delivery.ts', './start.ts'] as const;
 
 interface Row {
   name: string;

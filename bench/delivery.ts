@@ -1,0 +1,68 @@
+/** Mailboxes: envelopes accepted, each answered after the commit that holds it, against a transaction for each. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dayOf, openMailboxes } from '@island/services/delivery/mailbox.ts';
+import { openRecipients } from '@island/services/delivery/recipients.ts';
+import { schema } from '@island/services/delivery/schema.ts';
+import { envelope, testLists } from '@island/services/delivery/testing/lists.ts';
+import { apply } from '@island/services/delivery/writes.ts';
+import { openStore } from '@island/services/kit/store.ts';
+import { testIsland } from '@island/services/kit/testing/kit.ts';
+import { perCpuSecond, type Scenario, type Side } from './scenario.ts';
+
+const migrations = join(import.meta.dirname, '../services/delivery/migrations');
+const senders = 128;
+const bytes = 1000;
+
+/** `count` times `work`, as many at once as there are senders. */
+async function concurrently(
+  count: number,
+  work: (at: number) => Promise<unknown>,
+): Promise<number> {
+  let next = 0;
+  const sender = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: senders }, sender));
+  return count;
+}
+
+async function measure(): Promise<{ ours: number; yardstick: number }> {
+  await using island = await testIsland(['directory', 'delivery']);
+  const lists = testLists((await island.kit('directory')).bus);
+  const { bus, clock, log } = await island.kit('delivery');
+  await using held = new AsyncDisposableStack();
+  const dir = await mkdtemp(join(tmpdir(), 'bench-'));
+  held.defer(() => rm(dir, { recursive: true, force: true }));
+  const open = async (name: string) =>
+    held.use(await openStore({ file: join(dir, name), schema, migrations, log }));
+  const [store, other] = [await open('ours.sqlite'), await open('yardstick.sqlite')];
+  const recipients = held.use(openRecipients({ bus, clock }));
+  const mailboxes = openMailboxes({ store, bus, recipients, clock });
+  const people = Array.from({ length: 200 }, () => lists.person(1));
+  const one = (at: number) => {
+    const account = people[at % people.length];
+    if (account === undefined) throw new Error('nobody');
+    return { account, envelopes: [envelope(1, bytes)] };
+  };
+
+  // Ours also checks the device list and tells listeners; the yardstick only stores.
+  const ours: Side = () => concurrently(4000, (at) => mailboxes.put({ ...one(at), epoch: 1 }));
+  const yardstick: Side = () =>
+    concurrently(400, (at) =>
+      other.write((_db, sql) => apply([{ kind: 'put', ...one(at) }], sql, dayOf(clock))),
+    );
+  return await perCpuSecond(ours, yardstick);
+}
+
+export const scenarios: readonly Scenario[] = [
+  {
+    name: 'mailbox: accept 1 KB, durable',
+    unit: 'envelopes per CPU second',
+    target: 2.5,
+    better: 'higher',
+    yardstickName: 'one transaction per envelope',
+    measure,
+  },
+];
