@@ -148,8 +148,12 @@ export function readFields(from: Reader): HandshakeFields {
   const oneTimeId = from.u32();
   const ek = from.raw(32);
   if (!x25519.isCanonical(ek)) throw new Fault('not_canonical');
-  // One meaning, one encoding: what is absent is zero.
-  if ((!oneTimeUsed && oneTimeId !== 0) || (!pq && (pqId !== 0 || (flags & 2) !== 0)))
+  // Generations count from 1. One meaning, one encoding: what is absent is zero.
+  if (
+    generation === 0 ||
+    (!oneTimeUsed && oneTimeId !== 0) ||
+    (!pq && (pqId !== 0 || (flags & 2) !== 0))
+  )
     throw new Fault('malformed');
   return {
     oneTimeUsed,

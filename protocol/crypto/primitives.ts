@@ -233,7 +233,7 @@ export function primitivesOver(backend: Backend) {
 }
 
 /** Bytes drawn and not yet handed out. */
-let pool = none;
+let pool: Uint8Array = none;
 
 /**
  * Unpredictable bytes that will be public (nonces), at most 4,096. Drawn in larger portions, which is ten

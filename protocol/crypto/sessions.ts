@@ -105,6 +105,7 @@ export class PeerSessions {
   #active: Session | undefined;
   #inactive: readonly Session[] = [];
   #generation: number;
+  /** 0: the peer has not made a handshake yet. */
   #peerGeneration = 0;
   #pqSeen = false;
   /** The sending chain that a stored state knows, and the number up to which that state has reserved it. */
@@ -315,7 +316,7 @@ export class PeerSessions {
   /** Decides whether a session that the peer has made becomes the sending one. */
   #install(made: Session, now: number): void {
     const active = this.#active;
-    const newer = made.generation > this.#peerGeneration;
+    const newer = this.#peerGeneration !== 0 && made.generation > this.#peerGeneration;
     this.#peerGeneration = made.generation;
     if (active !== undefined && !newer && !equal(made.replaces, active.id)) {
       const crossing =
