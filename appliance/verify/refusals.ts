@@ -23,8 +23,11 @@ export interface Door {
   script?: Attempt['script'];
 }
 
+/** What there is to knock with. */
+export type Knocks = Pick<Scene, 'certificateOf' | 'probe'>;
+
 /** Every row: the guest gets in, all others are refused. */
-export async function tryDoor(scene: Scene, door: Door): Promise<Finding[]> {
+export async function tryDoor(scene: Knocks, door: Door): Promise<Finding[]> {
   const guest = await scene.certificateOf(door.guest);
   const rows = await Promise.all(
     (await rowsOf(scene, door, guest)).map(async ({ row, tls }) => {
@@ -47,7 +50,7 @@ interface Row {
   tls: ConnectionOptions | undefined;
 }
 
-async function rowsOf(scene: Scene, door: Door, guest: Credentials): Promise<Row[]> {
+async function rowsOf(scene: Knocks, door: Door, guest: Credentials): Promise<Row[]> {
   const as = (credentials: Pick<Credentials, 'key' | 'cert'>): ConnectionOptions => ({
     ...secureContext(guest),
     servername: dnsName(door.name),

@@ -37,6 +37,8 @@ export interface Attempt {
   tls?: ConnectionOptions;
   /** Instead of the protocol's own hello, and until when to listen. */
   script?: { say: string; until: RegExp };
+  /** Milliseconds after which silence is a refusal. */
+  patience?: number;
 }
 
 export interface Outcome {
@@ -47,8 +49,8 @@ export interface Outcome {
   how: string;
 }
 
-/** Milliseconds after which silence is a refusal: longer than any handshake timeout of the island. */
-const patience = 4000;
+/** Milliseconds: longer than any handshake timeout of the island. */
+const longest = 4000;
 
 /** Never throws: whatever goes wrong is the outcome. */
 export async function attempt(o: Attempt): Promise<Outcome> {
@@ -70,7 +72,7 @@ async function talk(
   const { promise, resolve } = Promise.withResolvers<string>();
   let said = '';
   const socket = open(o, () => socket.write(say));
-  socket.setTimeout(patience, () => resolve('silence'));
+  socket.setTimeout(o.patience ?? longest, () => resolve('silence'));
   socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.name));
   socket.on('close', () => resolve('closed'));
   socket.on('data', (chunk: Buffer) => {

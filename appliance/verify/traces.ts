@@ -31,19 +31,21 @@ export async function searchFiles(
   needles: readonly Needle[],
 ): Promise<{ hits: string[]; files: number; bytes: number }> {
   const overlap = Math.max(...needles.map(({ bytes }) => bytes.length));
-  const result = { hits: [] as string[], files: 0, bytes: 0 };
+  const hits = new Set<string>();
+  let files = 0;
+  let bytes = 0;
   for (const folder of folders) {
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
       const path = join(entry.parentPath, entry.name);
-      result.files++;
+      files++;
       for await (const part of chunks(path, overlap)) {
-        result.bytes += part.length;
-        for (const what of among(needles, part)) result.hits.push(`${what} in ${path}`);
+        bytes += part.length;
+        for (const what of among(needles, part)) hits.add(`${what} in ${path}`);
       }
     }
   }
-  return result;
+  return { hits: [...hits], files, bytes };
 }
 
 /** The file in pieces that overlap, so that nothing hides at a border. */
