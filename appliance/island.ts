@@ -14,6 +14,7 @@ import { up } from './up.ts';
 import { isPromiseId, type PromiseId, promiseIds } from './verify/promises.ts';
 
 const repository = join(import.meta.dirname, '..');
+const defaultData = join(repository, 'island-data');
 /** A second Ctrl-C within this is the first one again: npm passes on what the terminal has sent already. */
 const echo = 1000;
 
@@ -70,7 +71,7 @@ function program(streams: Streams): Command {
       .description(about)
       .addOption(
         new Option('--data <dir>', 'folder with everything of the island').default(
-          join(repository, 'island-data'),
+          defaultData,
           'island-data in the repository',
         ),
       )
@@ -159,7 +160,13 @@ async function runUp(flags: UpFlags, { stdout, stderr }: Streams): Promise<void>
       tellReady: (welcome) =>
         flags.json
           ? stdout.write(`${JSON.stringify(welcome)}\n`)
-          : people.write(formatWelcome(welcome, style)),
+          : people.write(
+              formatWelcome(
+                welcome,
+                flags.data === defaultData ? '' : ` --data ${flags.data}`,
+                style,
+              ),
+            ),
       stop: stop.signal,
       force: force.signal,
     });

@@ -13,7 +13,8 @@ export function formatPassphrase(passphrase: string, { bold }: Style): string {
 `;
 }
 
-export function formatWelcome(welcome: Welcome, { bold, dim, good }: Style): string {
+/** @param flags what later commands need to find this island, such as `--data DIR` */
+export function formatWelcome(welcome: Welcome, flags: string, { bold, dim, good }: Style): string {
   const { address, caFingerprint, caFile, setupToken, invite } = welcome;
   const rows: [string, string][] = [
     ['Address', bold(address)],
@@ -28,7 +29,7 @@ export function formatWelcome(welcome: Welcome, { bold, dim, good }: Style): str
   if (invite !== null) rows.push(['Invite link', bold(invite)]);
   const next =
     invite === null
-      ? '  Invite people with:  npx island invite'
+      ? `  Invite people with:  npx island invite${flags}`
       : `  The first person joins, in another terminal, with:\n\n    npx islander register '${invite}' alice`;
   return `
 ${good('The island is up.')}
@@ -37,7 +38,7 @@ ${columns(rows)}
 
 ${next}
 
-  ${dim('npx island status shows how it is. Ctrl-C stops it.')}
+  ${dim(`npx island status${flags} shows how it is. Ctrl-C stops it.`)}
 
 `;
 }

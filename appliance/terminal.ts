@@ -34,6 +34,9 @@ export function styleFor(stream: Output): Style {
 const isLive = (stream: Output): boolean =>
   stream.isTTY === true && fromEnvironment('TERM')?.value !== 'dumb';
 
+/** A terminal that does not say how wide it is counts as 80. */
+const width = ({ columns = 0 }: Output): number => (columns < 40 ? 80 : columns);
+
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const clear = '\r\u001b[2K';
 /** Without a terminal: milliseconds between two lines that only say that it is alive. */
@@ -57,7 +60,7 @@ function liveProgress(stream: Output): Progress {
   let timer: NodeJS.Timeout | undefined;
   const draw = (): void => {
     const mark = frames[frame++ % frames.length] ?? '';
-    const text = `${label}  ${detail}`.slice(0, (stream.columns ?? 80) - 14);
+    const text = `${label}  ${detail}`.slice(0, width(stream) - 14);
     stream.write(
       `${clear}${mark} ${text.slice(0, label.length)}${style.dim(`${text.slice(label.length)}  ${took(since)}`)}`,
     );

@@ -50,7 +50,7 @@ t.test('a machine without apt-get', async (t) => {
   t.equal(code, 1);
   t.match(
     sentence(stderr),
-    /^island: This machine has no apt-get.*: install nats-server ≥ 2\.10\.4, redis-server ≥ 7\.0, caddy ≥ 2\.7 yourself and put them on PATH\.$/,
+    /^island: This machine has no apt-get.*: install nats-server ≥ 2\.11, redis-server ≥ 7\.0, caddy ≥ 2\.7 yourself and put them on PATH\.$/,
   );
 });
 

@@ -13,6 +13,8 @@ const root = join(import.meta.dirname, '..');
 const tapProgram = join(root, 'node_modules/tap/dist/esm/run.mjs');
 /** Files at a time; each may start engines or whole islands of its own. */
 const jobs = 2;
+/** Seconds for one file, on a machine that is busy with another. */
+const patience = 300;
 
 async function testFiles(filters: readonly string[]): Promise<string[]> {
   const exclude = (name: string): boolean => name === 'node_modules' || name.startsWith('.');
@@ -53,7 +55,7 @@ async function main(filters: readonly string[]): Promise<Counts> {
     process.stdout.write(`${ok ? '✓' : '✗'} ${file}  ${seconds.toFixed(1)} s\n`);
     for (const line of failures) process.stdout.write(`${line}\n`);
   });
-  await tap([`--jobs=${jobs}`, '--reporter=tap', ...files], reader.line);
+  await tap([`--jobs=${jobs}`, `--timeout=${patience}`, '--reporter=tap', ...files], reader.line);
   return reader.end() ?? none;
 }
 

@@ -1,0 +1,77 @@
+/** The Caddyfile, judged by caddy itself. What the edge does with it is tested with the gateway. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { edgeConf } from './edge-conf.ts';
+import { findEngines } from './engines.ts';
+import { runTool } from './tool.ts';
+
+const conf = (host: string) =>
+  edgeConf({
+    island: { host, port: 8443 },
+    gatewayPort: 4000,
+    gatewayName: 'gateway.island.internal',
+    adminSocket: '/run/island/caddy.sock',
+    publicCertificate: '/run/island/public.pem',
+    clientCertificate: '/run/island/edge.pem',
+    trust: '/run/island/trust.pem',
+    bodyBytes: 262_144,
+  });
+
+async function adapt(t: Test, text: string) {
+  const engines = await findEngines([join(import.meta.dirname, '../.engines')]);
+  if (engines === undefined) throw new Error('the engines are missing: npm test obtains them');
+  const file = join(t.testdir(), 'Caddyfile');
+  writeFileSync(file, text);
+  const ran = await runTool(engines.caddy.path, [
+    'adapt',
+    '--config',
+    file,
+    '--adapter',
+    'caddyfile',
+  ]);
+  t.equal(ran.code, 0, ran.stderr);
+  return JSON.parse(ran.stdout);
+}
+
+t.test(
+  'T1 one TLS listener on loopback, no other, and the admin endpoint on a unix socket',
+  async (t) => {
+    const { admin, apps } = await adapt(t, conf('localhost'));
+    t.equal(admin.listen, 'unix//run/island/caddy.sock|0600');
+    t.equal(admin.config.persist, false);
+    const servers = Object.values(apps.http.servers) as {
+      listen: string[];
+      protocols: string[];
+      automatic_https: object;
+    }[];
+    t.same(
+      servers.map(({ listen }) => listen),
+      [['127.0.0.1:8443']],
+    );
+    t.same(servers[0]?.protocols, ['h1', 'h2'], 'HTTP/3 would open a UDP listener');
+    t.match(servers[0]?.automatic_https, { disable: true });
+  },
+);
+
+t.test('an island for others listens on all addresses', async (t) => {
+  const { apps } = await adapt(t, conf('chat.example.org'));
+  const servers = Object.values(apps.http.servers) as { listen: string[] }[];
+  t.same(
+    servers.map(({ listen }) => listen),
+    [[':8443']],
+  );
+});
+
+t.test('M2 no request is ever logged: its address would name the sender', async (t) => {
+  const { logging } = await adapt(t, conf('localhost'));
+  const log = logging.logs.default;
+  t.same(log.exclude.sort(), ['http.handlers.reverse_proxy', 'http.log.access', 'http.log.error']);
+  t.match(log.encoder.fields, { request: { filter: 'delete' }, remote_ip: { filter: 'delete' } });
+});
+
+t.test('HSTS is for names: a browser would apply it to every port of localhost', async (t) => {
+  t.match(conf('chat.example.org'), /Strict-Transport-Security/);
+  for (const host of ['localhost', '192.0.2.7', '::1'])
+    t.notMatch(conf(host), /Strict-Transport-Security/);
+});
