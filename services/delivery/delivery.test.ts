@@ -137,7 +137,7 @@ t.test(
     const account = lists.person(1);
     await put(account, [envelope(1)]);
     lists.change(account, [1, 2], true);
-    await put(account, [envelope(1), envelope(2)], 2);
+    t.equal(await faultCode(put(account, [envelope(1), envelope(2)], 2)), 'resolved');
   },
 );
 
