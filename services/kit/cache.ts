@@ -127,7 +127,7 @@ class RedisCache implements Cache {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#forget();
-    this.#successor?.destroy();
+    if (this.#successor !== undefined) abandon(this.#successor);
     await retire(this.#client);
   }
 
@@ -152,13 +152,13 @@ class RedisCache implements Cache {
 
   /** The client library copies TLS options when it is made: a new certificate needs a new client. pki.md §3 */
   async #renew(): Promise<void> {
-    this.#successor?.destroy();
+    if (this.#successor !== undefined) abandon(this.#successor);
     const client = open(this.#options);
     this.#successor = client;
     await client.connect().catch(() => undefined);
     if (this.#successor !== client) return;
     this.#successor = undefined;
-    if (this.#closed || !client.isReady) return client.destroy();
+    if (this.#closed || !client.isReady) return abandon(client);
     const old = this.#client;
     this.#client = client;
     await retire(old);
@@ -175,5 +175,15 @@ function wholeSeconds(seconds: number): number {
 /** Lets what was asked be answered, then closes; does not wait for a Redis that is away. */
 async function retire(client: Client): Promise<void> {
   if (client.isReady) await Promise.race([client.close().catch(() => undefined), pause(patience)]);
+  abandon(client);
+}
+
+/**
+ * The client library, ended while it connects, takes the new connection into use all the same and
+ * pings for ever: it is ended again as soon as that connection is there.
+ */
+function abandon(client: Client): void {
+  client.on('connect', () => client.destroy());
+  client.on('ready', () => client.destroy());
   if (client.isOpen) client.destroy();
 }
