@@ -3,9 +3,9 @@
  * engine or one of ours) is in its plan. docs/decisions/031-supervisor.md
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { tether } from '@island/provisioning/tool.ts';
-import { pause } from '@island/services/kit/backoff.ts';
 import type { UnitName } from './compose.ts';
 import type { LogFolder } from './log-file.ts';
 import type { ProcessMessage, SupervisorMessage } from './messages.ts';
@@ -86,7 +86,9 @@ export class Unit {
       if (!reached && failures >= failuresAtStart) this.#up.reject(await this.#whyNot());
       this.restarts += 1;
       this.state = 'restarting';
-      await pause(waits[Math.min(failures, waits.length) - 1] ?? 0, this.#stop.signal);
+      await wait(waits[Math.min(failures, waits.length) - 1] ?? 0, undefined, {
+        signal: this.#stop.signal,
+      }).catch(() => undefined);
     }
     this.state = 'stopped';
     this.#up.reject(new Stated(`${this.plan.label} was stopped.`));
