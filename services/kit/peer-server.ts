@@ -4,7 +4,9 @@ import type { Server, TLSSocket } from 'node:tls';
 import type { Log } from './log.ts';
 import { type Identity, peerName, secureContext } from './mtls.ts';
 import type { PeerName } from './names.ts';
-import { until } from './until.ts';
+
+/** Milliseconds between looks at whose certificate has ended. */
+const sweepInterval = 1000;
 
 /**
  * Keeps a TLS server made with `serverOptions`: swaps in renewed credentials and revocation lists,
@@ -17,7 +19,8 @@ export function guard(
   accept: readonly PeerName[],
   log?: Log,
 ): Disposable {
-  const open = new Set<TLSSocket>();
+  /** Until when each may stay, Unix ms: one look at all of them costs less than a timer each. */
+  const open = new Map<TLSSocket, number>();
   const admit = (socket: TLSSocket): void => {
     const certificate = socket.getPeerX509Certificate();
     const peer = peerName(certificate);
@@ -26,14 +29,14 @@ export function guard(
       socket.destroy();
       return;
     }
-    open.add(socket);
-    const closed = new AbortController();
-    socket.once('close', () => {
-      open.delete(socket);
-      closed.abort();
-    });
-    void until(certificate.validToDate.getTime(), closed.signal).then(() => socket.destroy());
+    open.set(socket, certificate.validToDate.getTime());
+    socket.once('close', () => open.delete(socket));
   };
+  const sweep = setInterval(() => {
+    const now = Date.now();
+    for (const [socket, end] of open) if (now >= end) socket.destroy();
+  }, sweepInterval);
+  sweep.unref();
   const refused = (): void => log?.warn('handshake_refused');
   const forget = identity.onRenewed((credentials) =>
     server.setSecureContext(secureContext(credentials)),
@@ -46,7 +49,8 @@ export function guard(
       forget();
       server.off('secureConnection', admit);
       server.off('tlsClientError', refused);
-      for (const socket of open) socket.destroy();
+      clearInterval(sweep);
+      for (const socket of open.keys()) socket.destroy();
     },
   };
 }

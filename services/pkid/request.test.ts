@@ -38,7 +38,7 @@ t.test('a good line is decoded and its proof holds for its socket alone', async 
   t.throws(() => checkPossession('accounts', request), { code: 'bad_signature' });
 });
 
-t.test('I5 bad input: every kind of broken line gets its stable code', async (t) => {
+t.test('bad input: every kind of broken line gets its stable code', async (t) => {
   t.throws(() => decodeText(''), { code: 'truncated' });
   t.throws(() => decodeText(line.slice(0, -1)), { code: 'truncated' });
   t.throws(() => decodeText(`${line} `), { code: 'trailing_bytes' });
