@@ -1,4 +1,4 @@
-/** Accounts and a directory at work, each with a bus of its own, for tests. Their clock can be put ahead. */
+/** Accounts and a directory at work, each with a bus of its own, for tests. Their clock stands still until put ahead. */
 import { randomBytes } from 'node:crypto';
 import { kdfFloor } from '@island/protocol/crypto/password.ts';
 import { directory } from '../../directory/contract.ts';
@@ -56,7 +56,8 @@ const signIn = (gateway: Bus, { name, auth, keys }: Applicant, change: object) =
 export async function testAccounts(
   started: readonly ServiceDefinition[] = [directoryService, accountsService],
 ): Promise<TestAccounts> {
-  const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
+  const begun = Date.now();
+  const clock = { ahead: 0, now: () => begun + clock.ahead };
   await using held = new AsyncDisposableStack();
   const island = held.use(await testIsland(['gateway', 'control']));
   let owner = held;

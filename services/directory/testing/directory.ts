@@ -1,4 +1,4 @@
-/** A directory at work with its callers, for tests. Its clock can be put ahead. */
+/** A directory at work with its callers, for tests. Its clock stands still until put ahead. */
 import { dayOf } from '@island/protocol/crypto/device.ts';
 import type { Bus } from '../../kit/bus.ts';
 import { type TestIsland, testIsland } from '../../kit/testing/kit.ts';
@@ -18,7 +18,8 @@ export interface TestDirectory extends AsyncDisposable {
 }
 
 export async function testDirectory(): Promise<TestDirectory> {
-  const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
+  const begun = Date.now();
+  const clock = { ahead: 0, now: () => begun + clock.ahead };
   await using held = new AsyncDisposableStack();
   const island = held.use(await testIsland());
   const running = held.use(
