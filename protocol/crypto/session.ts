@@ -70,6 +70,9 @@ export function readMessage(bytes: Uint8Array): SessionMessage {
   return { id, fields, bound, ratchet: bytes.subarray(end) };
 }
 
+/** The id of the session that a message says it belongs to. Throws what `readMessage` throws. */
+export const sessionIdOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(readMessage(bytes).id);
+
 /** prefix ‖ SHA-256(fields) */
 function boundPrefix(head: Uint8Array): Uint8Array {
   const out = new Uint8Array(prefixBytes + 32);

@@ -26,7 +26,7 @@
  */
 import { Reader, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
-import { fromHex } from '../wire/text.ts';
+import { fromHex, hex } from '../wire/text.ts';
 import { CryptoFault } from './crypto-fault.ts';
 import {
   type HandshakeFields,
@@ -110,7 +110,9 @@ export class PeerSessions {
   #pqSeen = false;
   /** The sending chain that a stored state knows, and the number up to which that state has reserved it. */
   #covered: { pair: DhPair; until: number } | undefined;
-  #encoded = new WeakMap<Session, Uint8Array>();
+  /** Ephemeral keys of handshakes answered by this object: `PrekeyLookup.seen` knows them only once committed. */
+  readonly #answered = new Set<string>();
+  readonly #encoded = new WeakMap<Session, Uint8Array>();
 
   /** No session yet. */
   constructor(options: PeerOptions) {
@@ -169,12 +171,14 @@ export class PeerSessions {
 
   /**
    * Starts a new sending session with verified prekeys; the one before goes on receiving for 30 days.
-   * `replaces` names a session that this device can't use (a message came in it) when none is active.
+   * `replaces`: the id of the session that the peer sends in and that this device can't use, when a
+   * message in it failed (`sessionIdOf`); by default the sending session given up here. The peer then
+   * follows at once instead of taking the two handshakes for crossing ones.
    */
   start(prekeys: PeerPrekeys, now: number, replaces?: Uint8Array): void {
     const suite = this.#options.suites?.[0] ?? pqxdh;
     if (!suite.pq && this.#pqSeen) throw new CryptoFault('pq_required');
-    const given = this.#active?.id ?? replaces ?? zeroId;
+    const given = replaces ?? this.#active?.id ?? zeroId;
     const { ours, peer, random } = this.#options;
     const made = initiate(ours, peer, prekeys, {
       generation: this.#generation,
@@ -231,6 +235,8 @@ export class PeerSessions {
       return { plaintext: opened.plaintext, session: found.id, used: undefined };
     }
     if (message.fields === undefined) throw new CryptoFault('no_session');
+    const ek = hex(message.fields.ek);
+    if (this.#answered.has(ek)) throw new CryptoFault('replayed');
     const { ours, peer } = this.#options;
     const agreed = respond(ours, peer, message.fields, prekeys, this.#suiteFor(message.fields));
     // The id on the wire is a hint until the handshake yields the same.
@@ -251,6 +257,7 @@ export class PeerSessions {
       now,
       this.#tools,
     );
+    this.#answered.add(ek);
     this.#inactive = living;
     this.#pqSeen ||= message.fields.pq;
     this.#install(opened.session, now);

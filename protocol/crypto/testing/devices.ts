@@ -83,6 +83,12 @@ export class TestDevice implements PrekeyLookup {
     this.#lastResort.set(this.#current, mlkem768.generate(this.random));
   }
 
+  /** As after a restored backup: whatever it held may have been used since. */
+  forgetPrekeys(): void {
+    for (const kept of [this.#signed, this.#lastResort, this.#oneTimes, this.#seen]) kept.clear();
+    this.rotate();
+  }
+
   signed(id: number): DhPair | undefined {
     return this.#signed.get(id);
   }
