@@ -1,39 +1,21 @@
 /** The operator's command: `island up | status | invite | verify`. docs/operations.md */
 
-import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { Fault } from '@island/protocol/wire/fault.ts';
 import { formatInviteLink } from '@island/protocol/wire/invite-link.ts';
 import { fromBase64url } from '@island/protocol/wire/text.ts';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from './duration.ts';
-import { formatPassphrase, formatStatus, formatWelcome } from './messages-for-people.ts';
+import { ConfigError } from '@island/services/kit/config.ts';
+import { Command, CommanderError, Option } from 'commander';
+import { formatStatus } from './messages-for-people.ts';
 import { askInvite, askStatus } from './operator.ts';
-import { openProgress, styleFor } from './terminal.ts';
-import { up } from './up.ts';
-import { isPromiseId, type PromiseId, promiseIds } from './verify/promises.ts';
+import { toCount, toHost, toName, toPort, toPromises, toSeconds } from './option-values.ts';
+import { styleFor } from './terminal.ts';
+import { runUp, type Streams, type UpFlags } from './up-command.ts';
+import { type PromiseId, promiseIds } from './verify/promises.ts';
 
 const repository = join(import.meta.dirname, '..');
 const defaultData = join(repository, 'island-data');
-/** A second Ctrl-C within this is the first one again: npm passes on what the terminal has sent already. */
-const echo = 1000;
-
-interface Streams {
-  stdout: NodeJS.WriteStream;
-  stderr: NodeJS.WriteStream;
-}
-
-interface UpFlags {
-  data: string;
-  json?: true;
-  port?: number;
-  name?: string;
-  host?: string;
-  rootPassphraseFile?: string;
-  engines: string;
-  leafSeconds?: number;
-}
-
 /** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage. */
 export async function islandCommand(args: readonly string[], streams: Streams): Promise<number> {
   try {
@@ -42,7 +24,7 @@ export async function islandCommand(args: readonly string[], streams: Streams): 
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof Error && error.name === 'AbortError') return 0;
-    const stated = statedFrom(error);
+    const stated = statedFrom(error) ?? plain(error);
     const { bad } = styleFor(streams.stderr);
     if (stated !== undefined) {
       streams.stderr.write(`${bad('island:')} ${stated.message}\n`);
@@ -55,6 +37,10 @@ export async function islandCommand(args: readonly string[], streams: Streams): 
     return 1;
   }
 }
+
+/** Errors of the services' side whose message is for people. */
+const plain = (error: unknown): Error | undefined =>
+  error instanceof Fault || error instanceof ConfigError ? error : undefined;
 
 function program(streams: Streams): Command {
   const island = new Command('island')
@@ -100,7 +86,9 @@ function program(streams: Streams): Command {
         .argParser(toCount)
         .hideHelp(),
     )
-    .action((flags: UpFlags) => runUp(flags, streams));
+    .action((flags: UpFlags) =>
+      runUp(flags, flags.data === defaultData ? '' : ` --data ${flags.data}`, streams),
+    );
   command('status', 'shows services, engines, certificates and listeners').action(
     async ({ data, json }: UpFlags) => {
       const report = await askStatus(data);
@@ -132,50 +120,6 @@ function program(streams: Streams): Command {
   return island;
 }
 
-async function runUp(flags: UpFlags, { stdout, stderr }: Streams): Promise<void> {
-  // Whatever we or an engine write is for the owner alone.
-  process.umask(0o077);
-  const people = flags.json ? stderr : stdout;
-  const style = styleFor(people);
-  const progress = openProgress(people);
-  const stop = new AbortController();
-  const force = new AbortController();
-  let asked = 0;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      if (stop.signal.aborted && Date.now() - asked > echo) force.abort();
-      asked ||= Date.now();
-      stop.abort();
-    });
-  }
-  try {
-    await up({
-      data: flags.data,
-      wishes: { port: flags.port, host: flags.host, name: flags.name },
-      passphraseFile: flags.rootPassphraseFile,
-      engines: [flags.engines],
-      leafSeconds: flags.leafSeconds,
-      progress,
-      tellPassphrase: (passphrase) => people.write(formatPassphrase(passphrase, style)),
-      tellReady: (welcome) =>
-        flags.json
-          ? stdout.write(`${JSON.stringify(welcome)}\n`)
-          : people.write(
-              formatWelcome(
-                welcome,
-                flags.data === defaultData ? '' : ` --data ${flags.data}`,
-                style,
-              ),
-            ),
-      stop: stop.signal,
-      force: force.signal,
-    });
-  } catch (error) {
-    progress.cut();
-    throw error;
-  }
-}
-
 interface VerifyFlags {
   data: string;
   json?: true;
@@ -199,54 +143,4 @@ async function runVerify(flags: VerifyFlags, stdout: NodeJS.WriteStream): Promis
   const broken = promises.filter(({ state }) => state === 'broken').map(({ id }) => id);
   if (broken.length > 0)
     throw new Stated(`Of the promises, these do not hold: ${broken.join(', ')}.`);
-}
-
-function toPromises(text: string): PromiseId[] {
-  return text.split(',').map((part) => {
-    const id = part.trim().toUpperCase();
-    if (isPromiseId(id)) return id;
-    throw new InvalidArgumentError(
-      `There is no promise "${part.trim()}". There are ${promiseIds.join(', ')}.`,
-    );
-  });
-}
-
-function toPort(text: string): number {
-  const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > 65_535)
-    throw new InvalidArgumentError('A port is a number from 0 to 65535.');
-  return port;
-}
-
-function toCount(text: string): number {
-  const count = Number(text);
-  if (!/^\d{1,4}$/.test(text) || count < 1 || count > 1000)
-    throw new InvalidArgumentError('It is a number from 1 to 1000.');
-  return count;
-}
-
-function toSeconds(text: string): number {
-  const seconds = parseDuration(text);
-  if (seconds === undefined)
-    throw new InvalidArgumentError(
-      'A time is a number with s, m, h or d, such as 7d; at least 60s and at most 365d.',
-    );
-  return seconds;
-}
-
-function toName(text: string): string {
-  const name = text.trim();
-  if (name.length < 1 || name.length > 64 || /\p{Cc}/u.test(name)) {
-    throw new InvalidArgumentError('A name has 1 to 64 characters.');
-  }
-  return name;
-}
-
-function toHost(text: string): string {
-  const host = text.toLowerCase();
-  const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-  if (isIP(host) === 0 && !new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})*$`).test(host)) {
-    throw new InvalidArgumentError('It is a DNS name or an IP address, without port or path.');
-  }
-  return host;
 }

@@ -1,0 +1,60 @@
+/** Values of options as people write them. Each throws what commander turns into exit code 2. */
+import { isIP } from 'node:net';
+import { InvalidArgumentError } from 'commander';
+import { parseDuration } from './duration.ts';
+import { isPromiseId, type PromiseId, promiseIds } from './verify/promises.ts';
+
+export function toPromises(text: string): PromiseId[] {
+  return text.split(',').map((part) => {
+    const id = part.trim().toUpperCase();
+    if (isPromiseId(id)) return id;
+    throw new InvalidArgumentError(
+      `There is no promise "${part.trim()}". There are ${promiseIds.join(', ')}.`,
+    );
+  });
+}
+
+export function toPort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535)
+    throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  return port;
+}
+
+export function toCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d{1,4}$/.test(text) || count < 1 || count > 1000)
+    throw new InvalidArgumentError('It is a number from 1 to 1000.');
+  return count;
+}
+
+export function toSeconds(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds === undefined)
+    throw new InvalidArgumentError(
+      'A time is a number with s, m, h or d, such as 7d; at least 60s and at most 365d.',
+    );
+  return seconds;
+}
+
+export function toName(text: string): string {
+  const name = text.trim();
+  if (name.length < 1 || name.length > 64 || /\p{Cc}/u.test(name)) {
+    throw new InvalidArgumentError('A name has 1 to 64 characters.');
+  }
+  return name;
+}
+
+export function toHost(text: string): string {
+  const host = text.toLowerCase();
+  const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+  const name = new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})*$`);
+  // A name that ends in digits reads as an address; the zone belongs to the services' certificates.
+  const fit =
+    name.test(host) && !/(?:^|\.)\d+$/.test(host) && !/(?:^|\.)island\.internal$/.test(host);
+  const address = isIP(host) !== 0 && !host.includes('%');
+  if (!fit && !address) {
+    throw new InvalidArgumentError('It is a DNS name or an IP address, without port or path.');
+  }
+  return host;
+}
