@@ -127,7 +127,7 @@ async function decrypt(
   try {
     const sessions = await step.sessions(party);
     const { plaintext, used } = sessions.decrypt(content.message, now(), box.lookup);
-    spent = used && box.spend(used, now());
+    spent = used && box.spend(used);
     const { id, sentAt, body } = decodePlaintext(unpad(plaintext));
     const message = { id: hex(id), from: person.name, text: body.text, sentAt, receivedAt: now() };
     return { message: { type: 'message', ...message }, spent };

@@ -41,7 +41,7 @@ const silence = 60_000;
 const batchSize = 64;
 const mostWaiting = limits.socketWindow * 2;
 
-/** Receives until aborted. Ends early only when this device is signed out. */
+/** Receives until aborted. Throws `signed_out`, and `replaced` when a copy of this home is at work. */
 export async function runInbox(receiving: Receiving, signal: AbortSignal): Promise<void> {
   using _section = await receiving.storage.lock('inbox', signal);
   const box = await openPrekeyBox(receiving.storage);
@@ -71,13 +71,16 @@ async function stayConnected(
       receiving.onOffline(connection.reason);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof Error) || (error instanceof Problem && error.code === 'signed_out'))
-        throw error;
+      if (!(error instanceof Error) || isFinal(error)) throw error;
       receiving.onOffline(error);
     }
     await pause(backoff(attempt), signal);
   }
 }
+
+/** Nothing that waiting could mend. */
+const isFinal = (error: Error): boolean =>
+  error instanceof Problem && (error.code === 'signed_out' || error.code === 'replaced');
 
 type Envelope = Extract<ServerFrame, { type: 'envelope' }>;
 
@@ -129,8 +132,11 @@ class Connection {
       await this.#acking;
       this.#socket.close();
     }
-    const { close: code } = faults.unauthenticated;
-    if (this.#socket.code === code) this.#receiving.session.refused(this.#token);
+    const { code } = this.#socket;
+    if (code === faults.unauthenticated.close) this.#receiving.session.refused(this.#token);
+    // To connect again would end the other's connection, and so on for ever.
+    if (code === faults.replaced.close)
+      throw new Problem('replaced', { home: this.#receiving.storage.place });
     return this.#ready;
   }
 

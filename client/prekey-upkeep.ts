@@ -51,8 +51,8 @@ export async function keepPrekeys(
       await pause(laterLook / 2 + (Math.random() * laterLook) / 2, signal);
     } catch (error) {
       if (signal.aborted || (error instanceof Problem && error.code === 'signed_out')) return;
-      if (!willPass(error)) throw error;
-      await pause(backoff(attempt++) * 10, signal);
+      // Whatever else is wrong shows where messages are sent and received; here there is time.
+      await pause(willPass(error) ? backoff(attempt++) * 10 : laterLook / 6, signal);
     }
   }
 }

@@ -54,7 +54,7 @@ export type Standing = v.InferOutput<typeof standing>;
 const namespace = 'prekeys';
 const standingKey = 'standing';
 const seenNamespace = 'handshakes';
-const seenRecord = v.strictObject({ signedId: v.number(), pqId: v.number(), day: v.number() });
+const seenRecord = v.strictObject({ signedId: v.number(), pqId: v.number() });
 
 const keyOf = (kind: Kind, id: number): string => `${kind}-${String(id).padStart(10, '0')}`;
 const rowOf = (prekey: PrekeyRecord) => ({
@@ -126,10 +126,7 @@ export async function allPrekeyKeys(storage: Storage): Promise<Place[]> {
 export interface PrekeyBox {
   lookup: PrekeyLookup;
   /** What belongs into the commit of the message that used them; `settle` after it. */
-  spend(
-    used: UsedPrekeys,
-    now: number,
-  ): { batch: Pick<Batch, 'put' | 'remove'>; settle: () => void };
+  spend(used: UsedPrekeys): { batch: Pick<Batch, 'put' | 'remove'>; settle: () => void };
   /** Present prekeys of a kind, ascending by id. */
   present(kind: Kind): readonly PrekeyRecord[];
   /** Takes in what was committed: made or replaced ones. */
@@ -158,12 +155,12 @@ export async function openPrekeyBox(storage: Storage): Promise<PrekeyBox> {
       },
       seen: (handshake) => seen.has(seenKey(handshake)),
     },
-    spend(used, now) {
+    spend(used) {
       const ids = [used.oneTime, used.pqOneTime].filter((id) => id !== undefined);
       const keys = ids.map((id) => keyOf('one-time', id));
       const handshake = seenKey(used.seen);
       const { signedId, pqId } = used.seen;
-      const bytes = encodeRecord({ signedId, pqId, day: dayOf(now) });
+      const bytes = encodeRecord({ signedId, pqId });
       return {
         batch: {
           put: [{ namespace: seenNamespace, key: handshake, bytes }],
@@ -185,20 +182,27 @@ export async function openPrekeyBox(storage: Storage): Promise<PrekeyBox> {
   };
 }
 
-/** What has aged: private halves that nobody can have a use for, handshakes whose prekeys are gone. */
+/**
+ * What has aged: replaced prekeys after their time, one-time prekeys that expired, and handshakes that
+ * can't be repeated because their signed prekey is gone. What nothing has replaced stays, however old.
+ */
 export async function forgetPrekeys(storage: Storage, now: number): Promise<void> {
   const day = dayOf(now);
   const remove: Place[] = [];
+  const signed = new Set<number>();
   for (const row of await storage.list(namespace)) {
     if (row.key === standingKey) continue;
-    const { createdDay, replacedDay } = decodeRecord(record, row);
-    const replaced = replacedDay !== undefined && day > replacedDay + limits.prekeyKeptDays;
-    if (replaced || day > createdDay + limits.prekeyDays) remove.push({ namespace, key: row.key });
+    const { kind, id, createdDay, replacedDay } = decodeRecord(record, row);
+    const over =
+      kind === 'one-time'
+        ? day > createdDay + limits.prekeyDays
+        : replacedDay !== undefined && day > replacedDay + limits.prekeyKeptDays;
+    if (over) remove.push({ namespace, key: row.key });
+    else if (kind === 'signed') signed.add(id);
   }
-  // A handshake is remembered for as long as any prekey that was current on its day may live.
   for (const row of await storage.list(seenNamespace)) {
-    const { day: seenDay } = decodeRecord(seenRecord, row);
-    if (day > seenDay + limits.prekeyDays) remove.push({ namespace: seenNamespace, key: row.key });
+    const { signedId } = decodeRecord(seenRecord, row);
+    if (!signed.has(signedId)) remove.push({ namespace: seenNamespace, key: row.key });
   }
   if (remove.length > 0) await storage.commit({ remove });
 }

@@ -28,6 +28,8 @@ export const problems = {
   other_account:
     'The keys in {home} belong to another account than the one of that name on the island.',
   signed_out: 'This device is signed out. Use: islander login',
+  replaced:
+    'The same device is connected from somewhere else, so this connection has ended: is there a copy of {home}? Use one of them only.',
   yourself: 'That is your own name: a message needs somebody else to go to.',
   identity_changed:
     'The identity key of {name} is not the one this device knows, so nothing was sent. Ask {name} whether they began anew; until then the island may be lying.',
