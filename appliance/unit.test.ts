@@ -1,5 +1,5 @@
 /** A supervised process, with small shell scripts in the place of engines. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import t, { type Test } from 'tap';
@@ -102,6 +102,19 @@ t.test('SIGTERM first; SIGKILL for what does not listen', async (t) => {
   const pid = deaf.unit.pid ?? 0;
   await deaf.unit.stop();
   t.equal(identify(pid), undefined);
+});
+
+t.test('what no longer answers is ended and started again', async (t) => {
+  const script = 'touch "$READY"; exec sleep 600';
+  const { unit, ready } = shell(t, script, { askEvery: 20 });
+  unit.run(Promise.resolve());
+  await unit.up;
+  const before = unit.pid;
+  await wait(200);
+  t.equal(unit.pid, before, 'as long as it answers it is left alone');
+  rmSync(ready);
+  await until(() => unit.restarts === 1 && unit.state === 'ready');
+  t.not(unit.pid, before);
 });
 
 t.test('stopped while it waits for its needs, or before it answers, it ends', async (t) => {

@@ -20,6 +20,8 @@ export interface UnitPlan {
   answers?: (signal: AbortSignal) => Promise<void>;
   /** Milliseconds between SIGTERM and SIGKILL. */
   patience: number;
+  /** Milliseconds between two questions whether it still answers, for tests. */
+  askEvery?: number;
 }
 
 export type UnitState = 'waiting' | 'starting' | 'ready' | 'restarting' | 'stopping' | 'stopped';
@@ -36,8 +38,10 @@ const failuresAtStart = 3;
 const steady = 30_000;
 /** The wait before the n-th restart in a row, ms. */
 const waits = [0, 250, 500, 1000, 2000, 5000] as const;
-/** A process of ours that does not answer a ping within this is ended and restarted. */
-const silence = 30_000;
+/** Each process is asked this often whether it still answers (ms) … */
+const askEvery = 5000;
+/** … and is ended, so that it is started anew, after this many times in a row without an answer. */
+const unanswered = 6;
 
 export class Unit {
   readonly plan: UnitPlan;
@@ -118,7 +122,14 @@ export class Unit {
     };
     const asked = AbortSignal.any([over.signal, this.#stop.signal]);
     if (this.plan.answers !== undefined) {
-      this.plan.answers(asked).then(ready, () => undefined);
+      const answers = this.plan.answers;
+      const watchIt = (): void => {
+        ready();
+        const watch = this.#watch(child, asked, () =>
+          answers(asked).then(watch.heard, () => undefined),
+        );
+      };
+      answers(asked).then(watchIt, () => undefined);
     } else {
       this.#converse(child, asked, ready);
       needs.then(
@@ -152,15 +163,11 @@ export class Unit {
     return child;
   }
 
+  /** Listens to one of ours. */
   #converse(child: ChildProcess, signal: AbortSignal, ready: () => void): void {
-    let heard = Date.now();
-    const ask = setInterval(() => {
-      if (Date.now() - heard > silence) child.kill('SIGKILL');
-      else tell(child, 'ping');
-    }, silence / 6);
-    signal.addEventListener('abort', () => clearInterval(ask));
+    const watch = this.#watch(child, signal, () => tell(child, 'ping'));
     child.on('message', (message: ProcessMessage) => {
-      heard = Date.now();
+      watch.heard();
       if ('ready' in message) ready();
       if ('failed' in message) this.#told = message.failed;
       if ('certificate' in message) {
@@ -169,6 +176,23 @@ export class Unit {
     });
     // A write to a process that just died must not end the supervisor.
     child.on('error', () => undefined);
+  }
+
+  /**
+   * Counts questions without an answer, not time: a machine that slept must not find everything dead.
+   */
+  #watch(child: ChildProcess, signal: AbortSignal, ask: () => void): { heard(): void } {
+    let silent = 0;
+    const timer = setInterval(() => {
+      if (++silent > unanswered) child.kill('SIGKILL');
+      else ask();
+    }, this.plan.askEvery ?? askEvery);
+    signal.addEventListener('abort', () => clearInterval(timer));
+    return {
+      heard() {
+        silent = 0;
+      },
+    };
   }
 
   async #whyNot(): Promise<Stated> {
