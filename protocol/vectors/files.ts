@@ -1,9 +1,19 @@
 /** Every file of vectors. */
 import { vectors as devices } from './device-vectors.ts';
 import { vectors as dm } from './dm-vectors.ts';
+import { vectors as handshake } from './handshake-vectors.ts';
 import { vectors as password } from './password-vectors.ts';
 import { vectors as prekeys } from './prekey-vectors.ts';
+import { vectors as ratchet } from './ratchet-vectors.ts';
 import type { VectorFile } from './vector-file.ts';
 import { vectors as wire } from './wire-vectors.ts';
 
-export const vectorFiles: readonly VectorFile[] = [devices, dm, password, prekeys, wire];
+export const vectorFiles: readonly VectorFile[] = [
+  devices,
+  dm,
+  handshake,
+  password,
+  prekeys,
+  ratchet,
+  wire,
+];

@@ -29,19 +29,6 @@ export const day = 86_400_000;
 /** 2026-01-01, ms. */
 export const start = 1_767_225_600_000;
 
-/** The same bytes for the same seed: SHA-256(seed ‖ counter) one after the other. */
-export function seededRandom(seed: string): Random {
-  let counter = 0;
-  return (length) => {
-    const out = new Uint8Array(length);
-    for (let at = 0; at < length; at += 32) {
-      const block = sha256Of(utf8Bytes(seed), new Writer(4).u32(counter++).done());
-      out.set(block.subarray(0, Math.min(32, length - at)), at);
-    }
-    return out;
-  };
-}
-
 /** Tools whose every byte comes from `random`. */
 export const toolsOver = (random: Random): SessionTools => ({
   profile: pi1,
