@@ -1,16 +1,8 @@
 /** PQXDH: agreement, what the transcript binds, and what a responder refuses. */
 import t from 'tap';
 import { Reader, utf8Bytes } from '../wire/bytes.ts';
-import {
-  encodeFields,
-  type HandshakeFields,
-  initiate,
-  type Party,
-  type PeerPrekeys,
-  pqxdh,
-  readFields,
-  respond,
-} from './handshake.ts';
+import { initiate, type Party, type PeerPrekeys, pqxdh, respond } from './handshake.ts';
+import { encodeFields, type HandshakeFields, readFields } from './handshake-fields.ts';
 import { ed25519, equal, hkdf, mlkem768, sha256, x25519 } from './primitives.ts';
 import { codeOf, start, TestDevice, x3dh } from './testing/devices.ts';
 

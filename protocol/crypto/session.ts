@@ -15,7 +15,7 @@ import { Reader, type Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
 import { limits } from '../wire/limits.ts';
 import { CryptoFault } from './crypto-fault.ts';
-import { type HandshakeFields, readFields } from './handshake.ts';
+import { type HandshakeFields, readFields } from './handshake-fields.ts';
 import { type DhPair, equal, type Random, randomNonce, sha256, x25519 } from './primitives.ts';
 import { type RatchetState, ratchetDecrypt, ratchetEncrypt } from './ratchet.ts';
 import { pi1, ratchetOverhead } from './ratchet-message.ts';

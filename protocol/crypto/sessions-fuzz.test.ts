@@ -5,7 +5,7 @@ import { concat, Reader, utf8Bytes } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
 import { limits } from '../wire/limits.ts';
 import { CryptoFault } from './crypto-fault.ts';
-import { readFields } from './handshake.ts';
+import { readFields } from './handshake-fields.ts';
 import { equal } from './primitives.ts';
 import { readMessage } from './session.ts';
 import { PeerSessions } from './sessions.ts';

@@ -108,14 +108,16 @@ t.test(
 t.test(
   'M1 pitfall: simultaneous initiate: a crossing handshake that arrives after an answer does not take over',
   (t) => {
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < 4; ) {
       const { alice, bob, a, b } = line(false);
       a.start(bob.bundle(), start);
       b.start(alice.bundle(), start);
+      if (active(b) < active(a)) continue;
+      round++;
       const lateFromB = b.encrypt(text, start).message;
       bob.commit(b.decrypt(a.encrypt(text, start).message, start, bob));
       const chosen = active(b);
-      if (chosen !== active(a)) continue;
+      t.equal(active(a), chosen);
       a.decrypt(b.encrypt(text, start).message, start, alice);
       alice.commit(a.decrypt(lateFromB, start, alice));
       t.equal(active(a), chosen);

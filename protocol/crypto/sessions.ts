@@ -29,7 +29,6 @@ import { Fault } from '../wire/fault.ts';
 import { fromHex, hex } from '../wire/text.ts';
 import { CryptoFault } from './crypto-fault.ts';
 import {
-  type HandshakeFields,
   type HandshakeSuite,
   initiate,
   type OwnParty,
@@ -40,6 +39,7 @@ import {
   respond,
   type UsedPrekeys,
 } from './handshake.ts';
+import type { HandshakeFields } from './handshake-fields.ts';
 import { type DhPair, equal, type Random, sha256 } from './primitives.ts';
 import { maxReserve } from './ratchet-state.ts';
 import {

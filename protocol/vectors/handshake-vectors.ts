@@ -1,5 +1,6 @@
 /** Vectors of the handshake. docs/protocol/ratchet.md §3 and §4 */
-import { encodeFields, initiate, readFields, respond } from '../crypto/handshake.ts';
+import { initiate, respond } from '../crypto/handshake.ts';
+import { encodeFields, readFields } from '../crypto/handshake-fields.ts';
 import { equal } from '../crypto/primitives.ts';
 import { TestDevice } from '../crypto/testing/devices.ts';
 import { Reader } from '../wire/bytes.ts';
