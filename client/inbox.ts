@@ -37,9 +37,10 @@ export interface Receiving extends Omit<Opening, 'box' | 'session'> {
 const ackInterval = 100;
 const pingInterval = 25_000;
 const silence = 60_000;
-/** Envelopes opened in one commit, and those that may wait: an honest island sends `limits.socketWindow`. */
+/** Envelopes opened in one commit. */
 const batchSize = 64;
-const mostWaiting = limits.socketWindow * 2;
+/** Envelopes received and not acknowledged: an honest island never has more than `limits.socketWindow` on the way. */
+const mostUnacknowledged = limits.socketWindow * 2;
 
 /** Receives until aborted. Throws `signed_out`, and `replaced` when a copy of this home is at work. */
 export async function runInbox(receiving: Receiving, signal: AbortSignal): Promise<void> {
@@ -92,9 +93,12 @@ class Connection {
   readonly #stop = new AbortController();
   #ready = false;
   #working: Promise<void> | undefined;
-  /** Committed here, and told to the island. */
+  /** Sequence numbers: committed here, and told to the island. */
   #committed = 0;
   #acknowledged = 0;
+  /** Envelopes: received but not acknowledged, and of those the committed ones. */
+  #unacknowledged = 0;
+  #opened = 0;
   #acking: Promise<void> | undefined;
   #heard = 0;
   #fault: Error | undefined;
@@ -154,13 +158,10 @@ class Connection {
         this.#ready = true;
         return true;
       case 'envelope':
-        if (this.#waiting.length >= mostWaiting) return this.#refuse(undefined);
+        this.#unacknowledged += 1;
+        if (this.#unacknowledged > mostUnacknowledged) return this.#refuse(undefined);
         this.#waiting.push(frame);
-        this.#working ??= this.#work()
-          .catch((error: unknown) => void this.#refuse(error))
-          .finally(() => {
-            this.#working = undefined;
-          });
+        this.#working ??= this.#work();
         return true;
       case 'fault':
         this.#fault = new Fault(frame.code);
@@ -174,32 +175,40 @@ class Connection {
     const { address } = this.#receiving.transport;
     this.#fault =
       cause instanceof Problem ? cause : new Problem('not_an_island', { address }, { cause });
-    this.#socket.close();
+    this.#socket.cut();
     return false;
   }
 
+  /** Ends in the same breath in which it finds nothing left: whoever adds more after that starts it anew. */
   async #work(): Promise<void> {
-    while (this.#waiting.length > 0 && !this.#stop.signal.aborted) {
-      const batch = this.#waiting.splice(0, batchSize);
-      const done = await openEnvelopes(this.#receiving, batch, this.#stop.signal);
-      if (!done) return;
-      for (const { seq } of batch) this.#committed = Math.max(this.#committed, seq);
-      this.#acking ??= this.#acknowledge().finally(() => {
-        this.#acking = undefined;
-      });
+    try {
+      while (this.#waiting.length > 0 && !this.#stop.signal.aborted) {
+        const batch = this.#waiting.splice(0, batchSize);
+        if (!(await openEnvelopes(this.#receiving, batch, this.#stop.signal))) return;
+        for (const { seq } of batch) this.#committed = Math.max(this.#committed, seq);
+        this.#opened += batch.length;
+        this.#acking ??= this.#acknowledge();
+      }
+    } catch (error) {
+      this.#refuse(error);
+    } finally {
+      this.#working = undefined;
     }
   }
 
   async #acknowledge(): Promise<void> {
     while (this.#acknowledged < this.#committed) {
       this.#acknowledged = this.#committed;
+      this.#unacknowledged -= this.#opened;
+      this.#opened = 0;
       this.#socket.send(encodeClientFrame({ type: 'ack', seq: this.#acknowledged }));
       await pause(ackInterval, this.#stop.signal);
     }
+    this.#acking = undefined;
   }
 
   #ping(): void {
-    if (Date.now() - this.#heard > silence) this.#socket.close();
+    if (Date.now() - this.#heard > silence) this.#socket.cut();
     else this.#socket.send(encodeClientFrame({ type: 'ping', nonce: Date.now() }));
   }
 }

@@ -152,7 +152,8 @@ class SqliteStorage implements Storage {
 
   async tryLock(name: string): Promise<Disposable | undefined> {
     return within(this.place, () => {
-      const db = openFile(join(this.place, 'locks', `${name.replace(/[^a-z0-9]/g, '-')}.lock`), 0);
+      // One file for one name: two people whose names were spelt alike here would hold each other up.
+      const db = openFile(join(this.place, 'locks', `${encodeURIComponent(name)}.lock`), 0);
       try {
         db.exec('BEGIN EXCLUSIVE');
         return { [Symbol.dispose]: () => void (db.isOpen && db.close()) };

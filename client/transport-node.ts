@@ -6,6 +6,7 @@
  * island sees nothing that joins it to the other.
  */
 
+import type { Duplex } from 'node:stream';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';
 import { Agent, buildConnector, type Dispatcher, WebSocket } from 'undici';
@@ -14,7 +15,7 @@ import { Problem } from './problem.ts';
 import type { HttpAnswer, Socket, Transport } from './transport.ts';
 
 /** Milliseconds. */
-const timeouts = { connect: 10_000, answer: 30_000 };
+const timeouts = { connect: 10_000, answer: 30_000, goodbye: 2_000 };
 /** The largest answer: 32 bundles with their one-time prekeys. */
 const answerBytes = 1_048_576;
 
@@ -89,12 +90,13 @@ function openSocket(
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   // The WebSocket does not say why it could not connect; the connector under it does.
   let refusal: Error | null = null;
+  let line: Duplex | null = null;
   const connector = buildConnector(tls);
   const agent = new Agent({
     allowH2: false,
     connect: (options, done) =>
       connector(options, (...outcome) => {
-        refusal = outcome[0];
+        [refusal, line] = outcome;
         done(...outcome);
       }),
   });
@@ -109,9 +111,16 @@ function openSocket(
     ended = true;
     wake?.();
   };
+  const cut = () => {
+    end();
+    socket.close();
+    line?.destroy();
+  };
   const onAbort = () => {
     end();
     socket.close();
+    // The other side may never answer the goodbye.
+    setTimeout(cut, timeouts.goodbye).unref();
   };
   signal?.addEventListener('abort', onAbort, { once: true });
   const connecting = setTimeout(() => socket.close(), timeouts.connect);
@@ -133,6 +142,7 @@ function openSocket(
     resolve({
       send: (frame) => socket.send(frame.slice()),
       close: onAbort,
+      cut,
       frames: frames(),
       get code() {
         return code;
@@ -141,7 +151,8 @@ function openSocket(
   });
   socket.addEventListener('message', ({ data }) => {
     // Text and oversize frames are not of this protocol.
-    if (!(data instanceof ArrayBuffer) || data.byteLength > limits.frameBytes * 2) return onAbort();
+    if (ended) return;
+    if (!(data instanceof ArrayBuffer) || data.byteLength > limits.frameBytes * 2) return cut();
     waiting.push(new Uint8Array(data));
     wake?.();
   });

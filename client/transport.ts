@@ -35,7 +35,10 @@ export interface HttpAnswer {
 
 export interface Socket {
   send(frame: Uint8Array): void;
+  /** Says goodbye; no more frames are given out. */
   close(): void;
+  /** Ends at once: there is nobody to say goodbye to. */
+  cut(): void;
   /** Every frame that arrives; ends with the connection. `code` is then its close code. */
   frames: AsyncIterable<Uint8Array>;
   readonly code: number;

@@ -1,0 +1,139 @@
+/** What a client must survive: floods, refusals at a bad moment, a full disk, an island that does not let go. */
+
+import { randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { deviceId } from '@island/protocol/wire/ids.ts';
+import t from 'tap';
+import { Problem } from './problem.ts';
+import type { Batch, Storage } from './storage.ts';
+import { memoryStorage } from './storage-memory.ts';
+import { type Member, type OddIsland, oddIsland } from './testing/odd-island.ts';
+import { person, reopen, type TestPerson } from './testing/person.ts';
+
+function memberOf(island: OddIsland, { name }: TestPerson): Member {
+  const member = island.members.get(name);
+  if (!member) throw new Error(`${name} is not registered`);
+  return member;
+}
+
+/** A storage whose commits fail while `full` says so. */
+function fillable(full: (batch: Batch) => boolean): Storage {
+  const storage = memoryStorage();
+  return {
+    ...storage,
+    [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+    async commit(batch) {
+      if (full(batch)) throw new Problem('disk_full', { home: 'memory' });
+      return storage.commit(batch);
+    },
+  };
+}
+
+t.test('M1: a full disk while a new sender is looked up does not lose the message', async (t) => {
+  await using island = await oddIsland();
+  await using alice = await person(island, 'alice');
+  let left = 2;
+  const storage = fillable(
+    ({ put = [] }) => put.some(({ namespace }) => namespace === 'people') && left-- > 0,
+  );
+  await using bob = await person(island, 'bob', storage);
+  t.same(await alice.sends('bob', 'first'), ['accepted']);
+  t.same(await bob.hears(1), ['alice: first']);
+  t.ok(left <= 0, 'the disk was full');
+});
+
+t.test(
+  'M1: a refused token while a new sender is looked up does not lose the message',
+  async (t) => {
+    await using island = await oddIsland();
+    await using alice = await person(island, 'alice');
+    await using bob = await person(island, 'bob');
+    t.same(await alice.sends('bob', 'first'), ['accepted']);
+    let left = 3;
+    island.twist.before = (path) => {
+      if (path === '/v1/people/alice' && left-- > 0) throw new Fault('unauthenticated');
+      return undefined;
+    };
+    t.same(await bob.hears(1), ['alice: first']);
+    t.ok(left <= 0, 'it was refused');
+  },
+);
+
+t.test('M1: a full disk keeps a message queued: it does not fail', async (t) => {
+  await using island = await oddIsland();
+  let left = 0;
+  const storage = fillable(
+    ({ put = [] }) => put.some(({ namespace }) => namespace === 'outbox') && left-- > 0,
+  );
+  await using bob = await person(island, 'bob');
+  {
+    await using alice = await person(island, 'alice', storage);
+    left = 1;
+    await alice.islander.send(bob.name, ['kept']);
+    alice.islander.startSending();
+    await t.rejects(alice.islander.failed, { code: 'disk_full' });
+  }
+  await using alice = await reopen('alice', storage);
+  t.same(await alice.sends('bob', 'next'), ['accepted']);
+  t.same(await bob.hears(2), ['alice: kept', 'alice: next']);
+});
+
+t.test('M2: a flood under one name asks the island for that person once a batch', async (t) => {
+  await using island = await oddIsland();
+  await using alice = await person(island, 'alice');
+  await using bob = await person(island, 'bob');
+  const { account, device } = alice.islander.account;
+  const dik = bob.islander.account.dik.public;
+  const member = memberOf(island, bob);
+  for (let i = 0; i < 120; i++) {
+    const sender = { name: 'alice', account, device: deviceId(device + 1 + i), dik };
+    island.deliver(
+      member,
+      seal(dik, { sender, type: contentTypes.ratchet, message: randomBytes(300) }),
+    );
+  }
+  await alice.sends('bob', 'through');
+  t.same(await bob.hears(1), ['alice: through']);
+  const asked = island.requests.filter(({ path }) => path === '/v1/people/alice').length;
+  t.ok(asked <= 20, `${asked} requests for 120 envelopes`);
+});
+
+t.test('a wait that an island asks for is bounded', async (t) => {
+  await using island = await oddIsland();
+  await using alice = await person(island, 'alice');
+  await using bob = await person(island, 'bob');
+  let tries = 0;
+  const settled = Promise.withResolvers<void>();
+  island.twist.send = () => {
+    tries += 1;
+    if (tries > 5) settled.resolve();
+    throw new Fault('rate_limited', { seconds: 9_999_999_999 });
+  };
+  await alice.islander.send(bob.name, ['hi']);
+  alice.islander.startSending();
+  await alice.event('waiting');
+  const probe = new Promise<void>((resolve) => setTimeout(resolve, 300));
+  await Promise.race([settled.promise, probe]);
+  t.equal(tries, 1, 'a number beyond what a timer can hold is not a hot loop');
+});
+
+t.test('an island that never answers a close does not keep the client', async (t) => {
+  await using island = await oddIsland();
+  const bob = await person(island, 'bob');
+  const greeted = Promise.withResolvers<void>();
+  island.twist.greet = (socket) => {
+    // Takes no bytes any more: neither a close frame nor the end of the stream is answered.
+    socket.pause();
+    greeted.resolve();
+  };
+  bob.islander.startReceiving();
+  await greeted.promise;
+  await bob.event('online');
+  const since = performance.now();
+  await bob[Symbol.asyncDispose]();
+  const open = () =>
+    process.getActiveResourcesInfo().filter((each) => each === 'TCPSocketWrap').length;
+  t.ok(performance.now() - since < 5000);
+  t.comment(open());
+});
