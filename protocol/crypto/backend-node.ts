@@ -2,7 +2,7 @@
  * Primitives over node:crypto where it is there: X25519, Ed25519 signing and ML-KEM as KeyObjects, which
  * are imported once and kept beside the pair, SHA-256 and AES-256-GCM. HMAC and the ChaCha family stay
  * with libsodium: measured on 160 bytes it is an order of magnitude faster; and so does verifying a
- * signature, because importing the key costs node a fifth of it (docs/protocol/ratchet.md §1).
+ * signature, because importing the key tips the balance (docs/protocol/ratchet.md §1).
  */
 import type { KeyObject } from 'node:crypto';
 import type { Backend, DhPair } from './backend.ts';
@@ -15,10 +15,8 @@ interface RawKeys {
     format: 'raw-private' | 'raw-seed';
     asymmetricKeyType: string;
   }): KeyObject;
-  createPublicKey(
-    key: { key: Uint8Array; format: 'raw-public'; asymmetricKeyType: string } | KeyObject,
-  ): KeyObject;
-  encapsulate(key: KeyObject): { sharedKey: Uint8Array; ciphertext: Uint8Array };
+  createPublicKey(key: string | KeyObject): KeyObject;
+  encapsulate(key: string): { sharedKey: Uint8Array; ciphertext: Uint8Array };
   decapsulate(key: KeyObject, ciphertext: Uint8Array): Uint8Array;
 }
 
@@ -36,6 +34,22 @@ const plain = (bytes: Uint8Array): Uint8Array =>
 
 const raw = (key: KeyObject, format: 'raw-public' | 'raw-private'): Uint8Array =>
   plain((key as unknown as { export(o: { format: string }): Uint8Array }).export({ format }));
+
+/** Beginnings of SubjectPublicKeyInfo, before the raw key. RFC 8410, RFC 9935. */
+const x25519Prefix = Uint8Array.of(0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 3, 0x21, 0);
+const mlKem768Prefix = Uint8Array.of(
+  ...[0x30, 0x82, 0x04, 0xb2, 0x30, 0x0b, 6, 9, 0x60, 0x86, 0x48],
+  ...[1, 0x65, 3, 4, 4, 2, 3, 0x82, 0x04, 0xa1, 0],
+);
+
+/**
+ * A public key as text. Node looks whether anything else it is given is a key object by catching two
+ * exceptions, which costs more than the import itself; text it takes at once.
+ */
+function publicPem(prefix: Uint8Array, key: Uint8Array): string {
+  const base64 = Buffer.concat([prefix, key]).toString('base64');
+  return `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----`;
+}
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
@@ -68,19 +82,15 @@ function build(crypto: NodeCrypto): Backend {
   }
 
   /**
-   * Importing a public key costs more than half a DH, and the same array is used for several DHs of a
-   * handshake and for both halves of a turn. The copy notices an array that was written to since.
+   * Public keys are imported once per array: the same one serves several DHs of a handshake and both
+   * halves of a turn. The copy notices an array that was written to since.
    */
   const publicKeys = new WeakMap<Uint8Array, { key: KeyObject; copy: Uint8Array }>();
 
   function dhPublic(bytes: Uint8Array): KeyObject {
     const known = publicKeys.get(bytes);
     if (known !== undefined && sameBytes(known.copy, bytes)) return known.key;
-    const key = keys.createPublicKey({
-      key: bytes,
-      format: 'raw-public',
-      asymmetricKeyType: 'x25519',
-    });
+    const key = keys.createPublicKey(publicPem(x25519Prefix, bytes));
     publicKeys.set(bytes, { key, copy: new Uint8Array(bytes) });
     return key;
   }
@@ -151,12 +161,7 @@ function build(crypto: NodeCrypto): Backend {
     kemFromSeed: (seed) => fromRaw(seed, 'raw-seed', 'ml-kem-768'),
     encapsulate: (publicKey) =>
       refused(() => {
-        const key = keys.createPublicKey({
-          key: publicKey,
-          format: 'raw-public',
-          asymmetricKeyType: 'ml-kem-768',
-        });
-        const made = keys.encapsulate(key);
+        const made = keys.encapsulate(publicPem(mlKem768Prefix, publicKey));
         return { ciphertext: plain(made.ciphertext), secret: plain(made.sharedKey) };
       }),
     decapsulate: (pair, ciphertext) =>
