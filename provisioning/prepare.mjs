@@ -58,6 +58,22 @@ function installed() {
   return same;
 }
 
+/** The shell that runs us, and npm above it, as far as can be seen. */
+function ancestors() {
+  try {
+    const stat = readFileSync(`/proc/${process.ppid}/stat`, 'latin1');
+    return `${process.ppid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]}`;
+  } catch {
+    return `${process.ppid}`;
+  }
+}
+
+/** A signal to npm ends npm, or npm and the shell, but does not reach us: their absence tells. */
+function whenAlone(then) {
+  const before = ancestors();
+  return setInterval(() => ancestors() !== before && then(), 300);
+}
+
 /** Runs a program whose output is kept; when we end, or whoever started us does, it ends too. */
 function run(command, args, onOutput, env = {}) {
   const setpriv = '/usr/bin/setpriv';
@@ -72,20 +88,17 @@ function run(command, args, onOutput, env = {}) {
   });
   child.stdout.on('data', onOutput);
   child.stderr.on('data', onOutput);
-  const end = (signal) => {
+  const stop = () => {
     try {
-      process.kill(-child.pid, signal);
+      // With all that it started: what npm leaves half is thrown away by its next run.
+      process.kill(-child.pid, 'SIGKILL');
     } catch {
       // it has ended
     }
-  };
-  const parent = process.ppid;
-  const watch = setInterval(() => process.ppid !== parent && stop(), 300);
-  const stop = () => {
-    end('SIGTERM');
     process.stderr.write('\n');
     process.exit(130);
   };
+  const watch = whenAlone(stop);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
   return new Promise((resolve) => {
     child.once('error', () => resolve(127));
@@ -175,8 +188,7 @@ async function engines() {
   const { statedFrom } = await import('./stated.ts');
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stop.abort());
-  const parent = process.ppid;
-  const watch = setInterval(() => process.ppid !== parent && stop.abort(), 300);
+  const watch = whenAlone(() => stop.abort());
   let last = '';
   try {
     await obtainEngines({
