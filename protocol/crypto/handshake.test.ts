@@ -1,13 +1,14 @@
 /** PQXDH: agreement, what the transcript binds, and what a responder refuses. */
 import t from 'tap';
+import { SampleDevice } from '../vectors/sample-device.ts';
 import { Reader, utf8Bytes } from '../wire/bytes.ts';
 import { initiate, type Party, type PeerPrekeys, pqxdh, respond } from './handshake.ts';
 import { encodeFields, type HandshakeFields, readFields } from './handshake-fields.ts';
 import { ed25519, equal, hkdf, mlkem768, sha256, x25519 } from './primitives.ts';
-import { codeOf, start, TestDevice, x3dh } from './testing/devices.ts';
+import { codeOf, start, x3dh } from './testing/devices.ts';
 
-const alice = new TestDevice('a', 1);
-const bob = new TestDevice('b', 7);
+const alice = new SampleDevice('a', 1);
+const bob = new SampleDevice('b', 7);
 
 const begin = (prekeys: PeerPrekeys, peer: Party = bob.party) =>
   initiate(alice.own, peer, prekeys, { generation: 1 });
@@ -85,7 +86,7 @@ t.test(
   'M1 pitfall: UKS (peer claims someone else’s DIK): another identity gives another session',
   (t) => {
     const made = begin(bob.bundle());
-    const mallory = new TestDevice('c', 1);
+    const mallory = new SampleDevice('c', 1);
     const claims: Party[] = [
       { ...alice.party, account: mallory.party.account },
       { ...alice.party, device: bob.party.device },

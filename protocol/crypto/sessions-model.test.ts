@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import t from 'tap';
+import { SampleDevice } from '../vectors/sample-device.ts';
 import { utf8Bytes } from '../wire/bytes.ts';
 import { hex } from '../wire/text.ts';
 import { CryptoFault } from './crypto-fault.ts';
@@ -11,7 +12,7 @@ import { equal } from './primitives.ts';
 import { pi1 } from './ratchet-message.ts';
 import { sessionIdOf, sessionTools } from './session.ts';
 import { PeerSessions, type Received, sessionLimits } from './sessions.ts';
-import { day, start, TestDevice } from './testing/devices.ts';
+import { day, start } from './testing/devices.ts';
 
 interface Envelope {
   readonly bytes: Uint8Array;
@@ -36,7 +37,7 @@ const text = new TextDecoder();
 
 /** One device with a client that keeps the rules of sessions.ts. */
 class Client {
-  readonly device: TestDevice;
+  readonly device: SampleDevice;
   readonly mailbox: Envelope[] = [];
   readonly #world: World;
   #peer: Client | undefined;
@@ -57,7 +58,7 @@ class Client {
   #count = 0;
 
   constructor(account: string, world: World) {
-    this.device = new TestDevice(account, 1);
+    this.device = new SampleDevice(account, 1);
     this.#world = world;
   }
 

@@ -1,10 +1,11 @@
 /** Sessions of a pair of devices: beginning, crossing, replacing, receiving only, and what is refused. */
 import t from 'tap';
+import { SampleDevice } from '../vectors/sample-device.ts';
 import { utf8Bytes } from '../wire/bytes.ts';
 import { hex } from '../wire/text.ts';
 import { equal } from './primitives.ts';
 import { PeerSessions, sessionLimits } from './sessions.ts';
-import { codeOf, day, line, start, TestDevice, x3dh } from './testing/devices.ts';
+import { codeOf, day, line, start, x3dh } from './testing/devices.ts';
 
 const text = utf8Bytes('text');
 const active = (sessions: PeerSessions): string =>
@@ -335,7 +336,7 @@ t.test(
     a.start(bob.bundle(false), start);
     bob.commit(b.decrypt(a.encrypt(text, start).message, start, bob));
     const bundle = bob.bundle();
-    const [one, two] = [new TestDevice('c', 1), new TestDevice('d', 1)];
+    const [one, two] = [new SampleDevice('c', 1), new SampleDevice('d', 1)];
     const [withOne, withTwo] = [one.with(bob), two.with(bob)];
     withOne.start(bundle, start);
     withTwo.start(bundle, start);
@@ -389,7 +390,7 @@ t.test('M1 pitfall: downgrade: a handshake without the post-quantum part is refu
 
 t.test('M1 pitfall: UKS: sessions stored for one pair of keys are refused for another', (t) => {
   const { alice, bob, a } = line();
-  const mallory = new TestDevice('b', 1);
+  const mallory = new SampleDevice('b', 1);
   for (const peer of [
     mallory.party,
     { ...bob.party, aik: mallory.party.aik },

@@ -2,13 +2,13 @@
 import { initiate, respond } from '../crypto/handshake.ts';
 import { encodeFields, readFields } from '../crypto/handshake-fields.ts';
 import { equal } from '../crypto/primitives.ts';
-import { TestDevice } from '../crypto/testing/devices.ts';
 import { Reader } from '../wire/bytes.ts';
+import { SampleDevice } from './sample-device.ts';
 import { seededRandom } from './seeded.ts';
 import { changed, refused, type VectorFile } from './vector-file.ts';
 
 /** A device with every private key. */
-function party({ own }: TestDevice) {
+function party({ own }: SampleDevice) {
   const { account, device, aik, dsk, dik } = own;
   return { account, device, aik, dsk, dik: { private: dik.private, public: dik.public } };
 }
@@ -18,8 +18,8 @@ export const vectors: VectorFile = {
   document: 'docs/protocol/ratchet.md §3, §4',
   make() {
     const random = seededRandom('handshake');
-    const initiator = new TestDevice('a', 1, random);
-    const responder = new TestDevice('b', 2, random);
+    const initiator = new SampleDevice('a', 1, random);
+    const responder = new SampleDevice('b', 2, random);
     const cases = [true, false].map((withOneTime) => {
       const prekeys = responder.bundle(withOneTime);
       const drawn: Uint8Array[] = [];

@@ -1,14 +1,19 @@
 /** Vectors of a session's messages: turns, reordering, and what is refused. docs/protocol/ratchet.md §5 to §8 */
 
+import { CryptoFault } from '../crypto/crypto-fault.ts';
 import { equal } from '../crypto/primitives.ts';
 import { pi1 } from '../crypto/ratchet-message.ts';
 import type { RatchetHeader } from '../crypto/ratchet-profile.ts';
 import type { SessionTools } from '../crypto/session.ts';
 import type { PeerSessions } from '../crypto/sessions.ts';
-import { codeOf, start, TestDevice, toolsOver } from '../crypto/testing/devices.ts';
 import { utf8Bytes } from '../wire/bytes.ts';
+import { Fault } from '../wire/fault.ts';
+import { SampleDevice, toolsOver } from './sample-device.ts';
 import { seededRandom } from './seeded.ts';
 import { changed, type VectorFile } from './vector-file.ts';
+
+/** 2026-01-01, ms: no byte of a message depends on it. */
+const start = 1_767_225_600_000;
 
 /** What a message was sealed with. */
 interface Sealed {
@@ -22,8 +27,8 @@ export const vectors: VectorFile = {
   document: 'docs/protocol/ratchet.md §5, §6, §7, §8',
   make() {
     const random = seededRandom('ratchet');
-    const alice = new TestDevice('a', 1, random);
-    const bob = new TestDevice('b', 2, random);
+    const alice = new SampleDevice('a', 1, random);
+    const bob = new SampleDevice('b', 2, random);
     const sealed: Sealed[] = [];
     const drawn: Uint8Array[] = [];
     const recorded = (length: number) => {
@@ -71,7 +76,12 @@ export const vectors: VectorFile = {
       });
       return message;
     }
-    function open(to: PeerSessions, device: TestDevice, message: Uint8Array, words: string): void {
+    function open(
+      to: PeerSessions,
+      device: SampleDevice,
+      message: Uint8Array,
+      words: string,
+    ): void {
       const opened = to.decrypt(message, start, device);
       if (!equal(opened.plaintext, utf8Bytes(words)))
         throw new Error(`${words}: opened to something else`);
@@ -125,3 +135,14 @@ export const vectors: VectorFile = {
     };
   },
 };
+
+/** The code of the fault, of either kind, that `work` throws. */
+function codeOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof Fault || error instanceof CryptoFault) return error.code;
+    throw error;
+  }
+  throw new Error('not refused');
+}
