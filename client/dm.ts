@@ -7,6 +7,7 @@
  * One request at a time for each recipient, in one process of the home at a time: the next message
  * goes only after the island has committed the one before.
  */
+import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
 import type { Party } from '@island/protocol/crypto/handshake.ts';
 import { pad } from '@island/protocol/crypto/padding.ts';
 import { encodePlaintext } from '@island/protocol/crypto/plaintext.ts';
@@ -128,16 +129,17 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
       }
       if (!(cause instanceof Error)) throw cause;
       if (cause instanceof Problem && cause.code === 'signed_out') throw cause;
-      if (isStale(cause)) cause = new Problem('devices_unsettled', { name: row.to });
-      else if (!willPass(cause)) {
-        await close(storage, row.key, {
-          state: 'failed',
-          reason: cause instanceof Error ? cause.message : '',
-        });
+      const unsettled = isStale(cause);
+      if (!unsettled && !willPass(cause) && !isStorage(cause)) {
+        if (!isStated(cause)) throw cause;
+        await close(storage, row.key, { state: 'failed', reason: cause.message });
         return;
       }
       stale = 0;
-      if (cause instanceof Error) sending.onWaiting(row.to, cause);
+      sending.onWaiting(
+        row.to,
+        unsettled ? new Problem('devices_unsettled', { name: row.to }) : cause,
+      );
       await pause(backoff(attempt, retryAfter(error)), signal);
     }
   }
@@ -145,6 +147,16 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
 
 const isStale = (error: unknown): boolean =>
   error instanceof Fault && error.code === 'stale_devices';
+
+/** What this machine refuses says nothing about the message: it stays queued. */
+const isStorage = (error: Error): boolean =>
+  error instanceof Problem && (error.code === 'disk_full' || error.code === 'home_unusable');
+
+/** A mistake of this program, or a damaged home, is no reason to give up what was queued. */
+const isStated = (error: Error): boolean =>
+  error instanceof Fault ||
+  error instanceof CryptoFault ||
+  (error instanceof Problem && error.code !== 'home_damaged');
 
 /** The list anew, and envelopes for exactly the devices on it. */
 async function renew(

@@ -5,7 +5,7 @@
  * list has exactly this device with this key, and the ratchet opens the message under it.
  */
 import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
-import type { Party } from '@island/protocol/crypto/handshake.ts';
+import type { Party, PrekeyLookup, UsedPrekeys } from '@island/protocol/crypto/handshake.ts';
 import { unpad } from '@island/protocol/crypto/padding.ts';
 import { decodePlaintext } from '@island/protocol/crypto/plaintext.ts';
 import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
@@ -39,6 +39,8 @@ interface Sender {
   person: Person;
   party: Party;
 }
+/** What the island said of people since these envelopes were there: it need not say it for each of them. */
+type Asked = Map<string, Person | Error>;
 type Sealed = { content: Content; sender: Sender; key: string };
 
 const seen = 'seen';
@@ -56,11 +58,12 @@ export async function openEnvelopes(
   signal: AbortSignal,
 ): Promise<boolean> {
   const sealed: Sealed[] = [];
+  const asked: Asked = new Map();
   for (const { body } of envelopes) {
     const key = hex(sha256(body).subarray(0, 16));
     if (await opening.storage.read(seen, key)) continue;
     const content = unseal(opening, body);
-    const sender = content && (await prove(opening, content.sender, signal));
+    const sender = content && (await prove(opening, content.sender, asked, signal));
     if (signal.aborted) return false;
     if (content && sender) sealed.push({ content, sender, key });
   }
@@ -85,12 +88,13 @@ async function openSealed(opening: Opening, sealed: readonly Sealed[]): Promise<
     const put: Put[] = [];
     const remove: Place[] = [];
     const settle: (() => void)[] = [];
+    const lookup = onceOnly(opening.box.lookup);
     const keys = new Set<string>();
     for (const { content, sender, key } of sealed) {
       if (keys.has(key)) continue;
       keys.add(key);
       put.push({ namespace: seen, key, bytes: utf8Bytes(String(Math.floor(now() / day))) });
-      const { message, spent } = await decrypt(opening, step, content, sender, key);
+      const { message, spent } = await decrypt(opening, lookup, step, content, sender, key);
       if (message) append.push(arrival(message));
       if (!spent) continue;
       put.push(...(spent.batch.put ?? []));
@@ -102,6 +106,24 @@ async function openSealed(opening: Opening, sealed: readonly Sealed[]): Promise<
   for (const settle of settled) settle();
 }
 
+interface StepLookup extends PrekeyLookup {
+  spend(used: UsedPrekeys): void;
+}
+
+/** Messages opened together: a one-time prekey that an earlier one has used is gone for the later ones. */
+function onceOnly(lookup: PrekeyLookup): StepLookup {
+  const spent = new Set<number>();
+  return {
+    signed: lookup.signed,
+    seen: lookup.seen,
+    oneTime: (id) => (spent.has(id) ? undefined : lookup.oneTime(id)),
+    pq: (kind, id) => (kind === 'one-time' && spent.has(id) ? undefined : lookup.pq(kind, id)),
+    spend({ oneTime, pqOneTime }) {
+      for (const id of [oneTime, pqOneTime]) if (id !== undefined) spent.add(id);
+    },
+  };
+}
+
 interface Decrypted {
   message: Incoming | Unreadable | undefined;
   spent?: ReturnType<PrekeyBox['spend']> | undefined;
@@ -109,6 +131,7 @@ interface Decrypted {
 
 async function decrypt(
   { box, now }: Opening,
+  lookup: StepLookup,
   step: Step,
   content: Content,
   { person, party }: Sender,
@@ -126,7 +149,8 @@ async function decrypt(
   let spent: Decrypted['spent'];
   try {
     const sessions = await step.sessions(party);
-    const { plaintext, used } = sessions.decrypt(content.message, now(), box.lookup);
+    const { plaintext, used } = sessions.decrypt(content.message, now(), lookup);
+    if (used) lookup.spend(used);
     spent = used && box.spend(used);
     const { id, sentAt, body } = decodePlaintext(unpad(plaintext));
     const message = { id: hex(id), from: person.name, text: body.text, sentAt, receivedAt: now() };
@@ -144,41 +168,70 @@ async function decrypt(
 async function prove(
   opening: Opening,
   claim: Content['sender'],
+  asked: Asked,
   signal: AbortSignal,
 ): Promise<Sender | undefined> {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
-      return await proveOnce(opening, claim, signal);
+      return await proveOnce(opening, claim, asked, signal);
     } catch (error) {
       if (signal.aborted) return undefined;
-      if (
-        !(error instanceof Fault || error instanceof Problem) ||
-        (error instanceof Problem && error.code === 'signed_out')
-      )
-        throw error;
-      if (!willPass(error)) {
+      if (isVerdict(error)) {
         opening.onDropped(error);
         return undefined;
       }
+      // What is dropped is acknowledged and never comes again. A full disk or a refused token says
+      // nothing about the sender: the envelope stays where it is.
+      if (!willPass(error)) throw error;
       await pause(backoff(attempt, retryAfter(error)), signal);
     }
   }
   return undefined;
 }
 
+/** What will be no different another time. */
+const verdicts = new Set([
+  'unknown_person',
+  'name_invalid',
+  'sender_unproved',
+  'identity_changed',
+  'list_invalid',
+  'list_rolled_back',
+]);
+const isVerdict = (error: unknown): error is Fault | Problem =>
+  (error instanceof Fault || error instanceof Problem) && verdicts.has(error.code);
+
 async function proveOnce(
   { people, account }: Opening,
   claim: Content['sender'],
+  asked: Asked,
   signal: AbortSignal,
 ): Promise<Sender> {
   if (claim.account === account.account) throw new Problem('sender_unproved', { name: claim.name });
   const known = await people.known(claim.account);
   const found = known && listed(known, claim);
   if (found) return found;
-  const fresh = await people.refresh(known?.name ?? claim.name, signal);
+  const fresh = await ask(people, known?.name ?? claim.name, asked, signal);
   const sender = fresh.account === claim.account ? listed(fresh, claim) : undefined;
   if (!sender) throw new Problem('sender_unproved', { name: fresh.name });
   return sender;
+}
+
+async function ask(
+  people: People,
+  name: string,
+  asked: Asked,
+  signal: AbortSignal,
+): Promise<Person> {
+  const answer =
+    asked.get(name) ??
+    (await people.refresh(name, signal).catch((error: unknown) => {
+      if (isVerdict(error)) return error;
+      throw error;
+    }));
+  asked.set(name, answer);
+  if (answer instanceof Error) throw answer;
+  return answer;
 }
 
 function listed(person: Person, claim: Content['sender']): Sender | undefined {

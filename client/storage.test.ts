@@ -123,6 +123,14 @@ for (const [kind, open] of kinds) {
     t.ok(await storage.tryLock('inbox'));
   });
 
+  t.test(`${kind}: names that differ in a sign only are different locks`, async (t) => {
+    await using storage = open(t);
+    using dotted = await storage.tryLock('outbox a.b');
+    using dashed = await storage.tryLock('outbox a-b');
+    using underlined = await storage.tryLock('outbox a_b');
+    t.ok(dotted && dashed && underlined);
+  });
+
   t.test(`${kind}: a watcher hears of commits until it is disposed of`, async (t) => {
     await using storage = open(t);
     const heard = Promise.withResolvers<void>();
