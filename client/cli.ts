@@ -6,6 +6,7 @@ import { chatCommand } from './commands/chat.ts';
 import { listenCommand } from './commands/listen.ts';
 import { loginCommand } from './commands/login.ts';
 import { logoutCommand } from './commands/logout.ts';
+import { PartlyFailed } from './commands/partly-failed.ts';
 import { registerCommand } from './commands/register.ts';
 import { sendCommand } from './commands/send.ts';
 import { whoamiCommand } from './commands/whoami.ts';
@@ -27,11 +28,6 @@ export type AddCommand = (
   configure: (command: Command) => Command,
   run: (context: Context, args: string[], options: Record<string, unknown>) => Promise<void>,
 ) => void;
-
-/** A command that did what it could, of which a part failed and was said. */
-export class PartlyFailed extends Error {
-  override name = 'PartlyFailed';
-}
 
 /** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage. */
 export async function islanderCommand(args: readonly string[], streams: Streams): Promise<number> {

@@ -2,7 +2,6 @@
 import { createInterface, type Interface } from 'node:readline';
 import { arrivals } from '../arrivals.ts';
 import type { AddCommand, Context } from '../cli.ts';
-import { PartlyFailed } from '../cli.ts';
 import { departures } from '../departures.ts';
 import type { Kept, Outgoing } from '../messages.ts';
 import {
@@ -15,6 +14,7 @@ import {
   type Terminal,
 } from '../terminal.ts';
 import { type Home, openHome } from './home.ts';
+import { PartlyFailed } from './partly-failed.ts';
 
 export function chatCommand(add: AddCommand): void {
   add(

@@ -1,10 +1,11 @@
 /** `islander send`: one message, or one for each line of standard input. */
 import { createInterface } from 'node:readline';
 import { CommanderError } from 'commander';
-import { type AddCommand, PartlyFailed } from '../cli.ts';
+import type { AddCommand } from '../cli.ts';
 import { departures } from '../departures.ts';
 import { departureObject } from '../terminal.ts';
 import { openHome } from './home.ts';
+import { PartlyFailed } from './partly-failed.ts';
 
 /** Lines of standard input that are queued in one commit. */
 const group = 200;

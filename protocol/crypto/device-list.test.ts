@@ -1,8 +1,8 @@
 import t from 'tap';
 import { seededRandom } from '../vectors/seeded.ts';
-import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { accountId, deviceId } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { type DeviceListState, listFlags } from './account-state.ts';
 import { createDevice, type DeviceCert, signDeviceCert } from './device.ts';
 import { firstDeviceList, hashDeviceList, openDeviceList, signDeviceList } from './device-list.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { seededRandom } from '../vectors/seeded.ts';
-import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { accountId, deviceId } from '../wire/ids.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { fromHex } from '../wire/text.ts';
 import {
   certHash,
@@ -47,7 +47,11 @@ t.test('every field of a certificate is under its signature', async (t) => {
     { dik: mallory.dik.public },
   ];
   for (const change of changed) {
-    t.throws(() => verifyDeviceCert({ ...cert, ...change }), badSignature, Object.keys(change).join());
+    t.throws(
+      () => verifyDeviceCert({ ...cert, ...change }),
+      badSignature,
+      Object.keys(change).join(),
+    );
   }
 });
 

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { limits } from '../wire/limits.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { longestPlaintext } from './padding.ts';
 import { decodePlaintext, encodePlaintext, type Plaintext } from './plaintext.ts';
 

@@ -1,8 +1,8 @@
 import t from 'tap';
 import { seededRandom } from '../vectors/seeded.ts';
 import { concat } from '../wire/bytes.ts';
-import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { limits } from '../wire/limits.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { openBundle } from './prekey-bundle.ts';
 import {
   checkCurrent,

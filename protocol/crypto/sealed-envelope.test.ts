@@ -1,9 +1,9 @@
 import t from 'tap';
 import { seededRandom } from '../vectors/seeded.ts';
 import { concat, Writer } from '../wire/bytes.ts';
-import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { accountId, deviceId } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { CryptoFault } from './crypto-fault.ts';
 import { chacha, hkdf, hmac, x25519 } from './primitives.ts';
 import { type Content, contentTypes, longestMessage, open, seal } from './sealed-envelope.ts';

@@ -1,5 +1,4 @@
 import t from 'tap';
-import { fuzzDecoder } from './testing/decoder-fuzz.ts';
 import { faults, isFaultCode } from './fault.ts';
 import {
   type ClientFrame,
@@ -12,6 +11,7 @@ import {
 } from './frames.ts';
 import { accountId, deviceId, envelopeId } from './ids.ts';
 import { limits } from './limits.ts';
+import { fuzzDecoder } from './testing/decoder-fuzz.ts';
 
 const fromClient: ClientFrame[] = [
   { type: 'hello', access: 'header.payload.signature' },

@@ -18,7 +18,10 @@ export function formatInviteLink(link: InviteLink): string {
 }
 
 export function parseInviteLink(text: string): InviteLink {
-  const match = /^island:\/\/([^/?#@\s]+)\/join\?ca=([A-Za-z0-9_-]{43})&invite=([A-Za-z0-9_-]{1,64})$/.exec(text.trim());
+  const match =
+    /^island:\/\/([^/?#@\s]+)\/join\?ca=([A-Za-z0-9_-]{43})&invite=([A-Za-z0-9_-]{1,64})$/.exec(
+      text.trim(),
+    );
   const [, host, ca, invite] = match ?? [];
   if (host === undefined || ca === undefined || invite === undefined) throw new Fault('malformed');
   const address = `https://${host}`;

@@ -119,7 +119,13 @@ export const routes = {
     }),
     answer: tokens,
   }),
-  logout: route({ method: 'POST', path: '/v1/logout', auth: 'token', request: s.empty, answer: s.empty }),
+  logout: route({
+    method: 'POST',
+    path: '/v1/logout',
+    auth: 'token',
+    request: s.empty,
+    answer: s.empty,
+  }),
   /** The signed device list of a person by name. */
   person: route({
     method: 'GET',

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { fuzzDecoder } from './testing/decoder-fuzz.ts';
 import { accountId, deviceId, envelopeId } from './ids.ts';
 import { limits } from './limits.ts';
 import { decodeSend, encodeSend, type Send } from './send.ts';
+import { fuzzDecoder } from './testing/decoder-fuzz.ts';
 
 const id = (byte: number) => envelopeId(byte.toString(16).padStart(2, '0').repeat(16));
 const envelope = (device: number, length: number) => {

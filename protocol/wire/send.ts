@@ -8,7 +8,14 @@
  */
 import { Reader, Writer } from './bytes.ts';
 import { Fault } from './fault.ts';
-import { type AccountId, accountId, type DeviceId, deviceId, type EnvelopeId, envelopeId } from './ids.ts';
+import {
+  type AccountId,
+  accountId,
+  type DeviceId,
+  deviceId,
+  type EnvelopeId,
+  envelopeId,
+} from './ids.ts';
 import { limits } from './limits.ts';
 import { fromHex, hex } from './text.ts';
 
