@@ -1,7 +1,8 @@
-/** The `islander` command: a person's terminal client. docs/operations.md §5 */
+/** The `islander` command: a person's terminal client. README.md */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import { type AddCommand, PartlyFailed } from './command.ts';
 import { chatCommand } from './commands/chat.ts';
 import { listenCommand } from './commands/listen.ts';
 import { loginCommand } from './commands/login.ts';
@@ -11,23 +12,6 @@ import { registerCommand } from './commands/register.ts';
 import { sendCommand } from './commands/send.ts';
 import { whoamiCommand } from './commands/whoami.ts';
 import { openTerminal, type Streams, statedFailure, type Terminal } from './terminal.ts';
-
-/** What every command gets. */
-export interface Context {
-  terminal: Terminal;
-  home: string;
-  /** Aborted by the first Ctrl-C, SIGTERM or hang-up. */
-  signal: AbortSignal;
-}
-
-/** Adds a command with the options that all have. */
-export type AddCommand = (
-  usage: string,
-  about: string,
-  examples: readonly string[],
-  configure: (command: Command) => Command,
-  run: (context: Context, args: string[], options: Record<string, unknown>) => Promise<void>,
-) => void;
 
 /** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage. */
 export async function islanderCommand(args: readonly string[], streams: Streams): Promise<number> {

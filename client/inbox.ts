@@ -118,7 +118,11 @@ class Connection {
 
   /** Until the connection ends; whether it had come as far as READY. Throws what stops the inbox itself. */
   async run(signal: AbortSignal): Promise<boolean> {
-    const close = () => this.#socket.close();
+    const close = () => {
+      // What is committed need not come again.
+      if (this.#acknowledged < this.#committed) this.#tell();
+      this.#socket.close();
+    };
     signal.addEventListener('abort', close, { once: true });
     this.#heard = Date.now();
     const pinging = setInterval(() => this.#ping(), pingInterval);
@@ -198,13 +202,17 @@ class Connection {
 
   async #acknowledge(): Promise<void> {
     while (this.#acknowledged < this.#committed) {
-      this.#acknowledged = this.#committed;
-      this.#unacknowledged -= this.#opened;
-      this.#opened = 0;
-      this.#socket.send(encodeClientFrame({ type: 'ack', seq: this.#acknowledged }));
+      this.#tell();
       await pause(ackInterval, this.#stop.signal);
     }
     this.#acking = undefined;
+  }
+
+  #tell(): void {
+    this.#acknowledged = this.#committed;
+    this.#unacknowledged -= this.#opened;
+    this.#opened = 0;
+    this.#socket.send(encodeClientFrame({ type: 'ack', seq: this.#acknowledged }));
   }
 
   #ping(): void {

@@ -1,7 +1,7 @@
 /** `islander chat`: a conversation with one person; typed at a terminal, or piped. */
 import { createInterface, type Interface } from 'node:readline';
 import { arrivals } from '../arrivals.ts';
-import type { AddCommand, Context } from '../cli.ts';
+import type { AddCommand, Context } from '../command.ts';
 import { departures } from '../departures.ts';
 import type { Kept, Outgoing } from '../messages.ts';
 import {

@@ -1,5 +1,5 @@
 /** Opens the home that a command works in. */
-import type { Context } from '../cli.ts';
+import type { Context } from '../command.ts';
 import { type Islander, openIslander } from '../islander.ts';
 import { nodePlatform } from '../platform-node.ts';
 import { Problem } from '../problem.ts';

@@ -1,7 +1,7 @@
 /** `islander listen`: shows what comes. */
 import { InvalidArgumentError } from 'commander';
 import { arrivals } from '../arrivals.ts';
-import type { AddCommand } from '../cli.ts';
+import type { AddCommand } from '../command.ts';
 import { arrivalLine, arrivalObject } from '../terminal.ts';
 import { openHome } from './home.ts';
 

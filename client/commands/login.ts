@@ -1,5 +1,5 @@
 /** `islander login`: signs the device of this home in again. */
-import type { AddCommand } from '../cli.ts';
+import type { AddCommand } from '../command.ts';
 import { login } from '../island.ts';
 import { readPassword } from '../password-prompt.ts';
 import { nodePlatform } from '../platform-node.ts';

@@ -1,5 +1,5 @@
 /** `islander logout`: ends this device's session on the island; keys and messages stay. */
-import type { AddCommand } from '../cli.ts';
+import type { AddCommand } from '../command.ts';
 import { sessionKey } from '../session.ts';
 import { openHome } from './home.ts';
 

@@ -1,5 +1,5 @@
 /** `islander register`: a new person on an island. */
-import type { AddCommand } from '../cli.ts';
+import type { AddCommand } from '../command.ts';
 import { register } from '../island.ts';
 import { readPassword } from '../password-prompt.ts';
 import { nodePlatform } from '../platform-node.ts';

@@ -1,7 +1,7 @@
 /** `islander send`: one message, or one for each line of standard input. */
 import { createInterface } from 'node:readline';
 import { CommanderError } from 'commander';
-import type { AddCommand } from '../cli.ts';
+import type { AddCommand } from '../command.ts';
 import { departures } from '../departures.ts';
 import { departureObject } from '../terminal.ts';
 import { openHome } from './home.ts';

@@ -1,6 +1,6 @@
 /** `islander whoami`: whose home this is. Asks nobody. */
 import { readAccount } from '../account.ts';
-import type { AddCommand } from '../cli.ts';
+import type { AddCommand } from '../command.ts';
 import { Problem } from '../problem.ts';
 import { hasSession } from '../session.ts';
 import { fileStorage, hasFileStorage } from '../storage-file.ts';

@@ -27,6 +27,8 @@ export interface Member {
   handed: number;
   mailbox: { seq: number; id: EnvelopeId; body: Uint8Array }[];
   head: number;
+  /** Up to here the mailbox was acknowledged. */
+  acknowledged: number;
   socket: WebSocket | undefined;
 }
 
@@ -144,6 +146,7 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
             handed: 0,
             mailbox: [],
             head: 0,
+            acknowledged: 0,
             socket: undefined,
           });
         }
@@ -217,18 +220,22 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
       const frame = decodeClientFrame(data as Buffer);
       if (frame.type === 'ping')
         socket.send(encodeServerFrame({ type: 'pong', nonce: frame.nonce }));
-      if (frame.type === 'ack') island.acks.push(frame.seq);
       const member =
         frame.type === 'hello' ? members.get(tokens.get(frame.access) ?? '') : undefined;
+      if (frame.type === 'ack') {
+        island.acks.push(frame.seq);
+        const sender = [...members.values()].find((each) => each.socket === socket);
+        if (sender) sender.acknowledged = frame.seq;
+      }
       if (frame.type !== 'hello') return;
       if (!member) return socket.close(4401, 'unauthenticated');
       member.socket = socket;
       const { account, head } = member;
       socket.send(encodeServerFrame({ type: 'ready', account, device: deviceId(1), head }));
       if (island.twist.greet) return island.twist.greet(socket, member);
-      const last = island.acks.at(-1) ?? 0;
       for (const envelope of member.mailbox) {
-        if (envelope.seq > last) socket.send(encodeServerFrame({ type: 'envelope', ...envelope }));
+        if (envelope.seq > member.acknowledged)
+          socket.send(encodeServerFrame({ type: 'envelope', ...envelope }));
       }
     });
   });

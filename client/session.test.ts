@@ -1,0 +1,79 @@
+/** Refresh tokens: each is used for one exchange, whoever dies and whatever is lost. */
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
+import t from 'tap';
+import { openSession } from './session.ts';
+import { oddIsland } from './testing/odd-island.ts';
+import { person, quickPlatform } from './testing/person.ts';
+
+t.test(
+  'A5: an exchange whose answer was lost is repeated with the same attempt, also by another process',
+  async (t) => {
+    await using island = await oddIsland();
+    await using alice = await person(island, 'alice');
+    const { storage } = alice;
+    let time = Date.now();
+    const session = () =>
+      openSession({
+        storage,
+        transport: quickPlatform.transport(alice.islander.account.pinned),
+        now: () => time,
+      });
+    const first = await session().token();
+    t.equal(await session().token(), first, 'while it is fresh nothing is asked');
+    time += limits.accessSeconds * 1000;
+    island.twist.answer = (path, answer) => (path === '/v1/refresh' ? 'cut' : answer);
+    await t.rejects(session().token(), { code: 'unreachable' });
+    await t.rejects(session().token(), { code: 'unreachable' });
+    delete island.twist.answer;
+    const renewed = await session().token();
+    t.not(renewed, first);
+    const exchanges = island.requests
+      .filter(({ path }) => path === '/v1/refresh')
+      .map(({ body }) => body);
+    t.equal(exchanges.length, 3);
+    t.same(exchanges[1], exchanges[0]);
+    t.same(exchanges[2], exchanges[0]);
+    t.match(exchanges[0]?.['attempt'], /^[\w-]{22}$/);
+  },
+);
+
+t.test('A5: many at once make one exchange', async (t) => {
+  await using island = await oddIsland();
+  await using alice = await person(island, 'alice');
+  const { storage } = alice;
+  const later = Date.now() + limits.accessSeconds * 1000;
+  const sessions = Array.from({ length: 8 }, () =>
+    openSession({
+      storage,
+      transport: quickPlatform.transport(alice.islander.account.pinned),
+      now: () => later,
+    }),
+  );
+  const tokens = await Promise.all(sessions.map((each) => each.token()));
+  t.equal(new Set(tokens).size, 1);
+  t.equal(island.requests.filter(({ path }) => path === '/v1/refresh').length, 1);
+});
+
+t.test(
+  'a token that the island refuses early is renewed once; a revoked session says to sign in',
+  async (t) => {
+    await using island = await oddIsland();
+    await using alice = await person(island, 'alice');
+    const { session } = alice.islander;
+    let refused = 0;
+    island.twist.before = (path) => {
+      if (path === '/v1/prekeys' && refused++ === 0) throw new Fault('token_expired');
+      return undefined;
+    };
+    t.same(await session.call('prekeyCount', {}), { oneTime: 100 });
+    t.equal(refused, 2);
+    island.twist.before = (path) => {
+      if (path === '/v1/prekeys') throw new Fault('token_expired');
+      if (path === '/v1/refresh') throw new Fault('session_revoked');
+      return undefined;
+    };
+    await t.rejects(session.call('prekeyCount', {}), { code: 'signed_out' });
+    await t.rejects(session.token(), { code: 'signed_out' });
+  },
+);
