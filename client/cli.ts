@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { type AddCommand, PartlyFailed } from './command.ts';
+import type { AddCommand } from './command.ts';
 import { chatCommand } from './commands/chat.ts';
 import { listenCommand } from './commands/listen.ts';
 import { loginCommand } from './commands/login.ts';
