@@ -1,17 +1,19 @@
 /** What a client must survive: floods, refusals at a bad moment, a full disk, an island that does not let go. */
 
+import type { Socket } from 'node:net';
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { encodeServerFrame } from '@island/protocol/wire/frames.ts';
 import { deviceId } from '@island/protocol/wire/ids.ts';
 import t from 'tap';
-import { messagesAfter } from './messages.ts';
 import { Problem } from './problem.ts';
 import type { Batch, Storage } from './storage.ts';
 import { memoryStorage } from './storage-memory.ts';
+import { makeChain, serveEdge } from './testing/edge.ts';
 import { type Member, type OddIsland, oddIsland } from './testing/odd-island.ts';
 import { person, type TestPerson } from './testing/person.ts';
+import { nodeTransport } from './transport-node.ts';
 
 function memberOf(island: OddIsland, { name }: TestPerson): Member {
   const member = island.members.get(name);
@@ -171,12 +173,53 @@ t.test(
     await using alice = await person(island, 'alice');
     await using mallory = await person(island, 'mallory');
     await using bob = await person(island, 'bob');
+    // The first is opened alone, while the others come; those are opened together.
+    await mallory.sends('bob', 'before');
     await alice.sends('bob', 'one');
-    memberOf(island, bob).handed = 0;
-    await mallory.sends('bob', 'two');
-    const heard = await soon(bob.hears(1));
-    t.same(heard, ['alice: one']);
-    const [, second] = await messagesAfter(bob.storage, '');
-    t.match(second, { type: 'unreadable' });
+    memberOf(island, bob).handed = 1;
+    await using carol = await person(island, 'carol');
+    await carol.sends('bob', 'two');
+    const heard = await soon(bob.hears(3));
+    t.same(heard.slice(0, 2), ['mallory: before', 'alice: one']);
+    t.match(heard[2], /^carol\? /);
   },
 );
+
+t.test('a frame that says it is larger than any is refused before it is in memory', async (t) => {
+  await using island = await oddIsland();
+  await using alice = await person(island, 'alice');
+  await using bob = await person(island, 'bob');
+  let greeted = 0;
+  island.twist.greet = (socket) => {
+    greeted += 1;
+    if (greeted > 1) return island.deliver(memberOf(island, bob), new Uint8Array(0));
+    const head = Buffer.alloc(10);
+    head.set([0x82, 127]);
+    head.writeBigUInt64BE(64n * 1024n * 1024n, 2);
+    // The announcement and a little of the body: an honest end would never come.
+    const raw = (socket as unknown as { _socket: Socket })._socket;
+    raw.write(Buffer.concat([head, Buffer.alloc(100_000)]));
+  };
+  bob.islander.startReceiving();
+  await soon(bob.event('offline'));
+  delete island.twist.greet;
+  await alice.sends('bob', 'after');
+  t.same(await soon(bob.hears(1)), ['alice: after']);
+});
+
+t.test('an answer that trickles without end keeps nobody for ever', async (t) => {
+  const chain = await makeChain(['localhost']);
+  const trickling = new Set<NodeJS.Timeout>();
+  await using edge = await serveEdge(chain, (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    const timer = setInterval(() => response.write(' '), 20);
+    trickling.add(timer);
+    response.once('close', () => clearInterval(timer));
+  });
+  await using transport = nodeTransport(
+    { address: edge.address, root: chain.root },
+    { whole: 300 },
+  );
+  await t.rejects(soon(transport.request({ method: 'GET', path: '/' })), { code: 'unreachable' });
+  for (const timer of trickling) clearInterval(timer);
+});

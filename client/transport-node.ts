@@ -15,11 +15,15 @@ import { Problem } from './problem.ts';
 import type { HttpAnswer, Socket, Transport } from './transport.ts';
 
 /** Milliseconds. */
-const timeouts = { connect: 10_000, answer: 30_000, goodbye: 2_000 };
+const timeouts = { connect: 10_000, answer: 30_000, whole: 120_000, goodbye: 2_000 };
 /** The largest answer: 32 bundles with their one-time prekeys. */
 const answerBytes = 1_048_576;
 
-export function nodeTransport({ address, root }: Pinned): Transport {
+/** `whole`: milliseconds that a request may take with its answer. */
+export function nodeTransport(
+  { address, root }: Pinned,
+  { whole = timeouts.whole }: { whole?: number } = {},
+): Transport {
   const common = {
     allowH2: false,
     headersTimeout: timeouts.answer,
@@ -41,8 +45,12 @@ export function nodeTransport({ address, root }: Pinned): Transport {
   });
 
   async function ask(agent: Agent, options: Dispatcher.RequestOptions): Promise<HttpAnswer> {
+    // An answer that trickles keeps every other timeout, and would keep the caller for ever.
+    const late = AbortSignal.timeout(whole);
+    const { signal } = options;
+    const either = signal instanceof AbortSignal ? AbortSignal.any([signal, late]) : late;
     try {
-      const answer = await agent.request({ ...options, origin: address });
+      const answer = await agent.request({ ...options, origin: address, signal: either });
       const body = new Uint8Array(await answer.body.arrayBuffer());
       const after = Number(answer.headers['retry-after'] ?? Number.NaN);
       return { status: answer.statusCode, retryAfter: after >= 0 ? after : undefined, body };
@@ -94,6 +102,8 @@ function openSocket(
   const connector = buildConnector(tls);
   const agent = new Agent({
     allowH2: false,
+    // Of what the frame announces, and of what a compressed one grows to: refused before it is in memory.
+    webSocket: { maxPayloadSize: limits.frameBytes * 2 },
     connect: (options, done) =>
       connector(options, (...outcome) => {
         [refusal, line] = outcome;
