@@ -24,6 +24,8 @@ export const limits = {
   socketWindow: 128,
   /** Seconds a socket may stay open before its HELLO. */
   helloSeconds: 5,
+  /** Sockets of one address at once that have not been admitted by their HELLO yet. */
+  silentSockets: 256,
   /** `POST /v1/send` requests a second, and burst, from one address. */
   sendsPerSecond: 300,
   sendsBurst: 600,

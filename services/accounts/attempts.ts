@@ -8,6 +8,7 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import type { Cache } from '../kit/cache.ts';
 import type { Clock } from '../kit/clock.ts';
+import { TokenBuckets } from '../kit/token-buckets.ts';
 
 export interface Attempts {
   /** Takes one attempt. Throws `rate_limited` with the seconds until the next. */
@@ -26,34 +27,27 @@ const pairs = 50_000;
 
 /** @param secret 32 bytes: Redis sees keyed hashes only, neither names nor who tried them. */
 export function createAttempts(cache: Cache, clock: Clock, secret: Uint8Array): Attempts {
-  const buckets = new Map<string, { left: number; at: number }>();
+  const buckets = new TokenBuckets({
+    perSecond: 1 / signInRefillSeconds,
+    burst: signInAttempts,
+    keys: pairs,
+  });
 
   const keyOf = (name: string, origin: Uint8Array): string =>
     base64url(createHmac('sha256', secret).update(origin).update(name).digest().subarray(0, 16));
 
-  function take(key: string): void {
-    const at = clock.now();
-    const kept = buckets.get(key) ?? { left: signInAttempts, at };
-    const refilled = Math.max(0, at - kept.at) / (signInRefillSeconds * 1000);
-    const left = Math.min(signInAttempts, kept.left + refilled);
-    buckets.delete(key);
-    buckets.set(key, { left: left < 1 ? left : left - 1, at });
-    const [oldest] = buckets.keys();
-    if (buckets.size > pairs && oldest !== undefined) buckets.delete(oldest);
-    if (left < 1) refuse(Math.ceil((1 - left) * signInRefillSeconds));
-  }
-
   return {
     async admit(name, origin) {
       const key = keyOf(name, origin);
-      take(key);
+      const seconds = buckets.take(key, clock.now());
+      if (seconds > 0) refuse(seconds);
       // Without Redis the buckets of this process alone decide: never an open door.
       const inWindow = await cache.count(`sign-in:${key}`, windowSeconds).catch(() => 0);
       if (inWindow > mostInWindow) refuse(windowSeconds);
     },
     async forgive(name, origin) {
       const key = keyOf(name, origin);
-      buckets.delete(key);
+      buckets.forgive(key);
       await cache.remove(`sign-in:${key}`).catch(() => undefined);
     },
   };

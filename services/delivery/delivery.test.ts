@@ -13,8 +13,10 @@ const island = await testIsland(['gateway', 'directory', 'delivery']);
 t.teardown(() => island[Symbol.asyncDispose]());
 const { bus } = await island.kit('gateway');
 const lists = testLists((await island.kit('directory')).bus);
-const service = await deliveryService.start(await island.kit('delivery'));
+const kit = await island.kit('delivery');
+const service = await deliveryService.start(kit);
 t.teardown(() => service[Symbol.asyncDispose]());
+await kit.bus.settled();
 
 const put = (account: AccountId, envelopes: TestEnvelope[], epoch = 1) =>
   bus.call(delivery, 'put', { account, epoch, envelopes });

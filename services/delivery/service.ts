@@ -1,5 +1,6 @@
 /** Delivery: a mailbox for every device, of envelopes that only it can open. docs/protocol/dm.md §7 */
 import { join } from 'node:path';
+import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
 import { delivery } from './contract.ts';
@@ -21,14 +22,10 @@ export const deliveryService = defineService({
     const recipients = held.use(openRecipients({ bus, clock }));
     const mailboxes = openMailboxes({ store, bus, recipients, clock });
 
-    const forget = () =>
-      expire(store, mailboxes, dayOf(clock)).then(
-        (count) => log.info('mail_expired', { count }),
-        (error: unknown) => log.error('retention_failed', error),
-      );
-    await forget();
-    const timer = setInterval(forget, round);
-    held.defer(() => clearInterval(timer));
+    const forget = async () => {
+      log.info('mail_expired', { count: await expire(store, mailboxes, dayOf(clock)) });
+    };
+    held.use(startRounds(round, forget, log));
 
     bus.handle(delivery, 'put', async (put) => {
       await mailboxes.put(put);

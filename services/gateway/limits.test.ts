@@ -242,3 +242,23 @@ t.test('sockets are bounded, and those that have not said who they are more so',
   using _third = await small.socket();
   t.pass('room again');
 });
+
+t.test('silent sockets of one address leave room for those of another', async (t) => {
+  const { bus, cache, clock, log, identity } = await island.kit('gateway');
+  if (cache === undefined) throw new Error('no cache');
+  using access = openAccess({ bus, cache, clock });
+  const listener = () => undefined;
+  await using http = await serveTls({ listener, identity, accept: ['edge'], port: 0, log });
+  const bounds = { mostSilent: 10, mostSilentEach: 2 };
+  await using _sockets = openSockets({ server: http.server, access, bus, clock, log, ...bounds });
+  await using edgeIdentity = await island.pki.identity('edge');
+  const small = testEdge(edgeIdentity, http.port);
+  using _a = await small.socket('2001:db8::1');
+  using b = await small.socket('2001:db8::2');
+  await t.rejects(small.socket('2001:db8::3'), /429/, 'the same network');
+  using _other = await small.socket('192.0.2.9');
+  b.send({ type: 'hello', access: await tokens.sign(lists.person(1)) });
+  await eventually(() => b.frames.length > 0);
+  using _third = await small.socket('2001:db8::3');
+  t.pass('whoever was admitted does not count');
+});

@@ -13,7 +13,7 @@ import { envelope } from '../delivery/testing/lists.ts';
 import { asText } from '../kit/http.ts';
 import { eventually } from '../kit/testing/outcome.ts';
 import { gatewayService } from './service.ts';
-import { testEdge } from './testing/edge.ts';
+import { type Ask, testEdge } from './testing/edge.ts';
 
 const test = await testAccounts();
 t.teardown(() => test[Symbol.asyncDispose]());
@@ -208,6 +208,26 @@ t.test('one address may send so much and no more; another is not affected', asyn
   t.equal(refused?.json().code, 'rate_limited');
   t.equal(refused?.headers['retry-after'], '1');
   t.equal((await ask('198.51.100.2')).status, 400);
+});
+
+t.test('whoever asks too often is refused before token and body are looked at', async (t) => {
+  const agent = edge.agent(10);
+  t.teardown(() => agent.destroy());
+  const headers = { Authorization: 'Bearer not.a.token' };
+  const flood = async (from: string, path: string, ask: Ask): Promise<string[]> => {
+    const codes: string[] = [];
+    for (let asked = 0; asked < 4 * limits.requestsBurst; asked += 50) {
+      const one = () => edge.ask(path, { ...ask, address: from, agent });
+      const replies = await Promise.all(Array.from({ length: 50 }, one));
+      codes.push(...replies.map((reply) => `${reply.json().code}`));
+      if (codes.includes('rate_limited')) break;
+    }
+    return codes;
+  };
+  t.ok((await flood('198.51.100.3', '/v1/prekeys', { headers })).includes('rate_limited'));
+  const wrong = { method: 'POST', body: '{"not":"a login"}' };
+  t.ok((await flood('198.51.100.4', '/v1/login', wrong)).includes('rate_limited'));
+  t.equal((await edge.ask('/v1/prekeys', { headers, address: '198.51.100.5' })).status, 401);
 });
 
 t.test('paths that are not there, and methods that do not belong', async (t) => {

@@ -17,10 +17,10 @@ import type { Bus } from '../kit/bus.ts';
 import type { Settings } from '../kit/config.ts';
 import { asText, mountRoutes, type RawRoute } from '../kit/http.ts';
 import type { Log } from '../kit/log.ts';
+import { TokenBuckets } from '../kit/token-buckets.ts';
 import type { Access, Bearer } from './access.ts';
 import { discovery } from './discovery.ts';
 import { openOrigin } from './origin.ts';
-import { TokenBuckets } from './rate.ts';
 
 export interface PublicParts {
   bus: Bus;
@@ -35,60 +35,51 @@ const keys = 50_000;
 export function publicHttp({ bus, access, settings, log }: PublicParts): RequestListener {
   const document = discovery(settings);
   const origin = openOrigin();
-  const requests = { perSecond: limits.requestsPerSecond, burst: limits.requestsBurst, keys };
-  const limit = limiter(new TokenBuckets(requests));
-  const limited =
-    <Request, About extends { address: string | undefined }, Answer>(
-      answer: (request: Request, about: About) => Promise<Answer>,
-    ) =>
-    async (request: Request, about: About): Promise<Answer> => {
-      limit(about.address);
-      return answer(request, about);
-    };
+  const request = limiter({ perSecond: limits.requestsPerSecond, burst: limits.requestsBurst });
+  const sending = limiter({ perSecond: limits.sendsPerSecond, burst: limits.sendsBurst });
 
   return mountRoutes<typeof routes, Bearer>(
     routes,
     {
       discovery: async () => document,
-      challenge: limited(async () => asText(await bus.call(directory, 'challenge', {}))),
-      register: limited((request) => bus.call(accounts, 'register', request)),
-      prelogin: limited(async (request) => asText(await bus.call(accounts, 'prelogin', request))),
-      login: limited((request, { address }) =>
+      challenge: async () => asText(await bus.call(directory, 'challenge', {})),
+      register: (request) => bus.call(accounts, 'register', request),
+      prelogin: async (request) => asText(await bus.call(accounts, 'prelogin', request)),
+      login: (request, { address }) =>
         bus.call(accounts, 'login', { ...request, origin: origin(address ?? '') }),
-      ),
-      refresh: limited((request) => bus.call(accounts, 'refresh', request)),
-      logout: limited((_request, { who: { account, session } }) =>
+      refresh: (request) => bus.call(accounts, 'refresh', request),
+      logout: (_request, { who: { account, session } }) =>
         bus.call(accounts, 'logout', { account, session }),
-      ),
-      person: limited(async (_request, { params }) =>
+      person: async (_request, { params }) =>
         asText(await bus.call(directory, 'person', { name: personName(params['name'] ?? '') })),
-      ),
-      bundles: limited(async (request, { who }) =>
+      bundles: async (request, { who }) =>
         asText(await bus.call(directory, 'bundles', { requester: who.account, ...request })),
-      ),
-      prekeyCount: limited((_request, { who: { account, device } }) =>
+      prekeyCount: (_request, { who: { account, device } }) =>
         bus.call(directory, 'prekeyCount', { account, device }),
-      ),
-      replenish: limited((request, { who: { account, device } }) =>
+      replenish: (request, { who: { account, device } }) =>
         bus.call(directory, 'replenish', { account, device, ...request }),
-      ),
     },
-    { authenticate: (token) => access.verify(token), log, raw: [send(bus)] },
+    {
+      authenticate: (token) => access.verify(token),
+      admit(route, address) {
+        if (route === sendPath) sending(address);
+        else if (route !== 'discovery') request(address);
+      },
+      log,
+      raw: [send(bus)],
+    },
   );
 }
 
 /** Answered once the mailbox has it on its disk. */
 function send(bus: Bus): RawRoute {
-  const buckets = { perSecond: limits.sendsPerSecond, burst: limits.sendsBurst, keys };
-  const limit = limiter(new TokenBuckets(buckets));
   return {
     path: sendPath,
     limit: limits.sendBytes,
-    async answer(body, { headers, address }) {
+    async answer(body, { headers }) {
       // A client that says here who it is has a mistake in it: refused, so that nobody ships it.
       const tells = headers.authorization !== undefined || headers.cookie !== undefined;
       if (tells) throw new Fault('malformed');
-      limit(address);
       const { account, epoch, envelopes } = decodeSend(body);
       await bus.call(delivery, 'put', { account, epoch, envelopes: [...envelopes] });
       return 202;
@@ -97,8 +88,12 @@ function send(bus: Bus): RawRoute {
 }
 
 /** Refuses an address that asks too often, with the seconds to wait. */
-function limiter(buckets: TokenBuckets): (address: string | undefined) => void {
+function limiter(rate: {
+  perSecond: number;
+  burst: number;
+}): (address: string | undefined) => void {
   const origin = openOrigin();
+  const buckets = new TokenBuckets({ ...rate, keys });
   return (address) => {
     const key = Buffer.from(origin(address ?? '')).toString('base64');
     const seconds = buckets.take(key, performance.now());

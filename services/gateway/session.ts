@@ -13,7 +13,7 @@ import type { Bus } from '../kit/bus.ts';
 import type { Log } from '../kit/log.ts';
 import type { Access, Bearer } from './access.ts';
 import { mostBuffered, Outbox } from './outbox.ts';
-import { SlidingWindow } from './rate.ts';
+import { SlidingWindow } from './sliding-window.ts';
 
 /** What a session needs of its socket. */
 export interface Line {

@@ -15,8 +15,10 @@ import { delivery } from '../delivery/contract.ts';
 import { pause } from '../kit/backoff.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Clock } from '../kit/clock.ts';
+import { clientAddress } from '../kit/http-server.ts';
 import { failure, type Log } from '../kit/log.ts';
 import type { Access } from './access.ts';
+import { openOrigin } from './origin.ts';
 import { type Line, Session } from './session.ts';
 
 export interface SocketParts {
@@ -25,9 +27,10 @@ export interface SocketParts {
   bus: Bus;
   clock: Clock;
   log: Log;
-  /** Most sockets at once, and most of them that have not said who they are. */
+  /** Most sockets at once, and most of them that have not said who they are: of all, and of one address. */
   most?: number;
   mostSilent?: number;
+  mostSilentEach?: number;
 }
 
 /** Milliseconds between two ticks of the sessions. */
@@ -48,15 +51,30 @@ const bounds = {
 
 export function openSockets(parts: SocketParts): AsyncDisposable {
   const { server, access, bus, clock, log, most = 10_000, mostSilent = 2000 } = parts;
+  const { mostSilentEach = limits.silentSockets } = parts;
+  const origin = openOrigin();
   const sessions = new Set<Session>();
   const devices = new Map<DeviceKey, Session>();
   const accepting = new WebSocketServer({ noServer: true, ...bounds });
   let silent = 0;
+  /** The same by where they come from, so that one address can't take every place. */
+  const silentOf = new Map<string, number>();
   let closing = false;
 
-  function begin(socket: WebSocket): void {
+  const from = (request: IncomingMessage): string =>
+    Buffer.from(origin(clientAddress(request) ?? '')).toString('base64');
+
+  function count(place: string, one: 1 | -1): void {
+    silent += one;
+    const there = (silentOf.get(place) ?? 0) + one;
+    if (there > 0) silentOf.set(place, there);
+    else silentOf.delete(place);
+  }
+
+  function begin(socket: WebSocket, request: IncomingMessage): void {
     let named: DeviceKey | undefined;
-    silent += 1;
+    const place = from(request);
+    count(place, 1);
     const session: Session = new Session({
       line: lineOf(socket, () => session.drained()),
       access,
@@ -65,14 +83,14 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
       ticks: () => performance.now(),
       now: () => clock.now(),
       admitted(admitted, device) {
-        silent -= 1;
+        count(place, -1);
         named = device;
         devices.get(device)?.end('replaced');
         devices.set(device, admitted);
       },
       ended() {
         sessions.delete(session);
-        if (named === undefined) silent -= 1;
+        if (named === undefined) count(place, -1);
         else if (devices.get(named) === session) devices.delete(named);
       },
     });
@@ -92,10 +110,12 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
     else refuse(stream, code);
   };
 
-  function refusal({ url, headers }: IncomingMessage): FaultCode | undefined {
+  function refusal(request: IncomingMessage): FaultCode | undefined {
+    const { url, headers } = request;
     if (url !== socketPath) return 'not_found';
     if (headers.upgrade?.toLowerCase() !== 'websocket') return 'malformed';
     if (closing || sessions.size >= most || silent >= mostSilent) return 'unavailable';
+    if ((silentOf.get(from(request)) ?? 0) >= mostSilentEach) return 'rate_limited';
     return undefined;
   }
 
@@ -178,7 +198,8 @@ function bytesOf(data: RawData): Uint8Array {
 function refuse(stream: Duplex, code: FaultCode): void {
   const { status, text } = faults[code];
   const body = JSON.stringify({ code, text });
+  const again = status === 429 || status === 503 ? 'Retry-After: 1\r\n' : '';
   stream.end(
-    `HTTP/1.1 ${status} ${code}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${code}\r\nConnection: close\r\n${again}Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

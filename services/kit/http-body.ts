@@ -4,6 +4,8 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 
 /** Arrays and objects inside one another; our requests need three. */
 const deepest = 16;
+/** Values in one text; our requests need forty. Strings cost next to nothing to parse, a quarter of a megabyte of little objects 30 ms. */
+const mostValues = 1000;
 
 /**
  * The whole body, at most `limit` bytes. Does not read past the limit and leaves the socket usable for the refusal.
@@ -35,21 +37,21 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** @throws Fault `malformed`: not UTF-8, not JSON, or nested deeper than any request of the protocol */
+/** @throws Fault `malformed`: not UTF-8, not JSON, or nested deeper or of more parts than any request of the protocol */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
     const text = utf8.decode(bytes);
-    if (depth(text) > deepest) throw new Fault('malformed');
+    if (!isPlain(text)) throw new Fault('malformed');
     return JSON.parse(text);
   } catch {
     throw new Fault('malformed');
   }
 }
 
-/** The deepest nesting of a JSON text, whether or not it is valid. */
-function depth(text: string): number {
-  let now = 0;
-  let most = 0;
+/** Whether a JSON text, valid or not, is cheap to parse: its nesting and its parts are bounded. */
+function isPlain(text: string): boolean {
+  let depth = 0;
+  let values = 0;
   let quoted = false;
   for (let at = 0; at < text.length; at++) {
     const character = text.charCodeAt(at);
@@ -57,8 +59,12 @@ function depth(text: string): number {
       if (character === 0x5c) at++;
       else if (character === 0x22) quoted = false;
     } else if (character === 0x22) quoted = true;
-    else if (character === 0x7b || character === 0x5b) most = Math.max(most, ++now);
-    else if (character === 0x7d || character === 0x5d) now--;
+    else if (character === 0x2c) values++;
+    else if (character === 0x7b || character === 0x5b) {
+      values++;
+      if (++depth > deepest) return false;
+    } else if (character === 0x7d || character === 0x5d) depth--;
+    if (values > mostValues) return false;
   }
-  return most;
+  return true;
 }

@@ -275,6 +275,8 @@ t.test('what is not strict JSON of the schema is `malformed`', async (t) => {
     '{"value":1,"bytes":"AA=="}',
     deep,
     `{"value":${deep}}`,
+    // 30 ms to parse a quarter of a megabyte of these, before a schema could refuse them.
+    `{"value":1,"more":[${'{},'.repeat(2000)}{}]}`,
   ]) {
     t.strictSame(
       codeOf(await ask('POST', '/v1/write', [body])),

@@ -56,6 +56,12 @@ export interface RawRoute {
 export interface MountOptions<Who> {
   /** Who holds the access token; @throws Fault `unauthenticated`, `token_expired`, … */
   authenticate(token: string): Promise<Who>;
+  /**
+   * Called first, before a token is looked at or a byte of the body is read, so that whoever is over
+   * a limit costs next to nothing. `route` is the name of a row or the path of a raw route.
+   * @throws Fault `rate_limited`
+   */
+  admit?(route: string, address: string | undefined): void;
   log: Log;
   raw?: readonly RawRoute[];
 }
@@ -112,6 +118,7 @@ export function mountRoutes<const T extends RouteTable, Who = never>(
         return;
       }
       route = found.route;
+      options.admit?.(route, clientAddress(context.req));
       const { status, json } = await found.answer(context.req, paramsOf(found.pattern, path));
       context.status = status;
       if (json === undefined) context.body = null;

@@ -48,7 +48,8 @@ export interface TestSocket extends Disposable {
 
 export interface Edge {
   ask(path: string, ask?: Ask): Promise<Reply>;
-  socket(): Promise<TestSocket>;
+  /** @param address of the client, as the edge would say it */
+  socket(address?: string): Promise<TestSocket>;
   /** A socket that has got its READY. */
   hello(access: string): Promise<TestSocket>;
   tls(): ConnectionOptions;
@@ -63,10 +64,11 @@ export function testEdge(identity: Identity, port: number): Edge {
     ...clientOptions(identity, 'gateway'),
   });
 
-  async function socket(): Promise<TestSocket> {
+  async function socket(address = '192.0.2.1'): Promise<TestSocket> {
     const raw = new WebSocket(`wss://127.0.0.1:${port}${socketPath}`, {
       ...clientOptions(identity, 'gateway'),
       perMessageDeflate: false,
+      headers: { 'X-Real-IP': address },
     });
     const frames: ServerFrame[] = [];
     let code: number | undefined;

@@ -33,7 +33,9 @@ export async function gatewayIsland(options: { clock?: Clock } = {}): Promise<Ga
   );
   const lists = testLists((await island.kit('directory')).bus);
   const tokens = await testTokens((await island.kit('accounts')).bus);
-  held.use(await deliveryService.start(await island.kit('delivery')));
+  const mail = await island.kit('delivery');
+  held.use(await deliveryService.start(mail));
+  await mail.bus.settled();
   const kit = await island.kit('gateway');
   held.use(await gatewayService.start(kit));
   const edge = testEdge(held.use(await island.pki.identity('edge')), port);

@@ -1,28 +1,4 @@
-/** Limits in memory: sliding windows for sockets (T6), token buckets for addresses. docs/protocol/limits.md §2 */
-
-/**
- * At most `limit` events within any `windowMs`: exact, from a ring of the last `limit` times.
- * A refused event leaves no trace, so whoever slows down is served again at once.
- */
-export class SlidingWindow {
-  readonly #times: Float64Array;
-  readonly #windowMs: number;
-  #next = 0;
-
-  constructor(limit: number, windowMs: number) {
-    this.#times = new Float64Array(limit).fill(Number.NEGATIVE_INFINITY);
-    this.#windowMs = windowMs;
-  }
-
-  /** @param now milliseconds of a clock that never goes back */
-  take(now: number): boolean {
-    const oldest = this.#times[this.#next] ?? Number.NEGATIVE_INFINITY;
-    if (now - oldest < this.#windowMs) return false;
-    this.#times[this.#next] = now;
-    this.#next = (this.#next + 1) % this.#times.length;
-    return true;
-  }
-}
+/** So many at once, then so many a second, for each key: addresses, sign-ins. In memory. docs/protocol/limits.md §2 */
 
 interface Bucket {
   tokens: number;
@@ -48,11 +24,11 @@ export class TokenBuckets {
 
   /**
    * Takes one token. Answers 0, or the seconds (rounded up) until there is one again.
-   * @param now milliseconds of a clock that never goes back
+   * @param now milliseconds; of a clock that goes back nothing is lost but the refill
    */
   take(key: string, now: number): number {
     const bucket = this.#buckets.get(key) ?? { tokens: this.#burst, at: now };
-    const refilled = bucket.tokens + ((now - bucket.at) / 1000) * this.#perSecond;
+    const refilled = bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * this.#perSecond;
     bucket.tokens = Math.min(this.#burst, refilled);
     bucket.at = now;
     // Deleted and set again: the map's order is the order of use.
@@ -62,6 +38,11 @@ export class TokenBuckets {
     if (bucket.tokens < 1) return Math.max(1, Math.ceil((1 - bucket.tokens) / this.#perSecond));
     bucket.tokens -= 1;
     return 0;
+  }
+
+  /** The key's bucket is full again. */
+  forgive(key: string): void {
+    this.#buckets.delete(key);
   }
 
   #forgetOldest(): void {
