@@ -65,7 +65,7 @@ export interface PrekeyLookup {
   seen(record: SeenHandshake): boolean;
 }
 
-/** Identifies a handshake for as long as one of its prekeys lives: a second one is a replay. */
+/** Identifies a handshake for as long as its prekeys live: a second one is a replay. */
 export interface SeenHandshake {
   readonly signedId: number;
   readonly pqId: number;
@@ -78,7 +78,7 @@ export interface UsedPrekeys {
   readonly oneTime: number | undefined;
   /** Delete this one-time ML-KEM prekey. */
   readonly pqOneTime: number | undefined;
-  /** Keep until both the signed and the PQ prekey have expired, and answer it in `PrekeyLookup.seen`. */
+  /** Keep until the signed or the PQ prekey has been given up, and answer it in `PrekeyLookup.seen`. */
   readonly seen: SeenHandshake;
 }
 
