@@ -68,7 +68,8 @@ async function stayConnected(
       const connection = new Connection({ ...receiving, box }, socket, token);
       const ready = await connection.run(signal);
       if (signal.aborted) return;
-      if (ready) attempt = 0;
+      // Whoever does not keep to the protocol is asked less and less often, and so is a disk that is full.
+      if (ready && !connection.refused) attempt = 0;
       receiving.onOffline(connection.reason);
     } catch (error) {
       if (signal.aborted) return;
@@ -102,6 +103,8 @@ class Connection {
   #acking: Promise<void> | undefined;
   #heard = 0;
   #fault: Error | undefined;
+  /** This side ended it. */
+  refused = false;
 
   constructor(receiving: Receiving & { box: PrekeyBox }, socket: Socket, token: string) {
     this.#receiving = receiving;
@@ -175,7 +178,10 @@ class Connection {
     }
   }
 
+  /** What follows a batch that failed must not be stored, let alone acknowledged, before it. */
   #refuse(cause: unknown): false {
+    this.refused = true;
+    this.#stop.abort();
     const { address } = this.#receiving.transport;
     this.#fault =
       cause instanceof Problem ? cause : new Problem('not_an_island', { address }, { cause });
