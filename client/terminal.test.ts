@@ -91,12 +91,16 @@ t.test('a state is said once, however often it is tried', async (t) => {
   const human = streams();
   const on = eventStatus(openTerminal(human, false));
   const error = new Problem('unreachable', { address: 'https://x' });
-  for (let i = 0; i < 3; i++) on({ type: 'offline', error });
+  for (let i = 0; i < 3; i++) {
+    on({ type: 'offline', error });
+    on({ type: 'waiting', to: 'bob', error });
+  }
   on({ type: 'online' });
   on({ type: 'offline', error });
   t.equal(human.out(), '');
   t.same(human.err().trim().split('\n'), [
     `Reconnecting… (${error.message})`,
+    `Not sent to bob yet, trying again… (${error.message})`,
     'Connected.',
     `Reconnecting… (${error.message})`,
   ]);

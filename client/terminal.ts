@@ -16,26 +16,38 @@ export interface Terminal extends Streams {
   json: boolean;
   /** `text` for a person, `object` for a program, on standard output. */
   say(text: string, object: Readonly<Record<string, unknown>>): void;
-  /** How it goes: on standard error; a program gets it as an object of type `status`. */
-  status(state: string, text: string): void;
+  /**
+   * How it goes: on standard error; a program gets it as an object of type `status`. The same thing
+   * again about the same `topic` is no news, however often it is tried.
+   */
+  status(state: string, text: string, topic?: string): void;
 }
 
-export function openTerminal(streams: Streams, json: boolean): Terminal {
-  const line = (object: object): void => void streams.stdout.write(`${JSON.stringify(object)}\n`);
-  let last = '';
+/** `show`: how text for a person appears, where a line is being typed meanwhile. */
+export function openTerminal(
+  streams: Streams,
+  json: boolean,
+  show?: (text: string) => void,
+): Terminal {
+  const { stdin, stdout, stderr } = streams;
+  const line = (object: object): void => void stdout.write(`${JSON.stringify(object)}\n`);
+  const last = new Map<string, string>();
   return {
-    ...streams,
+    stdin,
+    stdout,
+    stderr,
     json,
     say(text, object) {
       if (json) line(object);
-      else streams.stdout.write(`${text}\n`);
+      else if (show) show(text);
+      else stdout.write(`${text}\n`);
     },
-    status(state, text) {
-      // The same thing again is no news, however often it is tried.
-      if (`${state} ${text}` === last) return;
-      last = `${state} ${text}`;
+    status(state, text, topic = '') {
+      if (last.get(topic) === text) return;
+      last.set(topic, text);
       if (json) line({ type: 'status', state, text });
-      else streams.stderr.write(`${text}\n`);
+      else if (show) show(`· ${text}`);
+      else stderr.write(`${text}\n`);
     },
   };
 }
@@ -83,16 +95,21 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
   return (event) => {
     switch (event.type) {
       case 'online':
-        return terminal.status('online', 'Connected.');
+        return terminal.status('online', 'Connected.', 'connection');
       case 'offline':
-        return terminal.status('reconnecting', `Reconnecting… (${event.error.message})`);
+        return terminal.status(
+          'reconnecting',
+          `Reconnecting… (${event.error.message})`,
+          'connection',
+        );
       case 'waiting':
         return terminal.status(
           'waiting',
           `Not sent to ${event.to} yet, trying again… (${event.error.message})`,
+          `to ${event.to}`,
         );
       case 'moving':
-        return terminal.status('sending', `Sending to ${event.to} again.`);
+        return terminal.status('sending', `Sending to ${event.to} again.`, `to ${event.to}`);
       case 'dropped':
         return terminal.status(
           'dropped',

@@ -9,6 +9,7 @@ import {
   arrivalObject,
   clockTime,
   departureObject,
+  openTerminal,
   plain,
   statedFailure,
   type Terminal,
@@ -118,13 +119,7 @@ function openScreen(terminal: Terminal): Screen | undefined {
   };
   return {
     input,
-    terminal: {
-      ...terminal,
-      say: (text) => above(text),
-      status: (state, text) => {
-        if (state !== 'online') above(`· ${text}`);
-      },
-    },
+    terminal: openTerminal(terminal, false, above),
     open(name) {
       above(
         `You are writing to ${name}. Enter sends; ✓ means that the island has it; Ctrl-D ends.`,
