@@ -10,7 +10,7 @@ import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import type { Pinned } from './platform.ts';
 import { bytes64, decodeRecord, encodeRecord } from './record.ts';
-import type { Storage } from './storage.ts';
+import type { Row, Storage } from './storage.ts';
 
 const record = v.strictObject({
   /** `pending`: the keys are made, the island has not confirmed that it took them. */
@@ -50,8 +50,10 @@ const key = 'self';
 
 export async function readAccount(storage: Storage): Promise<AccountRecord | undefined> {
   const row = await storage.read(namespace, key);
-  return row && decodeRecord(record, row);
+  return row && decodeAccount(row);
 }
+
+export const decodeAccount = (row: Row): AccountRecord => decodeRecord(record, row);
 
 export const accountKey = { namespace, key };
 export const accountRow = (value: AccountRecord) => ({

@@ -4,7 +4,7 @@ import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { personName } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { hex } from '@island/protocol/wire/text.ts';
-import { type Account, openAccount, readAccount } from './account.ts';
+import { type Account, openAccount } from './account.ts';
 import { runOutbox } from './dm.ts';
 import { runInbox } from './inbox.ts';
 import type { Outgoing } from './messages.ts';
@@ -14,6 +14,7 @@ import type { Platform } from './platform.ts';
 import { keepPrekeys } from './prekey-upkeep.ts';
 import { Problem, willPass } from './problem.ts';
 import { openRatchets } from './ratchets.ts';
+import { openRecord } from './restored-home.ts';
 import { openSession, type Session } from './session.ts';
 import type { Storage } from './storage.ts';
 
@@ -52,7 +53,7 @@ export interface Islander extends AsyncDisposable {
 /** Throws `not_registered`. */
 export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const { storage, platform, now = Date.now, on } = parts;
-  const record = await readAccount(storage);
+  const record = await openRecord(storage);
   if (record?.state !== 'registered') throw new Problem('not_registered', { home: storage.place });
   const account = openAccount(record);
   const transport = platform.transport(account.pinned);

@@ -71,8 +71,9 @@ export async function tendPrekeys(
   if (!held) return;
   const { oneTime } = await session.call('prekeyCount', {}, signal ? { signal } : {});
   const newest = box.present('signed').at(-1);
-  const due = !newest || dayOf(now()) >= newest.createdDay + limits.prekeyRotationDays;
-  const low = oneTime < limits.batchLow;
+  const renew = held.value.renew === true;
+  const due = renew || !newest || dayOf(now()) >= newest.createdDay + limits.prekeyRotationDays;
+  const low = renew || oneTime < limits.batchLow;
   if (!due && !low) return;
   const made = makePrekeys(account.dsk, now(), { standing: due, batch: low }, held.value.next);
   const { signedPrekey, lastResort, batch } = made;

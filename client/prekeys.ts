@@ -40,6 +40,8 @@ type Kind = PrekeyRecord['kind'];
 /** Ids to give next, and what the island has not confirmed yet. */
 const standing = v.strictObject({
   next: v.strictObject({ signed: v.number(), lastResort: v.number(), oneTime: v.number() }),
+  /** Others are due at the next look, whatever is there. */
+  renew: v.optional(v.literal(true)),
   /** What was made and is to be published, or published again when the answer was lost. */
   publish: v.optional(
     v.strictObject({
@@ -114,6 +116,25 @@ export async function readStanding(
 ): Promise<{ value: Standing; row: Row } | undefined> {
   const row = await storage.read(namespace, standingKey);
   return row && { value: decodeRecord(standing, row), row };
+}
+
+/** Ids by which a device that has lost count goes on: further than it can have come since the copy. */
+const lostCount = { signed: 1_000, lastResort: 1_000, oneTime: 100_000 };
+
+/** For a home that was put back from a copy: the island may have newer prekeys than are here, so others take their place. */
+export async function renewedStanding(storage: Storage) {
+  const held = await readStanding(storage);
+  if (!held) return undefined;
+  const { signed, lastResort, oneTime } = held.value.next;
+  const next = {
+    signed: signed + lostCount.signed,
+    lastResort: lastResort + lostCount.lastResort,
+    oneTime: oneTime + lostCount.oneTime,
+  };
+  return {
+    put: standingRow({ next, renew: true }),
+    expect: { namespace, key: standingKey, version: held.row.version },
+  };
 }
 
 /** Every private half, the standing row and the handshakes: for a registration that was refused. */

@@ -34,6 +34,9 @@ const busyTimeout = 10_000;
 /** Milliseconds between two looks: whether another process has committed, whether a lock is free. */
 const pollInterval = 60;
 
+/** Milliseconds in which the clock of a file system has moved on. */
+const clockTick = 20;
+
 /** Result codes of SQLite. https://sqlite.org/rescode.html */
 const sqlite = { busy: 5, readonly: 8, ioerr: 10, corrupt: 11, full: 13, cantopen: 14, notadb: 26 };
 
@@ -85,6 +88,26 @@ class SqliteStorage implements Storage {
     if (found < layout)
       db.exec(`BEGIN IMMEDIATE; ${tables} PRAGMA user_version = ${layout}; COMMIT;`);
     this.#seen = this.#dataVersion();
+  }
+
+  /**
+   * The file itself, not its content: a copy has another inode, or another time of birth where an inode
+   * is given out again. A disk image put back as a whole can't be told.
+   */
+  get origin(): string {
+    const path = join(this.place, 'store.db');
+    return within(this.place, () => {
+      let found = statSync(path, { bigint: true });
+      if (found.birthtimeNs === found.ctimeNs) {
+        // Just made, or a file system without times of birth, which shows the time of the last change:
+        // a change tells which, once its clock has ticked.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, clockTick);
+        chmodSync(path, 0o600);
+        found = statSync(path, { bigint: true });
+      }
+      const { ino, birthtimeNs, ctimeNs } = found;
+      return birthtimeNs === ctimeNs ? `${ino}` : `${ino} ${birthtimeNs}`;
+    });
   }
 
   async read(namespace: string, key: string): Promise<Row | undefined> {

@@ -72,6 +72,7 @@ export function memoryStorage(): Storage {
 
   return {
     place: 'memory',
+    origin: 'memory',
     async read(namespace, key) {
       const cell = cells(namespace).get(key);
       return cell && row(key, cell);

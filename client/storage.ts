@@ -60,6 +60,8 @@ export interface Range {
 export interface Storage extends AsyncDisposable {
   /** Where it lies, for sentences to a person. */
   readonly place: string;
+  /** Steady while it is the same storage; another one after it was put back from a copy, as far as can be told. */
+  readonly origin: string;
   read(namespace: string, key: string): Promise<Row | undefined>;
   /** Ascending by key. */
   list(namespace: string, range?: Range): Promise<Row[]>;
