@@ -89,7 +89,6 @@ export class PrekeyBox {
         this.#oneTimes.set(pair.id, pair);
         made.push({
           signedPrekey: new Uint8Array(this.#signed.public),
-          lastResort: new Uint8Array(this.#lastResort.public),
           oneTime: oneTimeOf(batch, i),
         });
       }

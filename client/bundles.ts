@@ -34,7 +34,7 @@ export async function fetchBundles(
   );
 }
 
-const peerPrekeys = ({ signedPrekey, lastResort, oneTime }: PrekeyBundle): PeerPrekeys => ({
+const peerPrekeys = ({ signedPrekey, oneTime, lastResort }: PrekeyBundle): PeerPrekeys => ({
   signed: { id: signedPrekey.id, public: signedPrekey.public },
   pq: oneTime
     ? { id: oneTime.id, kind: 'one-time', public: oneTime.kem }

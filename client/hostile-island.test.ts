@@ -123,11 +123,15 @@ t.test('pitfall: swapped prekeys: bundles that the device did not sign are refus
   await using alice = await person(island, 'alice');
   await using bob = await person(island, 'bob');
   await using carol = await person(island, 'carol');
-  const theirs = bundleOf(memberOf(island, carol));
-  for (const part of ['signedPrekey', 'lastResort', 'oneTime'] as const) {
+  for (const [kind, part] of [
+    ['one-time', 'signedPrekey'],
+    ['one-time', 'oneTime'],
+    ['last-resort', 'lastResort'],
+  ] as const) {
+    const theirs = bundleOf(memberOf(island, carol), kind);
     island.twist.answer = (path, answer) =>
       path === '/v1/bundles'
-        ? { bundles: [{ ...bundleOf(memberOf(island, bob)), [part]: theirs[part] }] }
+        ? { bundles: [{ ...bundleOf(memberOf(island, bob), kind), [part]: theirs[part] }] }
         : answer;
     t.same(await alice.sends('bob', part), [about('bundle_invalid', 'bob')], part);
   }
@@ -147,8 +151,7 @@ t.test(
     await using bob = await person(island, 'bob');
     island.twist.answer = (path, answer) => {
       if (path !== '/v1/bundles') return answer;
-      const { oneTime: _none, ...rest } = bundleOf(memberOf(island, bob));
-      return { bundles: [rest] };
+      return { bundles: [bundleOf(memberOf(island, bob), 'last-resort')] };
     };
     t.same(await alice.sends('bob', 'hello'), ['accepted']);
     t.same(await bob.hears(1), ['alice: hello']);

@@ -256,10 +256,12 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
 /** A point that is canonical and not of small order. */
 const x25519Base = Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 9 : 0));
 
-export function bundleOf(member: Member | undefined): Json {
+export function bundleOf(member: Member | undefined, kind = 'one-time'): Json {
   if (!member) throw new Fault('unknown_person');
+  const { signedPrekey, lastResort } = member;
+  if (kind === 'last-resort') return { device: 1, signedPrekey, lastResort };
   const { devices } = openDeviceList(fromBase64url(member.list));
   const batch = openBatch(fromBase64url(member.batch), devices[0]?.dsk ?? new Uint8Array(32));
   const oneTime = base64url(oneTimeOf(batch, member.handed++));
-  return { device: 1, signedPrekey: member.signedPrekey, lastResort: member.lastResort, oneTime };
+  return { device: 1, signedPrekey, oneTime };
 }

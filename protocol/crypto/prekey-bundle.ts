@@ -1,4 +1,5 @@
 /** What a sender gets to start a session with a device, checked as a whole. docs/protocol/prekeys.md §5 */
+import { Fault } from '../wire/fault.ts';
 import {
   checkCurrent,
   type LastResort,
@@ -12,27 +13,34 @@ import {
 /** As `POST /v1/bundles` answers it. */
 export interface BundleBytes {
   signedPrekey: Uint8Array;
-  lastResort: Uint8Array;
+  /** One of these two: the last resort when the island had no one-time prekey left to give. */
   oneTime?: Uint8Array | undefined;
+  lastResort?: Uint8Array | undefined;
 }
 
-export interface PrekeyBundle {
-  signedPrekey: SignedPrekey;
-  lastResort: LastResort;
-  /** Absent when the island had none left to give: the ML-KEM key is then the last resort's. */
-  oneTime: OneTimePrekey | undefined;
-}
+/** The ML-KEM key is that of whichever of the two came. */
+export type PrekeyBundle = { signedPrekey: SignedPrekey } & (
+  | { oneTime: OneTimePrekey; lastResort: undefined }
+  | { oneTime: undefined; lastResort: LastResort }
+);
 
 /**
  * `dsk`: the device's, from its opened list. `day`: today. Throws what the structures throw, and
- * `prekey_expired` if one of them is out of date: an island can't serve old keys for ever.
+ * `prekey_expired` if one of them is out of date: an island can't serve old keys for ever;
+ * `malformed` for both kinds of ML-KEM key or none.
  */
 export function openBundle(bundle: BundleBytes, dsk: Uint8Array, day: number): PrekeyBundle {
   const signedPrekey = openSignedPrekey(bundle.signedPrekey, dsk);
-  const lastResort = openLastResort(bundle.lastResort, dsk);
-  const oneTime = bundle.oneTime === undefined ? undefined : openOneTime(bundle.oneTime, dsk);
-  for (const prekey of [signedPrekey, lastResort, oneTime]) {
-    if (prekey !== undefined) checkCurrent(prekey, day);
+  checkCurrent(signedPrekey, day);
+  if (bundle.oneTime !== undefined && bundle.lastResort === undefined) {
+    const oneTime = openOneTime(bundle.oneTime, dsk);
+    checkCurrent(oneTime, day);
+    return { signedPrekey, oneTime, lastResort: undefined };
   }
-  return { signedPrekey, lastResort, oneTime };
+  if (bundle.lastResort !== undefined && bundle.oneTime === undefined) {
+    const lastResort = openLastResort(bundle.lastResort, dsk);
+    checkCurrent(lastResort, day);
+    return { signedPrekey, oneTime: undefined, lastResort };
+  }
+  throw new Fault('malformed');
 }

@@ -184,7 +184,7 @@ t.test(
 );
 
 t.test('old prekeys served for ever: after the last day there is no new session', async (t) => {
-  const bundle = { signedPrekey: signed.public, lastResort: lastResort.public, oneTime };
+  const bundle = { signedPrekey: signed.public, oneTime };
   const expired = { name: 'Fault', code: 'prekey_expired' };
   t.doesNotThrow(() => openBundle(bundle, dsk.public, day + limits.prekeyDays));
   t.throws(() => openBundle(bundle, dsk.public, day + limits.prekeyDays + 1), expired);
@@ -192,13 +192,16 @@ t.test('old prekeys served for ever: after the last day there is no new session'
 });
 
 t.test(
-  'pitfall: OPK exhaustion: a bundle without a one-time prekey has a last resort',
+  'pitfall: OPK exhaustion: a bundle has a one-time prekey or the last resort, never both or none',
   async (t) => {
-    const full = { signedPrekey: signed.public, lastResort: lastResort.public, oneTime };
-    t.equal(openBundle(full, dsk.public, day).oneTime?.id, 101);
-    const without = openBundle({ ...full, oneTime: undefined }, dsk.public, day);
+    const open = (part: { oneTime?: Uint8Array; lastResort?: Uint8Array }) =>
+      openBundle({ signedPrekey: signed.public, ...part }, dsk.public, day);
+    t.equal(open({ oneTime }).oneTime?.id, 101);
+    const without = open({ lastResort: lastResort.public });
     t.equal(without.oneTime, undefined);
-    t.equal(without.lastResort.id, 4);
+    t.equal(without.lastResort?.id, 4);
+    t.throws(() => open({ oneTime, lastResort: lastResort.public }), { code: 'malformed' });
+    t.throws(() => open({}), { code: 'malformed' });
   },
 );
 

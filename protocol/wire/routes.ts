@@ -39,9 +39,9 @@ const auth = s.text64(32);
 const bundle = v.strictObject({
   device: s.device,
   signedPrekey: s.text64UpTo(512),
-  lastResort: s.text64UpTo(2048),
-  /** OneTimePrekey with its Merkle path; absent when the batch is exhausted or the daily limit reached. */
+  /** OneTimePrekey with its Merkle path; in its place, when the batch is exhausted or the daily limit reached, the last resort. */
   oneTime: v.optional(s.text64UpTo(2048)),
+  lastResort: v.optional(s.text64UpTo(2048)),
 });
 
 interface RouteRow {

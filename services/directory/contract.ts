@@ -50,8 +50,8 @@ export const directory = defineContract({
           v.strictObject({
             device: s.device,
             signedPrekey: s.bytesUpTo(512),
-            lastResort: s.bytesUpTo(2048),
             oneTime: v.optional(s.bytesUpTo(2048)),
+            lastResort: v.optional(s.bytesUpTo(2048)),
           }),
         ),
       }),

@@ -122,22 +122,25 @@ export async function countUnused(db: Database, at: DeviceOf, now: number): Prom
 export interface Bundle {
   device: DeviceId;
   signedPrekey: Uint8Array;
-  lastResort: Uint8Array;
+  /** One of these two. */
   oneTime?: Uint8Array;
+  lastResort?: Uint8Array;
 }
 
 /**
  * Everything a sender needs for one device, within the caller's transaction: so a one-time prekey is
  * handed out once, however many ask together. After `limits.oneTimePerDay` of them in a day, or when
- * none is left, only the last-resort prekey. `now`: Unix seconds.
+ * none is left, the last-resort prekey in its place. `now`: Unix seconds.
  */
 export async function handOut(db: Database, at: DeviceOf, now: number): Promise<Bundle> {
   const signed = await standing(db, at, 'signed');
   const lastResort = await standing(db, at, 'last-resort');
   if (signed === undefined || lastResort === undefined) throw new Fault('unknown_device');
-  const bundle = { device: at.device, signedPrekey: signed.bytes, lastResort: lastResort.bytes };
+  const bundle = { device: at.device, signedPrekey: signed.bytes };
   const oneTime = await takeOneTime(db, at, now);
-  return oneTime === undefined ? bundle : { ...bundle, oneTime };
+  return oneTime === undefined
+    ? { ...bundle, lastResort: lastResort.bytes }
+    : { ...bundle, oneTime };
 }
 
 async function takeOneTime(
