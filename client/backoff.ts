@@ -2,7 +2,7 @@
 
 /** Milliseconds. */
 const first = 100;
-const longest = 5_000;
+const longest = 3_000;
 /** However long an island asks for: a timer holds no more than 24 days, and nobody should wait as long. */
 const longestAsked = 600_000;
 
