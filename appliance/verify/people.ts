@@ -109,6 +109,7 @@ function remembering(transport: Transport, sent: Sent[]): Transport {
         },
         frames: socket.frames,
         close: () => socket.close(),
+        cut: () => socket.cut(),
         send(frame) {
           keep(path, frame);
           socket.send(frame);
