@@ -75,7 +75,8 @@ export async function up(options: UpOptions): Promise<void> {
   const run = await openRun(layout);
   held.defer(() => closeRun(layout, run));
   if ((await endLeftovers(run.children)) > 0) progress.step('Ended what a former run had left');
-  await checkPort({ ...kept, ...given(wishes) });
+  // A first start that leaves the port to the kernel takes none that is in use.
+  if (kept !== undefined || wishes.port !== 0) await checkPort({ ...kept, ...given(wishes) });
 
   progress.step('Looking for nats-server, redis-server and caddy');
   const engines = await obtainEngines({

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { edgeAnswers } from '@island/appliance/edge-probe.ts';
+import { askStatus } from '@island/appliance/operator.ts';
 import type { StatusReport } from '@island/appliance/status-report.ts';
 import type { Welcome } from '@island/appliance/up.ts';
 import { readIsland } from '@island/provisioning/island-file.ts';
@@ -86,9 +87,7 @@ export async function bootIsland(args: readonly string[] = []): Promise<TestIsla
     welcome: { address: '', caFingerprint: '', caFile: '', setupToken: null, invite: null, data },
     pid: 0,
     startMs: 0,
-    async status() {
-      return JSON.parse((await island.run('status', '--json')).stdout) as StatusReport;
-    },
+    status: () => askStatus(data),
     run: (...rest) => runIsland([...rest, '--data', data]),
     async answers() {
       const file = await readIsland(layout);
@@ -106,7 +105,8 @@ export async function bootIsland(args: readonly string[] = []): Promise<TestIsla
       const now = startCommand(['up', '--json', '--data', data, ...wish, ...args]);
       started = now;
       island.pid = now.child.pid ?? 0;
-      await Promise.race([until(() => now.output.stdout.endsWith('\n'), 90_000), now.ended]);
+      await until(() => now.output.stdout.endsWith('\n') || now.child.exitCode !== null, 90_000);
+      if (now.child.exitCode !== null) await now.ended;
       if (!now.output.stdout.endsWith('\n'))
         throw new Error(`island up failed: ${now.output.stderr}`);
       island.startMs = performance.now() - since;

@@ -67,6 +67,12 @@ t.test('up, status, invite, stop, and up again', async (t) => {
         );
       }
     }
+    const json = await island.run('status', '--json');
+    t.same(
+      Object.keys(JSON.parse(json.stdout)),
+      Object.keys(report),
+      '--json gives the same as data',
+    );
     const text = await island.run('status');
     t.equal(text.code, 0);
     t.match(text.stdout, /front +ready +gateway/);
@@ -139,7 +145,7 @@ t.test(
     const moments = [/Looking for/, /Starting/, /pkid is up/, /core .* is up/];
     for (const moment of moments) {
       const start = startCommand(['up', '--data', island.data]);
-      await Promise.race([until(() => moment.test(start.output.stdout)), start.ended]);
+      await until(() => moment.test(start.output.stdout) || start.child.exitCode !== null);
       start.child.kill('SIGINT');
       const { code, stderr } = await start.ended;
       t.equal(code, 0, `${moment}: ${stderr}`);

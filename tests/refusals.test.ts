@@ -176,7 +176,7 @@ t.test('a disk that becomes full under a running island', { skip: noMounts }, as
   await onDisk(t, '120m', async (dir) => {
     const data = join(dir, 'data');
     const start = startCommand(['up', '--json', '--data', data, '--port', '0']);
-    await Promise.race([start.ended, until(() => start.output.stdout !== '')]);
+    await until(() => start.output.stdout !== '' || start.child.exitCode !== null);
     spawnSync('dd', ['if=/dev/zero', `of=${join(dir, 'filler')}`, 'bs=1M']);
     const full = await runIsland(['invite', '--data', data]);
     t.equal(full.code, 1);
