@@ -181,7 +181,7 @@ t.test(
     await carol.sends('bob', 'two');
     const heard = await soon(bob.hears(3));
     t.same(heard.slice(0, 2), ['mallory: before', 'alice: one']);
-    t.match(heard[2], /^carol\? /);
+    t.match(heard[2], /^claims carol\? /);
   },
 );
 

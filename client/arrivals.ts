@@ -26,7 +26,11 @@ const isArrival = (
   message: Kept<Message> | undefined,
   from: string | undefined,
 ): message is Arrival =>
-  message !== undefined && message.type !== 'sent' && (from === undefined || message.from === from);
+  message !== undefined &&
+  message.type !== 'sent' &&
+  (from === undefined ||
+    message.from === from ||
+    (message.type === 'unreadable' && message.claims === from));
 
 export interface Shown {
   /** Only messages of this person; those of others stay unshown. */

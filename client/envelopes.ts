@@ -137,11 +137,12 @@ async function decrypt(
   { person, party }: Sender,
   key: string,
 ): Promise<Decrypted> {
+  let opened = false;
   const unreadable = (error: Error): Unreadable => {
     return {
       type: 'unreadable',
       id: key,
-      from: person.name,
+      ...(opened ? { from: person.name } : { claims: person.name }),
       reason: error.message,
       receivedAt: now(),
     };
@@ -150,6 +151,7 @@ async function decrypt(
   try {
     const sessions = await step.sessions(party);
     const { plaintext, used } = sessions.decrypt(content.message, now(), lookup);
+    opened = true;
     if (used) lookup.spend(used);
     spent = used && box.spend(used);
     const { id, sentAt, body } = decodePlaintext(unpad(plaintext));

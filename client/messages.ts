@@ -34,8 +34,10 @@ const outgoing = v.strictObject({
 const unreadable = v.strictObject({
   type: v.literal('unreadable'),
   id: v.string(),
-  /** Only when the sealed layer opened and its sender is proved. */
+  /** Only when the session opened it: then it is this person's, and something in it is not known here. */
   from: v.optional(v.string()),
+  /** Whose it says it is; anybody can say so. docs/protocol/dm.md §6.2 */
+  claims: v.optional(v.string()),
   reason: v.string(),
   receivedAt: v.number(),
 });

@@ -61,12 +61,19 @@ t.test('lines for people, objects for programs', async (t) => {
     arrivalLine(unreadable),
     /^\d\d:\d\d \(a message from alice can not be read: Damaged\.\)$/,
   );
-  t.same(arrivalObject(unreadable), {
+  t.match(arrivalObject(unreadable), {
     type: 'unreadable',
     from: 'alice',
     reason: 'Damaged.',
     id: 'cd',
   });
+  const { from: claims, ...rest } = unreadable;
+  t.match(
+    arrivalLine({ ...rest, claims }),
+    /^\d\d:\d\d \(something that claims to be from alice can not be read: Damaged\.\)$/,
+    'M2: what no session opened is not said to be anybody’s',
+  );
+  t.match(arrivalObject({ ...rest, claims }), { from: undefined, claims: 'alice' });
   const sent = {
     type: 'sent',
     key: '3',

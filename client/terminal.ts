@@ -72,13 +72,18 @@ export function clockTime(ms: number): string {
 export function arrivalLine(arrival: Arrival): string {
   if (arrival.type === 'message')
     return `${clockTime(arrival.receivedAt)} ${arrival.from}: ${plain(arrival.text)}`;
-  return `${clockTime(arrival.receivedAt)} (a message from ${arrival.from ?? 'somebody'} can not be read: ${arrival.reason})`;
+  const what = arrival.from
+    ? `a message from ${arrival.from}`
+    : `something that claims to be from ${arrival.claims ?? 'somebody'}`;
+  return `${clockTime(arrival.receivedAt)} (${what} can not be read: ${arrival.reason})`;
 }
 
 export function arrivalObject(arrival: Arrival): Record<string, unknown> {
   const { id, from } = arrival;
-  if (arrival.type === 'unreadable')
-    return { type: 'unreadable', from, reason: arrival.reason, id };
+  if (arrival.type === 'unreadable') {
+    const { claims, reason } = arrival;
+    return { type: 'unreadable', from, claims, reason, id };
+  }
   return { type: 'message', from, text: arrival.text, sentAt: arrival.sentAt, id };
 }
 

@@ -98,5 +98,5 @@ const spoken = (message: Message): string =>
   message.type === 'message'
     ? `${message.from}: ${message.text}`
     : message.type === 'unreadable'
-      ? `${message.from}? ${message.reason}`
+      ? `${message.from ?? `claims ${message.claims}`}? ${message.reason}`
       : '';

@@ -40,6 +40,28 @@ t.test('a registration with everything at its largest fits into one JSON body', 
   t.ok(JSON.stringify(largest).length <= limits.jsonBytes);
 });
 
+t.test('pitfall: JSON/varint malleability: bytes, names and ids have one spelling', async (t) => {
+  const code = (schema: v.GenericSchema, input: unknown): string => {
+    try {
+      s.decode(schema, input);
+      return 'none';
+    } catch (error) {
+      return error instanceof Fault ? error.code : String(error);
+    }
+  };
+  const good = base64url(new Uint8Array(32).fill(0xff));
+  t.equal(code(s.text64(32), good), 'none');
+  const spare = `${good.slice(0, -1)}9`;
+  for (const other of [`${good}=`, ` ${good}`, `${good}\n`, good.replaceAll('_', '/'), spare]) {
+    t.equal(code(s.text64(32), other), 'malformed', JSON.stringify(other));
+  }
+  t.equal(code(s.account, 'A'.repeat(32)), 'malformed', 'hex is lower case');
+  t.equal(code(s.person, 'Alice'), 'name_invalid');
+  for (const other of ['1', 1.5, -1, 0, 2 ** 32, true, null, [1]]) {
+    t.equal(code(s.device, other), 'malformed', JSON.stringify(other));
+  }
+});
+
 t.test('a fault of a transform keeps its code', async (t) => {
   const input = { ...registration, name: 'Not A Name' };
   t.throws(() => s.decode(routes.register.request, input), { name: 'Fault', code: 'name_invalid' });
