@@ -64,7 +64,7 @@ export async function tendPrekeys(
   signal?: AbortSignal,
 ): Promise<void> {
   const { storage, session, now, account } = upkeep;
-  await forgetPrekeys(storage, now());
+  await forgetPrekeys(storage, box, now());
   await forgetSeen(storage, now());
   await publish(upkeep, signal);
   const held = await readStanding(storage);

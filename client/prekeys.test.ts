@@ -68,5 +68,12 @@ t.test(
       [2, 3],
       'what nothing has replaced stays, however old',
     );
+    await tendPrekeys(upkeep, box);
+    t.same(
+      box.present('signed').map(({ id }) => id),
+      await ids(),
+      'M1: a process that runs for months forgets in its memory, too',
+    );
+    t.equal(box.lookup.signed(2), undefined);
   },
 );

@@ -152,6 +152,8 @@ export interface PrekeyBox {
   present(kind: Kind): readonly PrekeyRecord[];
   /** Takes in what was committed: made or replaced ones. */
   adopt(rows: Put[]): void;
+  /** Lets go of what was removed. */
+  forget(places: readonly Place[]): void;
 }
 
 const seenKey = ({ signedId, pqId, ek }: SeenHandshake): string => `${signedId}-${pqId}-${hex(ek)}`;
@@ -198,6 +200,10 @@ export async function openPrekeyBox(storage: Storage): Promise<PrekeyBox> {
         if (key !== standingKey) prekeys.set(key, decodeRecord(record, { key, bytes, version: 0 }));
       }
     },
+    forget(places) {
+      for (const place of places)
+        (place.namespace === namespace ? prekeys : seen).delete(place.key);
+    },
     present: (kind) =>
       [...prekeys.values()].filter((each) => each.kind === kind).sort((a, b) => a.id - b.id),
   };
@@ -207,7 +213,7 @@ export async function openPrekeyBox(storage: Storage): Promise<PrekeyBox> {
  * What has aged: replaced prekeys after their time, one-time prekeys that expired, and handshakes that
  * can't be repeated because their signed prekey is gone. What nothing has replaced stays, however old.
  */
-export async function forgetPrekeys(storage: Storage, now: number): Promise<void> {
+export async function forgetPrekeys(storage: Storage, box: PrekeyBox, now: number): Promise<void> {
   const day = dayOf(now);
   const remove: Place[] = [];
   const signed = new Set<number>();
@@ -226,6 +232,7 @@ export async function forgetPrekeys(storage: Storage, now: number): Promise<void
     if (!signed.has(signedId)) remove.push({ namespace: seenNamespace, key: row.key });
   }
   if (remove.length > 0) await storage.commit({ remove });
+  box.forget(remove);
 }
 
 /** Rows that say of the present signed and last-resort prekeys that newer ones take their place. */
