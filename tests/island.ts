@@ -14,9 +14,13 @@ import type { StatusReport } from '@island/appliance/status-report.ts';
 import type { Welcome } from '@island/appliance/up.ts';
 import { readIsland } from '@island/provisioning/island-file.ts';
 import { layoutOf } from '@island/provisioning/layout.ts';
+import { tether } from '@island/provisioning/tool.ts';
 import { childEnvironment } from '@island/services/kit/config.ts';
 
 const command = join(import.meta.dirname, '../appliance/bin/island.mjs');
+
+/** When the test is killed, its island ends too. */
+const tethered = await tether('TERM');
 
 export interface Ran {
   code: number;
@@ -34,7 +38,8 @@ export interface Started {
 
 /** Starts the `island` command without this test's environment. */
 export function startCommand(args: readonly string[], env: Record<string, string> = {}): Started {
-  const child = spawn(process.execPath, [command, ...args], {
+  const [program = '', ...rest] = [...tethered, process.execPath, command, ...args];
+  const child = spawn(program, rest, {
     env: childEnvironment({ NO_COLOR: '1', ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
