@@ -1,12 +1,21 @@
 /** What a client must survive: floods, refusals at a bad moment, a full disk, an island that does not let go. */
 
 import type { Socket } from 'node:net';
-import { randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { createDevice, signDeviceCert } from '@island/protocol/crypto/device.ts';
+import {
+  nextDeviceList,
+  openDeviceList,
+  signDeviceList,
+} from '@island/protocol/crypto/device-list.ts';
+import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { encodeServerFrame } from '@island/protocol/wire/frames.ts';
 import { deviceId } from '@island/protocol/wire/ids.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
+import { readAccount } from './account.ts';
+import { openPeople } from './people.ts';
 import { Problem } from './problem.ts';
 import type { Batch, Storage } from './storage.ts';
 import { memoryStorage } from './storage-memory.ts';
@@ -222,4 +231,34 @@ t.test('an answer that trickles without end keeps nobody for ever', async (t) =>
   );
   await t.rejects(soon(transport.request({ method: 'GET', path: '/' })), { code: 'unreachable' });
   for (const timer of trickling) clearInterval(timer);
+});
+
+t.test('pitfall: rollback of DeviceList: two answers that cross are no rollback', async (t) => {
+  await using island = await oddIsland();
+  await using alice = await person(island, 'alice');
+  await using bob = await person(island, 'bob');
+  await alice.islander.send('bob', []);
+  const member = memberOf(island, bob);
+  const first = member.list;
+  const record = await readAccount(bob.storage);
+  if (!record) throw new Error('no account');
+  const aik = ed25519.fromSeed(record.aik);
+  const list = openDeviceList(record.list);
+  const second = createDevice({ account: list.account, device: deviceId(2) });
+  const devices = [...list.devices, signDeviceCert(second, aik.public, 20_000)];
+  const people = openPeople(alice.storage, alice.islander.session);
+  const later = Promise.withResolvers<void>();
+  let asked = 0;
+  island.twist.before = async (path) => {
+    if (path === '/v1/people/bob' && asked++ === 0) await later.promise;
+    return undefined;
+  };
+  const slow = people.refresh('bob');
+  while (asked === 0) await new Promise((resolve) => setImmediate(resolve));
+  member.list = base64url(signDeviceList(nextDeviceList(list, { devices }, 20_000), aik));
+  t.equal((await people.refresh('bob')).list.epoch, 2);
+  member.list = first;
+  later.resolve();
+  t.equal((await slow).list.epoch, 2, 'the newer one holds');
+  await t.rejects(people.refresh('bob'), { code: 'list_rolled_back' });
 });

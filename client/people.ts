@@ -66,10 +66,16 @@ export function openPeople(storage: Storage, session: Session): People {
   async function adopt(
     name: string,
     answer: { account: AccountId; list: Uint8Array },
+    before: Person | undefined,
   ): Promise<Person> {
     const row = await storage.read(namespace, name);
     const known = row && open(row);
-    const list = check(name, answer, known);
+    // Answers may cross: what is older than one that came meanwhile, but not than what was known when
+    // it was asked for, is no rollback.
+    const crossed = known && known.list.epoch > (before?.list.epoch ?? 0);
+    const list = check(name, answer, crossed ? before : known);
+    if (crossed && known.list.epoch > list.epoch) return known;
+    if (crossed) check(name, answer, known);
     if (known && known.list.epoch === list.epoch) return known;
     const { account } = list;
     await storage.commit({
@@ -83,8 +89,10 @@ export function openPeople(storage: Storage, session: Session): People {
   }
 
   async function refresh(name: string, signal?: AbortSignal): Promise<Person> {
+    const row = await storage.read(namespace, name);
+    const before = row && open(row);
     const answer = await session.call('person', {}, { path: { name }, ...(signal && { signal }) });
-    return untilCommitted(() => adopt(name, answer));
+    return untilCommitted(() => adopt(name, answer, before));
   }
 
   return {
