@@ -75,3 +75,16 @@ t.test('HSTS is for names: a browser would apply it to every port of localhost',
   for (const host of ['localhost', '192.0.2.7', '::1'])
     t.notMatch(conf(host), /Strict-Transport-Security/);
 });
+
+t.test('a method that nobody has heard of ends at the edge', async (t) => {
+  const servers = Object.values((await adapt(t, conf('localhost'))).apps.http.servers);
+  // In order: the first that fits is the only one.
+  const order = JSON.stringify(servers).match(/"not":\[\{"method"|"status_code":\d+|"\/v1\/\*"/g);
+  t.same(order?.slice(0, 4).sort(), [
+    '"/v1/*"',
+    '"not":[{"method"',
+    '"status_code":404',
+    '"status_code":405',
+  ]);
+  t.ok((order?.indexOf('"status_code":405') ?? 9) < (order?.indexOf('"/v1/*"') ?? 0));
+});

@@ -82,6 +82,11 @@ https://:${island.port} {
 		-Server
 		-Via
 	}
+	# No parser behind ever sees a method that nobody has heard of, nor a tunnel.
+	@odd not method GET HEAD POST OPTIONS PUT PATCH DELETE
+	handle @odd {
+		respond 405
+	}
 	@api path /v1/* /.well-known/island
 	handle @api {
 		request_body {

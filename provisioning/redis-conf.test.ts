@@ -1,4 +1,5 @@
 /** What redis-server lets whom do, against the real one. T4 */
+import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { cacheCommands } from '@island/services/kit/cache-commands.ts';
@@ -195,4 +196,19 @@ t.test('the configuration holds no secret; the users file holds hashes only', as
     new RegExp(`~accounts:\\* -@all ${cacheCommands.map((one) => `\\+${one}`).join(' ')}\\n`),
   );
   t.notMatch(acl, /\+@|nopass/);
+});
+
+t.test('T4: who connects and shows nothing keeps no place of a service', async (t) => {
+  const accounts = await client('accounts', passwordOf('accounts'));
+  const pings = setInterval(() => void accounts.sendCommand(['PING']).catch(() => undefined), 2000);
+  const silent = Array.from({ length: 300 }, () =>
+    createConnection({ host: '127.0.0.1', port: redis.port }).on('error', () => undefined),
+  );
+  await Promise.all(silent.map((socket) => once(socket, 'connect')));
+  const late = await client('accounts', passwordOf('accounts'));
+  late.destroy();
+  await Promise.all(silent.map((socket) => once(socket.resume(), 'close')));
+  t.equal(await accounts.sendCommand(['PING']), 'PONG', 'whoever speaks stays');
+  clearInterval(pings);
+  accounts.destroy();
 });

@@ -58,8 +58,9 @@ save ""
 appendonly no
 maxmemory 134217728
 maxmemory-policy volatile-lru
-maxclients 256
-timeout 0
+# Places are taken before a certificate is shown: many, and not for long. The cache pings every two seconds.
+maxclients 2000
+timeout 6
 tcp-keepalive 60
 slowlog-max-len 0
 `;
