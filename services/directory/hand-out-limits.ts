@@ -41,10 +41,11 @@ export function createHandOutLimits(cache: Cache, clock: Clock, secret: Uint8Arr
       const now = clock.now();
       const digest = createHmac('sha256', secret).update(name).digest();
       const key = base64url(digest.subarray(0, 16));
-      const here = countHere(key, now);
+      // Copied before anything is awaited: others count on meanwhile.
+      const { count, until } = countHere(key, now);
       const there = await cache.count(`hand-out:${key}`, hour).catch(() => 0);
-      if (Math.max(here.count, there) > most) {
-        throw new Fault('rate_limited', { seconds: Math.ceil((here.until - now) / 1000) });
+      if (Math.max(count, there) > most) {
+        throw new Fault('rate_limited', { seconds: Math.ceil((until - now) / 1000) });
       }
     },
   };

@@ -95,6 +95,14 @@ t.test(
   },
 );
 
+t.test('of many questions of one requester at once exactly ten are answered', async (t) => {
+  const person = await enrolled('at-once', 20);
+  const ask = () => bundlesOf(person, 'hasty');
+  const asked = await Promise.allSettled(Array.from({ length: 64 }, ask));
+  const answered = asked.filter(({ status }) => status === 'fulfilled');
+  t.equal(answered.length, limits.bundlesPerHour);
+});
+
 t.test('M1 pitfall: OPK exhaustion: a device gives a hundred one-time prekeys a day', async (t) => {
   const person = await enrolled('daily', 60);
   const more = makeBatch(person.keys.dsk, 61, today(), undefined, 60).public;

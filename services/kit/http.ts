@@ -127,10 +127,16 @@ export function mountRoutes<const T extends RouteTable, Who = never>(
     } catch (error) {
       const fault = error instanceof Fault ? error : new Fault('internal');
       if (!(error instanceof Fault)) log.error('request_failed', error, { route });
+      if (fault.code === 'rate_limited') await drain(context.req);
       refuse(context, fault);
     }
   });
   return app.callback();
+}
+
+/** Reads the body that `admit` refused, if it is small: to close instead would cost the edge a handshake and the client its answer. */
+async function drain(request: IncomingMessage): Promise<void> {
+  if (!request.complete) await readBody(request, limits.sendBytes).catch(() => undefined);
 }
 
 function refuse(context: Koa.Context, { code, details }: Fault): void {
