@@ -15,7 +15,7 @@ t.test('addresses as the kernel writes them', async (t) => {
 });
 
 t.test('a process is found to listen on what it opened, and on nothing else', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'listeners-'));
+  const dir = mkdtempSync(join(tmpdir(), 'listeners of {x} '));
   t.teardown(() => rmSync(dir, { recursive: true }));
   const before = await listenersOf(process.pid);
   const tcp = createServer().listen(0, '127.0.0.1');

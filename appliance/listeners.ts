@@ -1,5 +1,6 @@
 /** What a process really listens on, as the kernel knows it (proc(5)): evidence, not configuration. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
 
 export interface Listener {
   protocol: 'tcp' | 'udp' | 'unix';
@@ -9,6 +10,8 @@ export interface Listener {
 
 const listening = '0A';
 const unixListening = '00010000';
+/** Flags, inode and path of a line: the path may hold spaces, and is as the process gave it. */
+const unixLine = /^\S+: \S+ \S+ (\S+) \S+ \S+ +(\d+) (.+)$/;
 
 /** The listeners of a process; empty when it is gone. */
 export async function listenersOf(pid: number): Promise<Listener[]> {
@@ -24,11 +27,12 @@ export async function listenersOf(pid: number): Promise<Listener[]> {
       found.push({ protocol, address: decodeAddress(local) });
     }
   }
+  const folder = await readlink(`/proc/${pid}/cwd`).catch(() => '/');
   for (const line of await table(pid, 'unix')) {
-    const [, , , flags, , , inode = '', path] = line.trim().split(/\s+/);
-    if (flags === unixListening && mine.has(inode) && path !== undefined) {
-      found.push({ protocol: 'unix', address: path });
-    }
+    const [, flags, inode = '', path] = unixLine.exec(line) ?? [];
+    if (flags !== unixListening || !mine.has(inode) || path === undefined) continue;
+    const address = path.startsWith('@') ? path : resolve(folder, path);
+    found.push({ protocol: 'unix', address });
   }
   return found;
 }

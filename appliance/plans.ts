@@ -34,6 +34,8 @@ export function planOf(row: UnitRow, input: PlanInput): UnitPlan {
     label: row.services.length === 0 ? name : `${name} (${row.services.join(', ')})`,
     command: [
       process.execPath,
+      // Without it SIGUSR1 would open the inspector: a plaintext listener in front of every secret.
+      '--disable-sigusr1',
       `--max-old-space-size=${heap.old}`,
       `--max-semi-space-size=${heap.young}`,
       runFile,
@@ -67,6 +69,7 @@ function enginePlan(name: EngineUnit, input: PlanInput): UnitPlan {
     name,
     label: `${name} ${binary.version}`,
     command: [binary.path, ...args[name]],
+    cwd: run.dir,
     env: childEnvironment({
       ...engineEnv(binary),
       // Caddy keeps files of its own; they belong to this run.

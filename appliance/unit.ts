@@ -16,6 +16,8 @@ export interface UnitPlan {
   label: string;
   command: readonly string[];
   env: Readonly<Record<string, string>>;
+  /** Working folder; the supervisor's own unless given. */
+  cwd?: string;
   /** One of ours tells over IPC when it is ready; an engine is asked by this until it answers. */
   answers?: (signal: AbortSignal) => Promise<void>;
   /** Milliseconds between SIGTERM and SIGKILL. */
@@ -153,6 +155,7 @@ export class Unit {
     const child = this.#log.withFile(this.plan.name, (log) =>
       spawn(file, args, {
         env: this.plan.env,
+        ...(this.plan.cwd !== undefined && { cwd: this.plan.cwd }),
         // A session of its own: Ctrl-C in the terminal is for the supervisor, which ends them in order.
         detached: true,
         stdio: ours ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],

@@ -13,6 +13,7 @@ export interface EdgeConf {
   gatewayPort: number;
   /** What the gateway's certificate must say. */
   gatewayName: string;
+  /** This and the files below: from Caddy's working folder, in letters that a Caddyfile takes as they are. */
   adminSocket: string;
   /** Chain and key shown to clients, in one PEM file. */
   publicCertificate: string;

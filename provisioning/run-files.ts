@@ -3,6 +3,7 @@
  * every start from island.json, the secrets and the contracts. docs/operations.md §2
  */
 import { mkdir } from 'node:fs/promises';
+import { relative } from 'node:path';
 import { writePrivate } from '@island/pki/store.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import type { Credentials } from '@island/services/kit/certificate-request.ts';
@@ -85,16 +86,18 @@ async function writeEngineFiles({ run, island }: RunFiles, passwords: Passwords)
       pidFile: run.config('redis.pid'),
     }),
   );
+  // Caddy works in the run folder: in a path a space, a brace or a quote would mean something to it.
+  const inRun = (path: string): string => relative(run.dir, path);
   await writePrivate(
     run.config(confFiles.caddy),
     edgeConf({
       island,
       gatewayPort: gateway,
       gatewayName: dnsName('gateway'),
-      adminSocket: run.caddySocket,
-      publicCertificate: run.certificate('public'),
-      clientCertificate: run.certificate('edge'),
-      trust: run.trust,
+      adminSocket: inRun(run.caddySocket),
+      publicCertificate: inRun(run.certificate('public')),
+      clientCertificate: inRun(run.certificate('edge')),
+      trust: inRun(run.trust),
       bodyBytes: limits.jsonBytes,
     }),
   );

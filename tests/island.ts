@@ -84,7 +84,7 @@ export interface TestIsland extends AsyncDisposable {
 
 /** Raises an island; `args` are given to every start. */
 export async function bootIsland(args: readonly string[] = []): Promise<TestIsland> {
-  const data = await mkdtemp(join(tmpdir(), 'island-test-'));
+  const data = await mkdtemp(join(tmpdir(), 'island test {1} '));
   let started: Started | undefined;
   const layout = layoutOf(data);
   const island: TestIsland = {

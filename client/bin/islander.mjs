@@ -7,6 +7,8 @@ import { join } from 'node:path';
 
 const [major = 0] = process.versions.node.split('.').map(Number);
 if (major >= 24) {
+  // Without a listener the signal would open Node's inspector, on a plaintext port.
+  process.on('SIGUSR1', () => undefined);
   const { islanderCommand } = await import('../cli.ts');
   process.exitCode = await islanderCommand(process.argv.slice(2), process);
 } else {
