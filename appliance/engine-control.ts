@@ -1,6 +1,6 @@
 /**
  * How the supervisor speaks with the engines: whether they answer, and how they take a renewed
- * certificate without dropping a connection. pki.md §3; docs/decisions/033-edge.md
+ * certificate without dropping a connection. docs/decisions/031-supervisor.md, 033-edge.md
  */
 import { readFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';

@@ -9,7 +9,15 @@ import { ConfigError } from '@island/services/kit/config.ts';
 import { Command, CommanderError, Option } from 'commander';
 import { formatStatus } from './messages-for-people.ts';
 import { askInvite, askStatus } from './operator.ts';
-import { toCount, toHost, toName, toPort, toPromises, toSeconds } from './option-values.ts';
+import {
+  toCount,
+  toFolder,
+  toHost,
+  toName,
+  toPort,
+  toPromises,
+  toSeconds,
+} from './option-values.ts';
 import { styleFor } from './terminal.ts';
 import { runUp, type Streams, type UpFlags } from './up-command.ts';
 import { type PromiseId, promiseIds } from './verify/promises.ts';
@@ -56,10 +64,9 @@ function program(streams: Streams): Command {
       .command(name)
       .description(about)
       .addOption(
-        new Option('--data <dir>', 'folder with everything of the island').default(
-          defaultData,
-          'island-data in the repository',
-        ),
+        new Option('--data <dir>', 'folder with everything of the island')
+          .argParser(toFolder)
+          .default(defaultData, 'island-data in the repository'),
       )
       .option('--json', 'one line of JSON on standard output, for programs');
 
@@ -99,7 +106,11 @@ function program(streams: Streams): Command {
   );
   command('invite', 'makes an invite link')
     .option('--uses <n>', 'how many people it lets in', toCount, 1)
-    .option('--expires <time>', 'how long it is good, such as 12h or 7d', toSeconds, 604_800)
+    .addOption(
+      new Option('--expires <time>', 'how long it is good, such as 12h or 7d')
+        .argParser(toSeconds)
+        .default(604_800, '7d'),
+    )
     .action(async ({ data, json, uses, expires }: UpFlags & { uses: number; expires: number }) => {
       const { address, caFingerprint } = await askStatus(data);
       const made = await askInvite(data, uses, expires);

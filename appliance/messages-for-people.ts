@@ -51,7 +51,10 @@ export function formatStatus(report: StatusReport, { bold, dim, good, bad }: Sty
         : unit.services.join(', ') || 'issuing keys';
     const state = unit.state === 'ready' ? good(unit.state) : bad(unit.state);
     const pid = unit.pid === null ? '' : `pid ${unit.pid}, up ${period(unit.uptime)}`;
-    const restarts = unit.restarts === 0 ? '' : `, restarted ${unit.restarts} times`;
+    const restarts =
+      unit.restarts === 0
+        ? ''
+        : `, restarted ${unit.restarts === 1 ? 'once' : `${unit.restarts} times`}`;
     return [unit.name, `${state}  ${what}  ${dim(`${pid}${restarts}`)}`];
   });
   const certificates = report.certificates.map(({ name, notAfter }): [string, string] => [

@@ -27,7 +27,7 @@ export async function runningIsland(data: string): Promise<Run> {
 
 export const notRunning = (data: string): Stated =>
   new Stated(
-    `No island is running in ${layoutOf(data).data}. Start it with: island up --data ${data}`,
+    `No island is running in ${layoutOf(data).data}. Start it with: npx island up --data ${data}`,
   );
 
 const absent = new Set(['ENOENT', 'ECONNREFUSED']);
@@ -39,7 +39,7 @@ async function orNotRunning<T>(data: string, asked: Promise<T>): Promise<T> {
   } catch (error) {
     if (absent.has((error as NodeJS.ErrnoException).code ?? '')) throw notRunning(data);
     if (error instanceof Error && error.name === 'TimeoutError') {
-      throw new Stated('The island does not answer. Look at: island status');
+      throw new Stated('The island does not answer. Look at: npx island status');
     }
     throw error;
   }

@@ -1,5 +1,6 @@
 /** Values of options as people write them. Each throws what commander turns into exit code 2. */
 import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from './duration.ts';
 import { isPromiseId, type PromiseId, promiseIds } from './verify/promises.ts';
@@ -43,6 +44,14 @@ export function toName(text: string): string {
     throw new InvalidArgumentError('A name has 1 to 64 characters.');
   }
   return name;
+}
+
+/** SQLite takes no path above 512 bytes, and its files lie some folders down. */
+export function toFolder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is the name of a folder.');
+  if (Buffer.byteLength(resolve(text)) > 400)
+    throw new InvalidArgumentError('The path is too long: at most 400 bytes.');
+  return text;
 }
 
 export function toHost(text: string): string {

@@ -22,7 +22,7 @@ export function lockSupervisor(file: string): Disposable {
       const holder = readIdentity(file);
       if (holder !== undefined && isAlive(holder)) {
         throw new Stated(
-          `This island is running already (process ${holder.pid}). See it with: island status`,
+          `This island is running already (process ${holder.pid}). See it with: npx island status`,
         );
       }
       const stale = `${own}-stale`;

@@ -6,13 +6,28 @@
 import { parseArgs } from 'node:util';
 import type { Scenario } from './scenario.ts';
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
+const usage = 'npm run bench -- [--only NAME] [--json]\n';
+
+function wrongUsage(text: string): never {
+  process.stderr.write(`bench: ${text}\n${usage}`);
+  process.exit(2);
+}
+
+function flags() {
+  try {
+    return parseArgs({
+      options: {
+        json: { type: 'boolean', default: false },
+        only: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return wrongUsage(error instanceof Error ? error.message : 'That is not an option.');
+  }
+}
+
+const values = flags();
 
 /** Files that export `scenarios`, in the order of their running. */
 const files = ['./ratchet.ts', './delivery.ts', './start.ts'] as const;
@@ -62,7 +77,7 @@ function table(rows: readonly Row[]): string {
 }
 
 if (values.help) {
-  process.stdout.write('npm run bench -- [--only NAME] [--json]\n');
+  process.stdout.write(usage);
 } else {
   const rows: Row[] = [];
   for (const file of files) {
@@ -73,6 +88,7 @@ if (values.help) {
       rows.push(await measure(scenario));
     }
   }
+  if (rows.length === 0) wrongUsage(`No scenario has ${values.only} in its name.`);
   process.stdout.write(
     values.json ? `${JSON.stringify({ scenarios: rows })}\n` : `${table(rows)}\n`,
   );

@@ -76,7 +76,8 @@ export async function register(
   return settle(joining, pending, tokens);
 }
 
-function openLink(link: string): InviteLink {
+/** Throws `bad_link`. */
+export function openLink(link: string): InviteLink {
   try {
     return parseInviteLink(link);
   } catch (cause) {

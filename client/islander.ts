@@ -39,7 +39,7 @@ export interface Islander extends AsyncDisposable {
   session: Session;
   /**
    * Queues texts for a person, in their order; resolves with their places in the history once they are
-   * on the disk. Throws `unknown_person`, `yourself`, `message_empty`, `message_long`.
+   * on the disk. Throws `unknown_person`, `yourself`, `signed_out`, `message_empty`, `message_long`.
    */
   send(to: string, texts: readonly string[]): Promise<string[]>;
   /** Starts sending what is queued, by whatever process of this home. */
@@ -76,6 +76,8 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
 
   async function send(to: string, texts: readonly string[]): Promise<string[]> {
     if (personName(to) === account.name) throw new Problem('yourself');
+    // Sealed sending needs no session: the person who signed this device out still expects that nothing leaves.
+    await session.present();
     for (const text of texts) {
       const size = utf8Bytes(text).length;
       if (size === 0) throw new Problem('message_empty');

@@ -20,14 +20,14 @@ export const problems = {
     'The island at {address} says that it is another one than its certificate shows. Tell its operator.',
   kdf_downgrade:
     'The island at {address} asks for a weaker password hash than before, so the password was not used. Tell its operator.',
-  not_registered: 'Nobody is registered in {home} yet. Use: islander register LINK NAME',
+  not_registered: 'Nobody is registered in {home} yet. Use: npx islander register LINK NAME',
   registered_already:
     '{name} is registered in {home} already. For somebody else use --home DIR with another folder.',
   no_device_keys:
     'There are no device keys in {home}, and linking another device to an account is not built yet. Sign in from the folder in which you registered.',
   other_account:
     'The keys in {home} belong to another account than the one of that name on the island.',
-  signed_out: 'This device is signed out. Use: islander login',
+  signed_out: 'This device is signed out. Use: npx islander login',
   replaced:
     'The same device is connected from somewhere else, so this connection has ended: is there a copy of {home}? Use one of them only.',
   yourself: 'That is your own name: a message needs somebody else to go to.',

@@ -42,6 +42,8 @@ export const hasSession = async (storage: Storage): Promise<boolean> =>
   (await storage.read(namespace, key)) !== undefined;
 
 export interface Session {
+  /** Throws `signed_out` when this device knows that it is; asks nobody. */
+  present(): Promise<void>;
   /** A token with at least a minute to live. Throws `signed_out` when there is none to be had. */
   token(signal?: AbortSignal): Promise<string>;
   /** Says that the island refused this token: the next `token` is another one. */
@@ -103,6 +105,9 @@ export function openSession(parts: {
 
   return {
     token,
+    async present() {
+      await read();
+    },
     refused: (access) => void stale.add(access),
     async call(name, request, options = {}) {
       const access = await token(options.signal);

@@ -51,7 +51,12 @@ export function fileStorage(home: string): Storage {
 
 /** Whether there is a storage in the folder: asks without making one. */
 export function hasFileStorage(home: string): boolean {
-  return statSync(join(home, 'store.db'), { throwIfNoEntry: false }) !== undefined;
+  try {
+    return statSync(join(home, 'store.db'), { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // What is wrong with the folder is said by whoever opens it.
+    return true;
+  }
 }
 
 function makeFolder(path: string): void {

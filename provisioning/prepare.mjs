@@ -134,7 +134,7 @@ async function install() {
     return s < 60 ? `${s} s` : `${Math.floor(s / 60)} min ${s % 60} s`;
   };
   const first = existsSync(join(root, 'node_modules'))
-    ? 'The npm packages have changed'
+    ? 'The npm packages are not those of this version, or not complete'
     : 'The npm packages are missing';
   process.stderr.write(
     `${first}: installing them with npm ci. The first time this takes a few minutes.\n`,

@@ -70,11 +70,15 @@ t.test('two people register with invites, and exchange their first messages', as
   await t.test('signing out and in again', async (t) => {
     t.match(await runIslander(alice, ['logout']), {
       code: 0,
-      stdout: 'Signed out. To come back: islander login\n',
+      stdout: 'Signed out. To come back: npx islander login\n',
     });
     t.match(await runIslander(alice, ['listen']), {
       code: 1,
-      stderr: 'islander: This device is signed out. Use: islander login\n',
+      stderr: 'islander: This device is signed out. Use: npx islander login\n',
+    });
+    t.match(await runIslander(alice, ['send', 'bob', 'unnoticed']), {
+      code: 1,
+      stderr: 'islander: This device is signed out. Use: npx islander login\n',
     });
     const wrong = await runIslander(alice, ['login'], 'not the password\n');
     t.equal(wrong.code, 1);
@@ -148,7 +152,7 @@ t.test('each failure is one plain sentence and exit code 1', async (t) => {
   await failure(
     fresh,
     ['send', 'alice', 'hi'],
-    `Nobody is registered in ${fresh} yet. Use: islander register LINK NAME`,
+    `Nobody is registered in ${fresh} yet. Use: npx islander register LINK NAME`,
   );
   await failure(
     alice,
@@ -165,6 +169,8 @@ t.test('each failure is one plain sentence and exit code 1', async (t) => {
     ['send', 'alice', 'hi'],
     'That is your own name: a message needs somebody else to go to.',
   );
+  // An empty text is no text: it must not make the command send what lies on standard input.
+  await failure(alice, ['send', 'bob', ''], 'There is nothing to send: the message is empty.');
   await failure(
     alice,
     ['send', 'bob', 'x'.repeat(8001)],

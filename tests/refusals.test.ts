@@ -127,7 +127,7 @@ t.test('status and invite when nothing runs', async (t) => {
     const { code, stdout, stderr } = await runIsland([command, '--json', '--data', data]);
     t.equal(code, 1);
     t.equal(stdout, '');
-    t.match(stderr, /^island: No island is running in .*\. Start it with: island up/);
+    t.match(stderr, /^island: No island is running in .*\. Start it with: npx island up/);
   }
 });
 

@@ -1,4 +1,4 @@
-/** Every socket that the island's processes listen on, each known or a finding. docs/promises.md T2 */
+/** Every socket that the island's processes listen on, each known or a finding. docs/architecture.md §1 (T2) */
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isLocal } from '@island/provisioning/island-file.ts';

@@ -1,4 +1,4 @@
-/** The promises of an island, by their ids; a row each in docs/promises.md. */
+/** The promises of an island, by their ids; docs/threat-model.md says which are built. */
 
 export const promises = {
   A1: 'The password never leaves the client',

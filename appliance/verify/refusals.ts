@@ -1,4 +1,4 @@
-/** The refusal matrix of design/pki.md, row by row, tried at one listener with real certificates. */
+/** T2: every way to be refused, row by row, tried at one listener with real certificates. docs/decisions/024-pkid.md */
 
 import type { ConnectionOptions } from 'node:tls';
 import { createIssuing, createRoot } from '@island/pki/ca.ts';

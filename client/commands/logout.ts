@@ -15,7 +15,7 @@ export function logoutCommand(add: AddCommand): void {
       await islander.session.call('logout', {}, { signal: context.signal });
       await storage.commit({ remove: [sessionKey] });
       const { name } = islander.account;
-      context.terminal.say(`Signed out. To come back: islander login`, {
+      context.terminal.say(`Signed out. To come back: npx islander login`, {
         type: 'signed-out',
         name,
       });

@@ -1,6 +1,7 @@
 /** `islander register`: a new person on an island. */
+import { personName } from '@island/protocol/wire/ids.ts';
 import type { AddCommand } from '../command.ts';
-import { register } from '../island.ts';
+import { openLink, register } from '../island.ts';
 import { readPassword } from '../password-prompt.ts';
 import { nodePlatform } from '../platform-node.ts';
 import { fileStorage } from '../storage-file.ts';
@@ -16,6 +17,9 @@ export function registerCommand(add: AddCommand): void {
     ],
     (command) => command.option('--password-file <file>', 'file whose first line is the password'),
     async ({ terminal, home, signal }, [link = '', name = ''], { passwordFile }) => {
+      // What is wrong on the command line is said before anybody types a password.
+      openLink(link);
+      personName(name);
       const file = typeof passwordFile === 'string' ? passwordFile : undefined;
       await using storage = fileStorage(home);
       const password = await readPassword(terminal, { file, twice: true });

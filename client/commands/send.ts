@@ -23,8 +23,8 @@ export function sendCommand(add: AddCommand): void {
     async (context, [name = '', ...words]) => {
       const { terminal, signal } = context;
       const text = words.join(' ');
-      const piped = text === '-' || text === '';
-      if (text === '' && terminal.stdin.isTTY) {
+      const piped = text === '-' || words.length === 0;
+      if (words.length === 0 && terminal.stdin.isTTY) {
         throw usage(
           terminal.stderr,
           'There is no text. Say it after the name, or pipe lines into the command.',
