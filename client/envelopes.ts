@@ -124,6 +124,9 @@ function onceOnly(lookup: PrekeyLookup): StepLookup {
   };
 }
 
+const unknownForm =
+  'It is in no form that this version knows. Update islander, or ask for it to be sent again.';
+
 interface Decrypted {
   message: Incoming | Unreadable | undefined;
   spent?: ReturnType<PrekeyBox['spend']> | undefined;
@@ -143,7 +146,8 @@ async function decrypt(
       type: 'unreadable',
       id: key,
       ...(opened ? { from: person.name } : { claims: person.name }),
-      reason: error.message,
+      // A fault of the wire speaks to those who ask an island; here a peer wrote it.
+      reason: error instanceof CryptoFault ? error.message : unknownForm,
       receivedAt: now(),
     };
   };
