@@ -8,13 +8,13 @@
  *
  * Refusals are { code, text } with the status of the fault table.
  */
-import { chmod, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { accounts } from '../accounts/contract.ts';
 import type { Bus } from '../kit/bus.ts';
+import { serveUnix } from '../kit/http-server.ts';
 import type { Log } from '../kit/log.ts';
 import type { ControlStore } from './database.ts';
 import { showFirstInvite } from './first-invite.ts';
@@ -73,33 +73,16 @@ const routes: Readonly<Record<string, OperatorRoute>> = {
 };
 
 /** Listens on `path` until disposed. What lies there from a former run is replaced. */
-export async function openOperatorSocket(
-  path: string,
-  door: OperatorDoor,
-): Promise<AsyncDisposable> {
-  const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5000 },
-    (request, response) => {
+export const openOperatorSocket = (path: string, door: OperatorDoor): Promise<AsyncDisposable> =>
+  serveUnix({
+    path,
+    listener(request, response) {
       void answer(door, request).then(
         (body) => write(response, 200, body),
         (error: unknown) => refuse(door.log, response, error),
       );
     },
-  );
-  await rm(path, { force: true });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', reject);
-  server.listen(path, resolve);
-  await promise;
-  await chmod(path, 0o600);
-  return {
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((done) => server.close(done));
-      server.closeAllConnections();
-      await closed;
-    },
-  };
-}
+  });
 
 async function answer(door: OperatorDoor, request: IncomingMessage): Promise<object> {
   const url = new URL(request.url ?? '/', 'http://control');

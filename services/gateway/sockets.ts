@@ -15,7 +15,7 @@ import { delivery } from '../delivery/contract.ts';
 import { pause } from '../kit/backoff.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Clock } from '../kit/clock.ts';
-import { clientAddress } from '../kit/http-server.ts';
+import { clientAddress, refuseStream } from '../kit/http-server.ts';
 import { failure, type Log } from '../kit/log.ts';
 import type { Access } from './access.ts';
 import { openOrigin } from './origin.ts';
@@ -99,7 +99,7 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
     socket.on('ping', () => session.pinged());
     socket.on('pong', () => session.ponged());
     socket.on('close', () => session.closed());
-    // Without a listener a client's broken frame would end the process. pki.md §2
+    // Without a listener a client's broken frame would end the process.
     socket.on('error', () => session.closed());
   }
 
@@ -107,7 +107,7 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
     stream.on('error', () => stream.destroy());
     const code = refusal(request);
     if (code === undefined) accepting.handleUpgrade(request, stream, head, begin);
-    else refuse(stream, code);
+    else refuseStream(stream, code);
   };
 
   function refusal(request: IncomingMessage): FaultCode | undefined {
@@ -142,7 +142,7 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
   server.on('upgrade', upgrade);
   accepting.on('wsClientError', (error, stream) => {
     log.info('upgrade_refused', failure(error));
-    refuse(stream, 'malformed');
+    refuseStream(stream, 'malformed');
   });
   const timer = setInterval(() => {
     for (const session of sessions) session.tick();
@@ -192,14 +192,4 @@ function lineOf(socket: WebSocket, drained: () => void): Line {
 function bytesOf(data: RawData): Uint8Array {
   if (Array.isArray(data)) return Buffer.concat(data);
   return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
-}
-
-/** An answer in HTTP for what does not become a socket. */
-function refuse(stream: Duplex, code: FaultCode): void {
-  const { status, text } = faults[code];
-  const body = JSON.stringify({ code, text });
-  const again = status === 429 || status === 503 ? 'Retry-After: 1\r\n' : '';
-  stream.end(
-    `HTTP/1.1 ${status} ${code}\r\nConnection: close\r\n${again}Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
 }

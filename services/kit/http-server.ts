@@ -1,4 +1,4 @@
-/** HTTP listeners: mTLS for our own peers, a unix socket for operators. Slow, silent and oversize clients are shown out. docs/architecture.md §4 */
+/** HTTP listeners: mTLS for our own peers, a unix socket for operators. Slow, silent and oversize clients are shown out. docs/architecture.md §1 */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
@@ -132,9 +132,15 @@ function refuse(error: Error & { code?: string }, socket: Duplex): void {
         ? 'too_large'
         : 'malformed';
   if (!socket.writable || (socket as Socket).bytesWritten > 0) return void socket.destroy();
+  refuseStream(socket, code);
+}
+
+/** Writes a refusal in HTTP to a connection that has no response, and ends it. */
+export function refuseStream(stream: Duplex, code: FaultCode): void {
   const { status, text } = faults[code];
   const body = JSON.stringify({ code, text });
-  socket.end(
-    `HTTP/1.1 ${status} ${code}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  const again = status === 429 || status === 503 ? 'Retry-After: 1\r\n' : '';
+  stream.end(
+    `HTTP/1.1 ${status} ${code}\r\nConnection: close\r\n${again}Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
