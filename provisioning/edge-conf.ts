@@ -1,6 +1,6 @@
 /**
  * The Caddyfile: TLS for clients in front, mTLS to the gateway behind, everything else 404.
- * docs/decisions/033-edge.md; pki.md §2, §5
+ * docs/decisions/033-edge.md
  *
  * No TCP admin endpoint, no autosaved configuration, no HTTP/3 (no UDP listener), no plain-HTTP
  * listener. Requests are never logged: an address on the sealed send path would name the sender.

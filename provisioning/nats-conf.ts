@@ -1,6 +1,6 @@
 /**
  * Configuration of nats-server, its permissions generated from the services' contracts: import
- * graph, broker and certificate tell one story. docs/architecture.md §4; design/pki.md §2
+ * graph, broker and certificate tell one story. docs/architecture.md §3
  */
 import { accounts } from '@island/services/accounts/contract.ts';
 import { control } from '@island/services/control/contract.ts';

@@ -1,6 +1,6 @@
 /**
  * Configuration of redis-server and its users: TLS 1.3 with a certificate of the island, one user
- * per service that keeps a cache, with its own keys and the commands the cache uses. design/pki.md §2
+ * per service that keeps a cache, with its own keys and the commands the cache uses. docs/architecture.md §1
  */
 import { createHash } from 'node:crypto';
 import { cacheCommands } from '@island/services/kit/cache-commands.ts';

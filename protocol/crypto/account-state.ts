@@ -2,7 +2,7 @@
  * The fields of a device list: a person's account state, as it is signed and, later, committed to by
  * the transparency log. docs/protocol/devices.md §4
  *
- *     fields = u8 1 ‖ u8 0x21 ‖ u8 flags ‖ account 16 ‖ var16 name ‖ u32 epoch ‖ prevHash 32
+ *     fields = u8 1 ‖ u8 0x21 ‖ u8 flags ‖ account 16 ‖ text16 name ‖ u32 epoch ‖ prevHash 32
  *              ‖ AIK 32 ‖ u32 aikEpoch ‖ u32 resetCounter ‖ u32 lastDevice
  *              ‖ u8 n ‖ n × { AIK 32 ‖ u32 device ‖ u32 addedDay ‖ DSK 32 ‖ DIK 32 ‖ signature 64 }
  *              ‖ u8 m ‖ m × { u32 device ‖ u32 day }

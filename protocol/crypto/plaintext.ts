@@ -2,7 +2,7 @@
  * What a direct message says, before padding. docs/protocol/dm.md §2
  *
  *     u8 1 ‖ u8 0x32 ‖ id 16 ‖ u64 sentAt ‖ u8 kind ‖ fields of the kind
- *     kind 0x01 text: var16 text (UTF-8, 1 to `limits.textBytes` bytes)
+ *     kind 0x01 text: text16 text (1 to `limits.textBytes` bytes)
  *
  * `id` is chosen by the sender and is the same in the copies for all devices of the recipient.
  * `sentAt` is what the sender's clock said: Unix milliseconds, to be shown and not to be trusted.

@@ -3,10 +3,10 @@
  * docs/protocol/ratchet.md §5 and §6
  *
  *     ratchet message = nonce 24 ‖ sealed header 60 ‖ commitment 32 ‖ ciphertext ‖ tag 16
- *     header          = DH public 32 ‖ u32 previous ‖ u32 n ‖ u8 flags = 0 ‖ reserved 3 = 0
+ *     header          = DH public 32 ‖ u32 previous ‖ u32 n ‖ u32 0
  *     sealed header   = XChaCha20-Poly1305(header key, nonce, header, ad "PI/1/DR/HDR")
- *     key 32 ‖ nonce 12 ‖ commitment 32 = HKDF(salt nonce 24, message key, "PI/1/DR/MK", 76)
- *     ciphertext      = ChaCha20-Poly1305(key, nonce, plaintext, ad ‖ nonce 24 ‖ sealed header 60)
+ *     key 32 ‖ nonce' 12 ‖ commitment 32 = HKDF(salt nonce 24, message key, "PI/1/DR/MK", 76)
+ *     ciphertext      = ChaCha20-Poly1305(key, nonce', plaintext, ad ‖ nonce 24 ‖ sealed header 60)
  *
  * The random header nonce salts the message key: should a counter ever repeat (a copied or rolled
  * back store), the pair of key and nonce still does not.

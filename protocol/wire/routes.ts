@@ -166,9 +166,8 @@ export const routes = {
 } as const;
 
 export type RouteName = keyof typeof routes;
-/** What a client writes (bytes as text) and what a server reads (bytes as bytes). */
+/** What a client writes and an island answers (bytes as text), and what a client reads (bytes as bytes). */
 export type RequestText<N extends RouteName> = v.InferInput<(typeof routes)[N]['request']>;
-export type Request<N extends RouteName> = v.InferOutput<(typeof routes)[N]['request']>;
 export type AnswerText<N extends RouteName> = v.InferInput<(typeof routes)[N]['answer']>;
 export type Answer<N extends RouteName> = v.InferOutput<(typeof routes)[N]['answer']>;
 

@@ -1,6 +1,6 @@
 /**
  * The bus's standing connection: one link after another, lost ones replaced, old certificates'
- * ones handed over without a gap. Knows bytes and subjects only. docs/architecture.md §4
+ * ones handed over without a gap. Knows bytes and subjects only. docs/architecture.md §1
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Msg } from '@nats-io/transport-node';
@@ -187,7 +187,7 @@ export class BusConnection implements AsyncDisposable {
     }
   }
 
-  /** Make before break: the new link listens before the old one stops. pki.md §3 */
+  /** Make before break: the new link listens before the old one stops. docs/decisions/024-pkid.md */
   async #renew(): Promise<void> {
     const old = this.#link;
     if (old === undefined) return;

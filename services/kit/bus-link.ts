@@ -1,6 +1,6 @@
 /**
  * One connection to NATS, from its handshake to its end. It never reconnects: the bus builds a new
- * one, with the credentials of that moment. docs/architecture.md §4
+ * one, with the credentials of that moment. docs/architecture.md §1
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { connect, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';

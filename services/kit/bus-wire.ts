@@ -1,5 +1,5 @@
 /**
- * Bytes on the bus: strict CBOR. docs/architecture.md §4
+ * Bytes on the bus: strict CBOR. docs/architecture.md §1
  *
  *     request, event:  the value of the contract's schema
  *     answer:          [1, value]  or  [0, code, details or null]

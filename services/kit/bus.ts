@@ -1,7 +1,7 @@
 /**
  * The only door to NATS: calls and events of the services' contracts, checked on both sides.
  * Truth is in the services' stores: the bus may lose an event, and says so (`onReconnect`).
- * docs/architecture.md §4
+ * docs/architecture.md §1
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { decode } from '@island/protocol/wire/schema.ts';

@@ -1,6 +1,6 @@
 /**
  * The only door to Redis: counters and short-lived values, each under `<service>:` and with an end.
- * Nothing whose loss matters; when Redis is away a caller learns so within a second. docs/architecture.md §4
+ * Nothing whose loss matters; when Redis is away a caller learns so within a second. docs/architecture.md §1
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { createClient, RESP_TYPES } from 'redis';
@@ -150,7 +150,7 @@ class RedisCache implements Cache {
     }
   }
 
-  /** The client library copies TLS options when it is made: a new certificate needs a new client. pki.md §3 */
+  /** The client library copies TLS options when it is made: a new certificate needs a new client. */
   async #renew(): Promise<void> {
     if (this.#successor !== undefined) abandon(this.#successor);
     const client = open(this.#options);

@@ -51,7 +51,6 @@ const processConfig = v.strictObject({
 
 /** The JSON file (0600) that the appliance writes for one process. */
 export type ProcessConfig = v.InferOutput<typeof processConfig>;
-export type ServiceConfig = ProcessConfig['services'][number];
 
 /** A configuration that can't be used. The message is one plain sentence for the operator. */
 export class ConfigError extends Error {

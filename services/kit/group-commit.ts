@@ -1,6 +1,6 @@
 /**
  * Many small writes in one transaction: the fsync is shared, the promise is not weakened. Each item's
- * promise resolves after the commit that holds it. design: performance, group commit
+ * promise resolves after the commit that holds it. docs/decisions/060-mailboxes.md
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Db, Schema, Store } from './store.ts';

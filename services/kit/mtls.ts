@@ -1,6 +1,6 @@
 /**
  * The identity of a service: a key made in memory and a certificate from pkid, renewed long before
- * its end, and the TLS options that go with it. design/pki.md §2; docs/decisions/024-pkid.md
+ * its end, and the TLS options that go with it. docs/decisions/024-pkid.md
  */
 import { constants, X509Certificate } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';

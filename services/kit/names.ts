@@ -10,5 +10,5 @@ export type EngineName = (typeof engines)[number];
 
 export type PeerName = ServiceName | EngineName;
 
-/** The DNS SAN of a certificate: the whole identity. pki.md: no URI, IP or localhost SANs. */
+/** The DNS SAN of a certificate: the whole identity. docs/decisions/021-profiles.md */
 export const dnsName = (name: string): string => `${name}.island.internal`;

@@ -1,4 +1,4 @@
-/** T2: the refusal matrix of design/pki.md against a real server made the way services make theirs. */
+/** T2: every way to be refused, tried against a real server made the way services make theirs. */
 
 import type { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';

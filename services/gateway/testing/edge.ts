@@ -1,7 +1,7 @@
 /** For tests: the gateway as the edge sees it, over mTLS with the edge's certificate. */
 import { Agent, request } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
-import { type Fault, isFaultCode } from '@island/protocol/wire/fault.ts';
+import type { Fault } from '@island/protocol/wire/fault.ts';
 import {
   type ClientFrame,
   decodeServerFrame,
@@ -143,5 +143,3 @@ export function testEdge(identity: Identity, port: number): Edge {
     },
   };
 }
-
-export const isFault = (reply: Reply): boolean => isFaultCode(reply.json().code);
