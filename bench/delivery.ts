@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { dayOf, openMailboxes } from '@island/services/delivery/mailbox.ts';
+import { openMailboxes } from '@island/services/delivery/mailbox.ts';
 import { openRecipients } from '@island/services/delivery/recipients.ts';
-import { schema } from '@island/services/delivery/schema.ts';
+import * as schema from '@island/services/delivery/schema.ts';
 import { envelope, testLists } from '@island/services/delivery/testing/lists.ts';
 import { apply } from '@island/services/delivery/writes.ts';
+import { unixDay } from '@island/services/kit/clock.ts';
 import { openStore } from '@island/services/kit/store.ts';
 import { testIsland } from '@island/services/kit/testing/kit.ts';
 import { perCpuSecond, type Scenario, type Side } from './scenario.ts';
@@ -51,7 +52,7 @@ async function measure(): Promise<{ ours: number; yardstick: number }> {
   const ours: Side = () => concurrently(4000, (at) => mailboxes.put({ ...one(at), epoch: 1 }));
   const yardstick: Side = () =>
     concurrently(400, (at) =>
-      other.write((_db, sql) => apply([{ kind: 'put', ...one(at) }], sql, dayOf(clock))),
+      other.write((_db, sql) => apply([{ kind: 'put', ...one(at) }], sql, unixDay(clock))),
     );
   return await perCpuSecond(ours, yardstick);
 }

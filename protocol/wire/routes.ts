@@ -21,27 +21,36 @@ export const tokens = v.strictObject({
   refresh: v.pipe(v.string(), v.maxLength(128)),
 });
 
+/** Bytes that a signed structure may have, at most: with room for what later versions add. */
+export const structureBytes = {
+  list: 4096,
+  signedPrekey: 512,
+  lastResort: 2048,
+  oneTime: 2048,
+  batch: 180_000,
+} as const;
+
 /** What a new device publishes: every field is a signed structure of docs/protocol/devices.md and prekeys.md. */
 export const enrolment = {
   /** DeviceList, signed by the account identity key. */
-  list: s.text64UpTo(4096),
+  list: s.text64UpTo(structureBytes.list),
   /** HMAC under DH(DIK, challenge): proves the device holds its DIK. devices.md §3 */
   proof: s.text64(32),
   /** The challenge the proof answers. */
   challenge: s.text64(32),
-  signedPrekey: s.text64UpTo(512),
-  lastResort: s.text64UpTo(2048),
-  batch: s.text64UpTo(180_000),
+  signedPrekey: s.text64UpTo(structureBytes.signedPrekey),
+  lastResort: s.text64UpTo(structureBytes.lastResort),
+  batch: s.text64UpTo(structureBytes.batch),
 };
 
 const salt = s.text64(16);
 const auth = s.text64(32);
 const bundle = v.strictObject({
   device: s.device,
-  signedPrekey: s.text64UpTo(512),
+  signedPrekey: s.text64UpTo(structureBytes.signedPrekey),
   /** OneTimePrekey with its Merkle path; in its place, when the batch is exhausted or the daily limit reached, the last resort. */
-  oneTime: v.optional(s.text64UpTo(2048)),
-  lastResort: v.optional(s.text64UpTo(2048)),
+  oneTime: v.optional(s.text64UpTo(structureBytes.oneTime)),
+  lastResort: v.optional(s.text64UpTo(structureBytes.lastResort)),
 });
 
 interface RouteRow {
@@ -132,7 +141,7 @@ export const routes = {
     path: '/v1/people/:name',
     auth: 'token',
     request: s.empty,
-    answer: v.strictObject({ account: s.account, list: s.text64UpTo(4096) }),
+    answer: v.strictObject({ account: s.account, list: s.text64UpTo(structureBytes.list) }),
   }),
   /** One prekey bundle for each device asked for. */
   bundles: route({

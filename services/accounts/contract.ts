@@ -1,6 +1,7 @@
 /** Identity of people: names, passwords, invites, sessions. */
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
+import { enrolment } from '../directory/contract.ts';
 import { defineContract } from '../kit/contract.ts';
 import { dnsName } from '../kit/names.ts';
 
@@ -26,18 +27,10 @@ export const accounts = defineContract({
     register: {
       request: v.strictObject({
         invite: v.string(),
-        name: v.string(),
-        account: s.account,
-        device: s.device,
         salt: s.bytes(16),
         kdf,
         auth: s.bytes(32),
-        list: s.bytesUpTo(4096),
-        challenge: s.bytes(32),
-        proof: s.bytes(32),
-        signedPrekey: s.bytesUpTo(512),
-        lastResort: s.bytesUpTo(2048),
-        batch: s.bytesUpTo(180_000),
+        ...enrolment,
       }),
       answer: tokens,
       callers: ['gateway'],

@@ -3,7 +3,8 @@ import { isFaultCode } from '@island/protocol/wire/fault.ts';
 import t from 'tap';
 import { directory } from '../directory/contract.ts';
 import { accounts } from './contract.ts';
-import { applicant, type RegisterRequest, random, testAccounts } from './testing/accounts.ts';
+import type { RegisterRequest } from './registration.ts';
+import { applicant, random, testAccounts } from './testing/accounts.ts';
 
 const running = await testAccounts();
 t.after(() => running[Symbol.asyncDispose]());

@@ -10,12 +10,12 @@ import {
   envelopeId,
 } from '@island/protocol/wire/ids.ts';
 import type { Bus } from '../kit/bus.ts';
-import type { Clock } from '../kit/clock.ts';
+import { type Clock, unixDay } from '../kit/clock.ts';
 import { groupCommit } from '../kit/group-commit.ts';
-import type { Store } from '../kit/store.ts';
 import { delivery } from './contract.ts';
+import type { DeliveryStore } from './database.ts';
 import type { Recipients } from './recipients.ts';
-import type { schema } from './schema.ts';
+import type * as schema from './schema.ts';
 import { apply, type Envelope, isRepeated, type Mail, mailboxOf, type Write } from './writes.ts';
 
 export interface Put {
@@ -46,15 +46,10 @@ export interface Mailboxes {
   forget(mailbox: Uint8Array, seq: number): Promise<void>;
 }
 
-export type DeliveryStore = Store<typeof schema>;
-
 /** Bytes of envelopes in one answer, of the 512 KiB that it may have. */
 const pageBytes = 480 * 1024;
 /** CBOR around one envelope's body: names, `seq`, `id`, lengths. */
 const wrapBytes = 80;
-
-/** Days since 1970-01-01 UTC. */
-export const dayOf = (clock: Clock): number => Math.floor(clock.now() / 86_400_000);
 
 export function openMailboxes(parts: {
   store: DeliveryStore;
@@ -64,7 +59,7 @@ export function openMailboxes(parts: {
 }): Mailboxes {
   const { store, bus, recipients, clock } = parts;
   const writes = groupCommit<typeof schema, Write, readonly Mail[]>(store, {
-    apply: (group, _db, sql) => apply(group, sql, dayOf(clock)),
+    apply: (group, _db, sql) => apply(group, sql, unixDay(clock)),
     mostWaiting: 4096,
   });
   const forget = async (mailbox: Uint8Array, seq: number): Promise<void> => {

@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { deviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import t from 'tap';
+import { unixDay } from '../kit/clock.ts';
 import { openStore } from '../kit/store.ts';
 import { testIsland } from '../kit/testing/kit.ts';
 import { faultCode } from '../kit/testing/outcome.ts';
-import { dayOf, openMailboxes } from './mailbox.ts';
+import { openMailboxes } from './mailbox.ts';
 import { openRecipients } from './recipients.ts';
 import { expire } from './retention.ts';
-import { schema } from './schema.ts';
+import * as schema from './schema.ts';
 import { envelope, testLists } from './testing/lists.ts';
 
 const day = 86_400_000;
@@ -36,7 +37,7 @@ async function mailboxes(options: { maxPages?: number } = {}) {
     boxes,
     clock,
     store,
-    expire: () => expire(store, boxes, dayOf(clock)),
+    expire: () => expire(store, boxes, unixDay(clock)),
     /** Every byte that is on the disk. */
     async bytes(): Promise<Buffer> {
       const names = await readdir(dir);
@@ -137,7 +138,7 @@ t.test('M2: nothing is stored that tells who sent an envelope, or when', async (
     'mailboxes.head',
     'mailboxes.mailbox',
   ]);
-  t.strictSame(await test.store.rows('SELECT day FROM envelopes'), [{ day: dayOf(test.clock) }]);
+  t.strictSame(await test.store.rows('SELECT day FROM envelopes'), [{ day: unixDay(test.clock) }]);
 });
 
 t.test(

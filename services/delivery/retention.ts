@@ -1,6 +1,7 @@
 /** What delivery forgets by itself, and when. docs/protocol/dm.md §8 */
 import { limits } from '@island/protocol/wire/limits.ts';
-import type { DeliveryStore, Mailboxes } from './mailbox.ts';
+import type { DeliveryStore } from './database.ts';
+import type { Mailboxes } from './mailbox.ts';
 
 /**
  * Envelopes that nobody fetched within `limits.envelopeDays` go as if they had been acknowledged;

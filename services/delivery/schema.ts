@@ -47,5 +47,3 @@ export const accepted = sqliteTable(
   },
   (row) => [primaryKey({ columns: [row.id, row.mailbox] })],
 );
-
-export const schema = { mailboxes, envelopes, accepted };

@@ -1,13 +1,14 @@
 /** Delivery: a mailbox for every device, of envelopes that only it can open. docs/protocol/dm.md §7 */
 import { join } from 'node:path';
+import { unixDay } from '../kit/clock.ts';
 import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
 import { delivery } from './contract.ts';
-import { dayOf, openMailboxes } from './mailbox.ts';
+import { openMailboxes } from './mailbox.ts';
 import { openRecipients } from './recipients.ts';
 import { expire } from './retention.ts';
-import { schema } from './schema.ts';
+import * as schema from './schema.ts';
 
 const migrations = join(import.meta.dirname, 'migrations');
 /** Milliseconds between two rounds of retention. */
@@ -23,7 +24,7 @@ export const deliveryService = defineService({
     const mailboxes = openMailboxes({ store, bus, recipients, clock });
 
     const forget = async () => {
-      log.info('mail_expired', { count: await expire(store, mailboxes, dayOf(clock)) });
+      log.info('mail_expired', { count: await expire(store, mailboxes, unixDay(clock)) });
     };
     held.use(startRounds(round, forget, log));
 

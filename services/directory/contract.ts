@@ -1,11 +1,29 @@
 /** Identity of keys: device lists and prekeys. The transparency log will commit to what is stored here. */
 import { limits } from '@island/protocol/wire/limits.ts';
+import { structureBytes } from '@island/protocol/wire/routes.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { defineContract } from '../kit/contract.ts';
 
 const devices = v.pipe(v.array(s.device), v.maxLength(limits.devices));
 const stock = v.strictObject({ oneTime: s.count });
+const list = s.bytesUpTo(structureBytes.list);
+const signedPrekey = s.bytesUpTo(structureBytes.signedPrekey);
+const lastResort = s.bytesUpTo(structureBytes.lastResort);
+const batch = s.bytesUpTo(structureBytes.batch);
+
+/** The first device of a new account with its proof and its prekeys; also a part of a registration. */
+export const enrolment = {
+  name: v.string(),
+  account: s.account,
+  device: s.device,
+  list,
+  challenge: s.bytes(32),
+  proof: s.bytes(32),
+  signedPrekey,
+  lastResort,
+  batch,
+};
 
 export const directory = defineContract({
   service: 'directory',
@@ -18,23 +36,13 @@ export const directory = defineContract({
     },
     /** First device of a new account. Repeating the same enrolment changes nothing. */
     enrol: {
-      request: v.strictObject({
-        name: v.string(),
-        account: s.account,
-        device: s.device,
-        list: s.bytesUpTo(4096),
-        challenge: s.bytes(32),
-        proof: s.bytes(32),
-        signedPrekey: s.bytesUpTo(512),
-        lastResort: s.bytesUpTo(2048),
-        batch: s.bytesUpTo(180_000),
-      }),
+      request: v.strictObject(enrolment),
       answer: s.empty,
       callers: ['accounts'],
     },
     person: {
       request: v.strictObject({ name: v.string() }),
-      answer: v.strictObject({ account: s.account, list: s.bytesUpTo(4096) }),
+      answer: v.strictObject({ account: s.account, list }),
       callers: ['gateway'],
     },
     /** Ids and epoch of an account's current device list. */
@@ -49,9 +57,9 @@ export const directory = defineContract({
         bundles: v.array(
           v.strictObject({
             device: s.device,
-            signedPrekey: s.bytesUpTo(512),
-            oneTime: v.optional(s.bytesUpTo(2048)),
-            lastResort: v.optional(s.bytesUpTo(2048)),
+            signedPrekey,
+            oneTime: v.optional(s.bytesUpTo(structureBytes.oneTime)),
+            lastResort: v.optional(lastResort),
           }),
         ),
       }),
@@ -66,9 +74,9 @@ export const directory = defineContract({
       request: v.strictObject({
         account: s.account,
         device: s.device,
-        signedPrekey: v.optional(s.bytesUpTo(512)),
-        lastResort: v.optional(s.bytesUpTo(2048)),
-        batch: v.optional(s.bytesUpTo(180_000)),
+        signedPrekey: v.optional(signedPrekey),
+        lastResort: v.optional(lastResort),
+        batch: v.optional(batch),
       }),
       answer: stock,
       callers: ['gateway'],

@@ -10,9 +10,9 @@ import { openSockets } from './sockets.ts';
 export const gatewayService = defineService({
   contract: gateway,
   async start({ identity, bus, cache, settings, clock, log }) {
-    if (cache === undefined) throw new TypeError('the gateway needs its cache');
+    if (cache === undefined) throw new Error('the gateway needs its cache');
     const port = settings.gatewayPort;
-    if (port === undefined) throw new TypeError('the gateway needs its port');
+    if (port === undefined) throw new Error('the gateway needs its port');
     await using held = new AsyncDisposableStack();
     const access = held.use(openAccess({ bus, cache, clock }));
     const listener = publicHttp({ bus, access, settings, log });

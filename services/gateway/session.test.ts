@@ -8,7 +8,7 @@ import {
 import { type AccountId, deviceId } from '@island/protocol/wire/ids.ts';
 import t from 'tap';
 import { delivery } from '../delivery/contract.ts';
-import { schema } from '../delivery/schema.ts';
+import * as schema from '../delivery/schema.ts';
 import { deliveryService } from '../delivery/service.ts';
 import { envelope, testLists } from '../delivery/testing/lists.ts';
 import { apply } from '../delivery/writes.ts';

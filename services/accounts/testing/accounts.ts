@@ -5,13 +5,11 @@ import { directory } from '../../directory/contract.ts';
 import { directoryService } from '../../directory/service.ts';
 import { type Newcomer, newcomer } from '../../directory/testing/newcomer.ts';
 import type { Bus } from '../../kit/bus.ts';
-import type { CallRequest } from '../../kit/contract.ts';
 import { runService, type ServiceDefinition } from '../../kit/service.ts';
 import { type TestIsland, testIsland } from '../../kit/testing/kit.ts';
 import { accounts } from '../contract.ts';
+import type { RegisterRequest } from '../registration.ts';
 import { accountsService } from '../service.ts';
-
-export type RegisterRequest = CallRequest<typeof accounts, 'register'>;
 
 /** A newcomer with a password. */
 export interface Applicant extends Newcomer {

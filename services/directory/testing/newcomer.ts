@@ -12,10 +12,7 @@ import { firstDeviceList, signDeviceList } from '@island/protocol/crypto/device-
 import { makeBatch, makeLastResort, makeSignedPrekey } from '@island/protocol/crypto/prekeys.ts';
 import { ed25519, type SigningPair } from '@island/protocol/crypto/primitives.ts';
 import { accountId, deviceId } from '@island/protocol/wire/ids.ts';
-import type { CallRequest } from '../../kit/contract.ts';
-import type { directory } from '../contract.ts';
-
-export type EnrolRequest = CallRequest<typeof directory, 'enrol'>;
+import type { EnrolRequest } from '../enrolment.ts';
 
 export interface Newcomer {
   name: string;
