@@ -40,7 +40,8 @@ const ids = {
   extendedKeyUsage: '2.5.29.37',
 } as const;
 
-const signatureAlgorithm = (): der.Der => der.sequence(der.objectId(ids.ecdsaWithSha256));
+/** AlgorithmIdentifier of every signature here: ecdsa-with-SHA256, without parameters. */
+export const signatureAlgorithm = (): der.Der => der.sequence(der.objectId(ids.ecdsaWithSha256));
 
 /** 20 octets, the most RFC 5280 allows; top bit clear (positive), next bit set (never shorter, never zero). */
 export function newSerial(): Buffer {

@@ -3,7 +3,13 @@
  * CRL it lacks or whose CRL is past nextUpdate, so a list belongs to the trust bundle and is signed often.
  */
 import { type Authority, authorityName } from './ca.ts';
-import { authorityKeyId, distinguishedName, extension, signed } from './certificate.ts';
+import {
+  authorityKeyId,
+  distinguishedName,
+  extension,
+  signatureAlgorithm,
+  signed,
+} from './certificate.ts';
 import * as der from './der.ts';
 import { pem } from './pem.ts';
 
@@ -23,7 +29,7 @@ export interface CrlFields {
   revoked: readonly Revoked[];
 }
 
-const ids = { ecdsaWithSha256: '1.2.840.10045.4.3.2', crlNumber: '2.5.29.20' } as const;
+const crlNumber = '2.5.29.20';
 
 /** @returns PEM, one list; Node wants an array of these, since of two lists in one PEM it reads only the first. */
 export function signCrl(authority: Authority, fields: CrlFields): string {
@@ -32,7 +38,7 @@ export function signCrl(authority: Authority, fields: CrlFields): string {
   );
   const tbs = der.sequence(
     der.integer(1),
-    der.sequence(der.objectId(ids.ecdsaWithSha256)),
+    signatureAlgorithm(),
     distinguishedName(authorityName(authority.role, authority.key)),
     der.time(fields.now),
     der.time(fields.nextUpdate),
@@ -41,7 +47,7 @@ export function signCrl(authority: Authority, fields: CrlFields): string {
       0,
       der.sequence(
         authorityKeyId(authority.key),
-        extension(ids.crlNumber, false, der.bigInteger(bigEndian(fields.number))),
+        extension(crlNumber, false, der.bigInteger(bigEndian(fields.number))),
       ),
     ),
   );
