@@ -1,6 +1,6 @@
 /**
  * Runs the tests: `npm test`, or `npm test -- gateway` for the files whose path holds a word. One line a
- * file as it ends, what failed in full, and last of all `N passed, N failed`. docs/operations.md §7
+ * file as it ends, what failed in full, and last of all `N passed, N failed`. docs/operations.md §12
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

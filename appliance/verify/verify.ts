@@ -1,5 +1,5 @@
 /**
- * `island verify`: looks at a running island from outside, promise by promise. docs/operations.md §Verify
+ * `island verify`: looks at a running island from outside, promise by promise. docs/operations.md §9
  *
  * It knocks at every door with real certificates that must be refused, and joins with two throw-away
  * accounts that write to each other. It changes nothing else, and may be run at any time.

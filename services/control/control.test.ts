@@ -1,4 +1,4 @@
-/** The operators' socket, with real accounts behind it. docs/operations.md §Operators */
+/** The operators' socket, with real accounts behind it. docs/operations.md §8 */
 import { readFile, rm, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
  * The invite of an island's first person: made once, and kept in a 0600 file until used, so that
- * each start can print it. docs/operations.md §Operators
+ * each start can print it. docs/operations.md §8
  */
 import { rm } from 'node:fs/promises';
 import { accounts } from '../accounts/contract.ts';

@@ -1,5 +1,5 @@
 /**
- * HTTP for operators over a unix socket that only the island's user can open. docs/operations.md §Operators
+ * HTTP for operators over a unix socket that only the island's user can open. docs/operations.md §8
  *
  *     POST /invites { uses, seconds } → { invite, expires }
  *     GET  /standing[?invite=CODE]    → { people, inviteGood }

@@ -1,4 +1,4 @@
-/** Tables of control: the setup token. The SQL is in migrations/. docs/operations.md §Operators */
+/** Tables of control: the setup token. The SQL is in migrations/. docs/operations.md §8 */
 import { blob, integer, sqliteTable } from 'drizzle-orm/sqlite-core';
 
 /** One row at most: the token by which the first operator will name themselves. */

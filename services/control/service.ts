@@ -1,4 +1,4 @@
-/** Control: what operators ask for, over a unix socket. docs/operations.md §Operators */
+/** Control: what operators ask for, over a unix socket. docs/operations.md §8 */
 import { join } from 'node:path';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';

@@ -1,6 +1,6 @@
 /**
  * The one-time token of the first operator. The database knows its hash; the token itself lies in a
- * 0600 file as long as it is unused, so that each start can show it. docs/operations.md §Operators
+ * 0600 file as long as it is unused, so that each start can show it. docs/operations.md §8
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { base64url } from '@island/protocol/wire/text.ts';

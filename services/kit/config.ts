@@ -1,6 +1,6 @@
 /**
  * The only file that reads the environment and configuration files. Every value knows where it
- * came from, so that a refusal can name the place to correct. docs/operations.md §Configuration
+ * came from, so that a refusal can name the place to correct. docs/operations.md §6
  */
 import { open } from 'node:fs/promises';
 import * as v from 'valibot';

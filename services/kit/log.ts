@@ -1,7 +1,7 @@
 /**
  * The log: events with a closed list of fields, one JSON line each, to stderr. Whatever is not on
  * the list is dropped, so that no content and no identifier of a person can slip in by a new call.
- * `error` means a bug. docs/operations.md §Logs
+ * `error` means a bug. docs/operations.md §7
  */
 import { isFaultCode } from '@island/protocol/wire/fault.ts';
 import { destination, pino } from 'pino';

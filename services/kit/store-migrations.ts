@@ -1,4 +1,4 @@
-/** Brings a database to the newest schema: numbered SQL files, each in a transaction, each once. docs/operations.md §Upgrades */
+/** Brings a database to the newest schema: numbered SQL files, each in a transaction, each once. docs/operations.md §10 */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
