@@ -3,7 +3,7 @@ import { loadPrivateJson, loadProcessConfig } from '@island/services/kit/config.
 import type { Log } from '@island/services/kit/log.ts';
 import { runService } from '@island/services/kit/service.ts';
 import { isProcess, services, units } from './compose.ts';
-import type { ProcessMessage } from './messages.ts';
+import type { ProcessMessage } from './ipc-messages.ts';
 
 export interface LoadedProcess {
   /** Resolves when everything in it answers; disposing of the result stops it in reverse. */

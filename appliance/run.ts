@@ -5,7 +5,7 @@
  * its services answer, and ends in order on SIGTERM or when the supervisor is gone.
  */
 import { type Log, openLog } from '@island/services/kit/log.ts';
-import type { ProcessMessage, SupervisorMessage } from './messages.ts';
+import type { ProcessMessage, SupervisorMessage } from './ipc-messages.ts';
 
 const [name = '', file = ''] = process.argv.slice(2);
 /** Milliseconds for an orderly end; then the process ends as it is. */

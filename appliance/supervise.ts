@@ -14,7 +14,7 @@ import { edgeAnswers } from './edge-probe.ts';
 import { keepCertificate } from './engine-certificates.ts';
 import { caddyReload, redisReload, untilDone } from './engine-control.ts';
 import { listenersOf } from './listeners.ts';
-import type { LogFolder } from './log-file.ts';
+import type { LogFolder } from './log-folder.ts';
 import { type PlanInput, planOf } from './plans.ts';
 import type { CertificateStatus, StatusReport } from './status-report.ts';
 import { recordChildren } from './supervisor-lock.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { untilDone } from './engine-control.ts';
-import { openLogFolder } from './log-file.ts';
+import { openLogFolder } from './log-folder.ts';
 import { identify } from './process-identity.ts';
 import { Unit, type UnitPlan } from './unit.ts';
 

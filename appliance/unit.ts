@@ -7,8 +7,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { tether } from '@island/provisioning/tool.ts';
 import type { UnitName } from './compose.ts';
-import type { LogFolder } from './log-file.ts';
-import type { ProcessMessage, SupervisorMessage } from './messages.ts';
+import type { ProcessMessage, SupervisorMessage } from './ipc-messages.ts';
+import type { LogFolder } from './log-folder.ts';
 
 export interface UnitPlan {
   name: UnitName;

@@ -23,7 +23,7 @@ import { writeRunFiles } from '@island/provisioning/run-files.ts';
 import { Stated } from '@island/provisioning/stated.ts';
 import { openLog } from '@island/services/kit/log.ts';
 import { units } from './compose.ts';
-import { openLogFolder } from './log-file.ts';
+import { openLogFolder } from './log-folder.ts';
 import { askWelcome } from './operator.ts';
 import { superviseIsland } from './supervise.ts';
 import { endLeftovers, lockSupervisor } from './supervisor-lock.ts';

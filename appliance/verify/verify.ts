@@ -8,12 +8,12 @@ import { columns, type Style } from '../terminal.ts';
 import { checkBus } from './bus-rights.ts';
 import { checkCache } from './cache-rights.ts';
 import { checkSockets } from './flood.ts';
+import { type Check, type Judged, judge, type PromiseReport } from './judgement.ts';
 import { checkMessages } from './messages.ts';
 import { checkListeners } from './mtls.ts';
 import { checkPassword } from './password.ts';
 import { newPerson, type Person } from './people.ts';
 import { type PromiseId, promises } from './promises.ts';
-import { type Check, type Judged, judge, type PromiseReport } from './run.ts';
 import { openScene, type Scene } from './scene.ts';
 import { checkTokens } from './tokens.ts';
 

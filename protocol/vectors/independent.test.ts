@@ -2,7 +2,6 @@
  * The vectors read by somebody who has only the documents: other libraries, no code of `crypto/`.
  * docs/protocol/encoding.md §7
  */
-import { readFile } from 'node:fs/promises';
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { ed25519, x25519 } from '@noble/curves/ed25519.js';
 import { hkdf } from '@noble/hashes/hkdf.js';
@@ -11,18 +10,8 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { hashRaw } from '@node-rs/argon2';
 import t from 'tap';
+import { hex, join, read, text, u32 } from './testing/stranger.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: parsed JSON, read as a stranger would
-const read = async (name: string): Promise<any> =>
-  JSON.parse(await readFile(new URL(`${name}.json`, import.meta.url), 'utf8'));
-const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'));
-const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(value));
-const join = (...parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
-const u32 = (value: number): Uint8Array => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return new Uint8Array(bytes);
-};
 const signedBy = (key: Uint8Array, purpose: string, bytes: Uint8Array, signature: Uint8Array) =>
   ed25519.verify(signature, join(text(`PI/1/sig/${purpose}\0`), bytes), key, { zip215: false });
 

@@ -2,7 +2,6 @@
  * The vectors of handshake and ratchet, read by somebody who has only docs/protocol/ratchet.md: other
  * libraries, no code of `crypto/`.
  */
-import { readFile } from 'node:fs/promises';
 import { chacha20poly1305, xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { x25519 } from '@noble/curves/ed25519.js';
 import { hkdf } from '@noble/hashes/hkdf.js';
@@ -10,19 +9,8 @@ import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import t from 'tap';
+import { hex, type Json, join, read, text, u32 } from './testing/stranger.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: parsed JSON, read as a stranger would
-type Json = any;
-const read = async (name: string): Promise<Json> =>
-  JSON.parse(await readFile(new URL(`${name}.json`, import.meta.url), 'utf8'));
-const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'));
-const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(value));
-const join = (...parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
-const u32 = (value: number): Uint8Array => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return new Uint8Array(bytes);
-};
 const zeros = (length: number) => new Uint8Array(length);
 const dh = (priv: string, pub: string) => x25519.getSharedSecret(hex(priv), hex(pub));
 const party = ({ account, device, aik, dsk, dik }: Json) =>

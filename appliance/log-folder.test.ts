@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { openLogFolder, rotate } from './log-file.ts';
+import { openLogFolder, rotate } from './log-folder.ts';
 
 t.test(
   'a log that has grown too large is emptied in place, and one former file is kept',

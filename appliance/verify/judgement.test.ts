@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { styleFor } from '../terminal.ts';
 import { found } from './finding.ts';
+import { type Judged, judge } from './judgement.ts';
 import { promiseIds } from './promises.ts';
-import { type Judged, judge } from './run.ts';
 import { searchFiles, spellings } from './traces.ts';
 import { formatJudged } from './verify.ts';
 
