@@ -9,7 +9,7 @@ export const problems = {
   bad_link:
     'That is not an invite link. It looks like island://HOST/join?ca=…&invite=… and is printed by the island; copy it whole.',
   unreachable:
-    'The island at {address} can not be reached. Check that it is running and that this machine has a connection.',
+    'The island at {address} cannot be reached. Check that it is running and that this machine has a connection.',
   wrong_island:
     'The certificate of {address} is not that of the island in your invite link. Do not go on: ask whoever invited you for a new link.',
   untrusted:
@@ -47,10 +47,10 @@ export const problems = {
   message_long:
     'That message is too long: {size} bytes, and {limit} is the limit. Send it in parts.',
   disk_full: 'The disk that holds {home} is full. Make room and try again; nothing was lost.',
-  home_unusable: 'The folder {home} can not be used: {reason}.',
+  home_unusable: 'The folder {home} cannot be used: {reason}.',
   home_damaged:
     'The store in {home} is damaged ({reason}). Put back a copy, or register again with a new folder.',
-  password_file: 'The password file {file} can not be read ({reason}).',
+  password_file: 'The password file {file} cannot be read ({reason}).',
   password_mismatch: 'The two passwords differ. Try again.',
   password_missing:
     'There is no password: give one on the first line of standard input, or use --password-file FILE.',

@@ -17,7 +17,7 @@ export const encodeRecord = (value: object): Uint8Array =>
     ),
   );
 
-/** Throws `home_damaged` for what this program can not have written. */
+/** Throws `home_damaged` for what this program cannot have written. */
 export function decodeRecord<S extends v.GenericSchema>(schema: S, row: Row): v.InferOutput<S> {
   let value: unknown;
   try {
@@ -33,6 +33,6 @@ export function decodeRecord<S extends v.GenericSchema>(schema: S, row: Row): v.
 const damaged = (key: string, cause: unknown): Problem =>
   new Problem(
     'home_damaged',
-    { home: 'the home folder', reason: `the record ${key} can not be read` },
+    { home: 'the home folder', reason: `the record ${key} cannot be read` },
     { cause },
   );

@@ -1,4 +1,4 @@
-/** What others write can not steer the terminal; what a program reads is one object a line. */
+/** What others write cannot steer the terminal; what a program reads is one object a line. */
 import { PassThrough } from 'node:stream';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import t from 'tap';
@@ -59,7 +59,7 @@ t.test('lines for people, objects for programs', async (t) => {
   } as const;
   t.match(
     arrivalLine(unreadable),
-    /^\d\d:\d\d \(a message from alice can not be read: Damaged\.\)$/,
+    /^\d\d:\d\d \(a message from alice cannot be read: Damaged\.\)$/,
   );
   t.match(arrivalObject(unreadable), {
     type: 'unreadable',
@@ -70,7 +70,7 @@ t.test('lines for people, objects for programs', async (t) => {
   const { from: claims, ...rest } = unreadable;
   t.match(
     arrivalLine({ ...rest, claims }),
-    /^\d\d:\d\d \(something that claims to be from alice can not be read: Damaged\.\)$/,
+    /^\d\d:\d\d \(something that claims to be from alice cannot be read: Damaged\.\)$/,
     'M2: what no session opened is not said to be anybody’s',
   );
   t.match(arrivalObject({ ...rest, claims }), { from: undefined, claims: 'alice' });

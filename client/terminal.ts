@@ -75,7 +75,7 @@ export function arrivalLine(arrival: Arrival): string {
   const what = arrival.from
     ? `a message from ${arrival.from}`
     : `something that claims to be from ${arrival.claims ?? 'somebody'}`;
-  return `${clockTime(arrival.receivedAt)} (${what} can not be read: ${arrival.reason})`;
+  return `${clockTime(arrival.receivedAt)} (${what} cannot be read: ${arrival.reason})`;
 }
 
 export function arrivalObject(arrival: Arrival): Record<string, unknown> {

@@ -125,7 +125,7 @@ t.test('T3: the running server refuses every forbidden subject of every service'
   }
 });
 
-t.test("T3: a service can not read or answer what is in another's inbox", async (t) => {
+t.test("T3: a service cannot read or answer what is in another's inbox", async (t) => {
   await using island = await busIsland();
   const { bus: directory } = await island.kit('directory');
   const { bus: gateway } = await island.kit('gateway');

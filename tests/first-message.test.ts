@@ -181,12 +181,12 @@ t.test('each failure is one plain sentence and exit code 1', async (t) => {
   await failure(
     fresh,
     ['register', link, 'bob'],
-    `The island at ${island.welcome.address} can not be reached. Check that it is running and that this machine has a connection.`,
+    `The island at ${island.welcome.address} cannot be reached. Check that it is running and that this machine has a connection.`,
   );
   await failure(
     alice,
     ['login'],
-    `The island at ${island.welcome.address} can not be reached. Check that it is running and that this machine has a connection.`,
+    `The island at ${island.welcome.address} cannot be reached. Check that it is running and that this machine has a connection.`,
   );
   for (const args of [
     [],

@@ -427,7 +427,7 @@ t.test('M1 a message of an unknown session is told apart from a damaged one', (t
   t.end();
 });
 
-t.test('M1 the handshake in a later message of a session can not be exchanged', (t) => {
+t.test('M1 the handshake in a later message of a session cannot be exchanged', (t) => {
   const { bob, a, b } = line(false);
   a.start(bob.bundle(), start);
   bob.commit(b.decrypt(a.encrypt(text, start).message, start, bob));

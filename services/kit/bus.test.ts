@@ -198,7 +198,7 @@ t.test('events arrive in order, by key or for all keys, and no more after dispos
   t.equal(mine.length, 50);
 });
 
-t.test('a key can not name other subjects', async (t) => {
+t.test('a key cannot name other subjects', async (t) => {
   for (const key of ['', '>', '*', 'a.*', 'a b', 'a\r\nPUB x 0', 'a..b', '.a', 'a.']) {
     t.throws(() => directory.publish(answering, 'told', key, { value: 1 }), { code: 'malformed' });
     if (key !== '*')

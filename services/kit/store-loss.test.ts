@@ -103,7 +103,7 @@ t.test(
     const code = await faultCode(
       openStore({ file: join(disk, 'new.sqlite'), schema, migrations, log: testLog() }),
     );
-    t.equal(code, 'storage_full', 'a store that can not even be made says so as well');
+    t.equal(code, 'storage_full', 'a store that cannot even be made says so as well');
   },
 );
 

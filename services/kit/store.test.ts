@@ -156,7 +156,7 @@ t.test('what throws undoes all of its own and nothing of the others', async (t) 
   );
 });
 
-t.test('a reader sees what was committed, not what is under way, and can not write', async (t) => {
+t.test('a reader sees what was committed, not what is under way, and cannot write', async (t) => {
   const store = await open(t);
   await store.write(async (db) => {
     await db.insert(people).values({ name: 'ann' });
