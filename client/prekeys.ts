@@ -137,7 +137,7 @@ export async function renewedStanding(storage: Storage) {
   };
 }
 
-/** Every private half, the standing row and the handshakes: for a registration that was refused. */
+/** Every private half and the standing row: for a registration that was refused. */
 export async function allPrekeyKeys(storage: Storage): Promise<Place[]> {
   const rows = await storage.list(namespace);
   return rows.map(({ key }) => ({ namespace, key }));

@@ -24,7 +24,8 @@ export const deliveryService = defineService({
     const mailboxes = openMailboxes({ store, bus, recipients, clock });
 
     const forget = async () => {
-      log.info('mail_expired', { count: await expire(store, mailboxes, unixDay(clock)) });
+      const count = await expire(store, mailboxes, unixDay(clock));
+      if (count > 0) log.info('mail_expired', { count });
     };
     held.use(startRounds(round, forget, log));
 
