@@ -63,12 +63,6 @@ function readIdentity(file: string): ProcessIdentity | undefined {
   }
 }
 
-/** The living holder of the lock. */
-export function lockHolder(file: string): ProcessIdentity | undefined {
-  const holder = readIdentity(file);
-  return holder !== undefined && isAlive(holder) ? holder : undefined;
-}
-
 /** Writes down who was started, for the next supervisor; synchronous, so that no start is missed. */
 export function recordChildren(file: string, pids: readonly number[]): void {
   const children = pids.map(identify).filter((child) => child !== undefined);

@@ -4,61 +4,27 @@
  * No fault changes the state of a session.
  */
 
-interface CryptoFaultRow {
-  /** The message can never be opened, now or later: acknowledge it. False: it may be worth keeping. */
-  final: boolean;
-  text: string;
-}
-
-const row = (final: boolean, text: string): CryptoFaultRow => ({ final, text });
-
 export const cryptoFaults = {
-  duplicate: row(true, 'This message was opened before. Nothing is lost.'),
-  too_old: row(
-    true,
-    'The key of this message was given up after its time. Ask for it to be sent again.',
-  ),
-  too_far_ahead: row(
-    true,
+  duplicate: 'This message was opened before. Nothing is lost.',
+  too_old: 'The key of this message was given up after its time. Ask for it to be sent again.',
+  too_far_ahead:
     'More messages are missing before this one than a session waits for. Start a new session.',
-  ),
-  undecryptable: row(
-    true,
+  undecryptable:
     'The message is damaged or was made for another state of the session. Start a new session.',
-  ),
-  unsealable: row(
-    true,
+  unsealable:
     'The envelope was not sealed for this device, or was damaged on the way. Nothing can be said about its sender.',
-  ),
-  no_session: row(
-    true,
-    'The session of this message is not known on this device. Start a new session.',
-  ),
-  prekey_gone: row(
-    true,
+  no_session: 'The session of this message is not known on this device. Start a new session.',
+  prekey_gone:
     'The message was made with a prekey that this device no longer has. Start a new session.',
-  ),
-  replayed: row(
-    true,
-    'This first message was seen before; somebody sent it again. Nothing is lost.',
-  ),
-  stale_generation: row(
-    true,
+  replayed: 'This first message was seen before; somebody sent it again. Nothing is lost.',
+  stale_generation:
     'The message comes from an older copy of the device. Check the device of the sender.',
-  ),
-  pq_required: row(
-    true,
+  pq_required:
     'The message lacks the post-quantum part that this protocol demands. Update the client.',
-  ),
-  wrong_identity: row(
-    false,
+  wrong_identity:
     'The keys of the other device are not those this session was made with. Check its device list.',
-  ),
-  receive_only: row(
-    false,
-    'There is no session to send with. Fetch the prekeys of the device and start one.',
-  ),
-} as const satisfies Record<string, CryptoFaultRow>;
+  receive_only: 'There is no session to send with. Fetch the prekeys of the device and start one.',
+} as const;
 
 export type CryptoFaultCode = keyof typeof cryptoFaults;
 
@@ -67,12 +33,7 @@ export class CryptoFault extends Error {
   readonly code: CryptoFaultCode;
 
   constructor(code: CryptoFaultCode) {
-    super(cryptoFaults[code].text);
+    super(cryptoFaults[code]);
     this.code = code;
-  }
-
-  /** True when the message can never be opened, so that it may be acknowledged. */
-  get final(): boolean {
-    return cryptoFaults[this.code].final;
   }
 }

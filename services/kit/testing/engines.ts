@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EngineBinary, EngineProgram } from '@island/provisioning/engine-binary.ts';
-import { obtainEngineFiles } from '@island/provisioning/engine-files.ts';
 import { findEngines } from '@island/provisioning/engines.ts';
+import { runAt } from '@island/provisioning/layout.ts';
 import { natsConf } from '@island/provisioning/nats-conf.ts';
 import { freePorts } from '@island/provisioning/ports.ts';
 import { redisAcl, redisConf } from '@island/provisioning/redis-conf.ts';
+import { writeCertificate } from '@island/provisioning/run-files.ts';
+import { requestCertificate } from '../certificate-request.ts';
 import { childEnvironment } from '../config.ts';
 import type { Contract } from '../contract.ts';
 import type { ServiceName } from '../names.ts';
@@ -104,8 +106,10 @@ async function engineFolder(pki: TestPki, name: 'nats' | 'redis') {
   return { dir, tls: { cert: certificate, key: certificate, ca: join(dir, 'trust.pem') } };
 }
 
-const renewEngine = (pki: TestPki, name: 'nats' | 'redis', dir: string): Promise<number> =>
-  obtainEngineFiles({ name, socket: join(pki.sockets, `${name}.sock`), dir });
+async function renewEngine(pki: TestPki, name: 'nats' | 'redis', dir: string): Promise<void> {
+  const socket = join(pki.sockets, `${name}.sock`);
+  await writeCertificate(runAt(dir), name, await requestCertificate({ name, socket }));
+}
 
 /** @param contracts whose services may connect, and what for; those of the island unless given */
 export async function testNats(pki: TestPki, contracts?: readonly Contract[]): Promise<TestEngine> {
