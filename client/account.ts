@@ -5,7 +5,7 @@
 import type { DeviceKeys } from '@island/protocol/crypto/device.ts';
 import type { KdfParameters } from '@island/protocol/crypto/password.ts';
 import { ed25519, type SigningPair, x25519 } from '@island/protocol/crypto/primitives.ts';
-import { kdf } from '@island/protocol/wire/routes.ts';
+import { kdf } from '@island/protocol/wire/route.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import type { Pinned } from './platform.ts';

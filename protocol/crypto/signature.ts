@@ -17,6 +17,10 @@ export const purposes = [
   'signed-prekey',
   'last-resort-prekey',
   'one-time-batch',
+  'session',
+  'password',
+  'key-record',
+  'archive-segment',
 ] as const;
 export type Purpose = (typeof purposes)[number];
 

@@ -9,8 +9,8 @@ export const limits = {
   refusedFrames: 10,
   /** One HTTP JSON body, bytes. Registration carries a batch of one-time prekeys: 100 × 1,224 bytes, base64url. */
   jsonBytes: 262_144,
-  /** One `POST /v1/send` body, bytes. */
-  sendBytes: 65_536,
+  /** One `POST /v1/send` body, bytes: the largest envelope for every device that an account may have. */
+  sendBytes: 262_144,
   /** Envelopes (devices) in one `POST /v1/send`. */
   sendEnvelopes: 32,
   /** One sealed envelope, bytes: leaves room for the frame around it. */
@@ -55,6 +55,31 @@ export const limits = {
   /** Access token life, refresh token life, seconds (A5). */
   accessSeconds: 900,
   refreshSeconds: 604_800,
+  /** A nonce is good once, and for so many seconds; what a device without keys yet may do ends after these. */
+  nonceSeconds: 120,
+  joiningSeconds: 3_600,
+  /** One-time passwords (TOTP): tries from one address, then one every `totpRefillSeconds`; from all together in an hour. */
+  totpAttempts: 5,
+  totpRefillSeconds: 60,
+  totpAttemptsPerHour: 60,
+  /** Backup codes of one set, and tries of one address for one account: an hour, a day. */
+  backupCodes: 8,
+  codeAttemptsPerHour: 5,
+  codeAttemptsPerDay: 20,
+  /** The key record of an account, bytes, and archive keys that it may hold. */
+  recordBytes: 49_152,
+  archiveKeys: 1_000,
+  /** One segment of an archive, all segments of one account, and one answer with segments, bytes. */
+  segmentBytes: 65_536,
+  archiveBytes: 1_073_741_824,
+  /** Lists in one answer of `lists`. */
+  listsPerAnswer: 16,
+  /** Seconds that an offer to link a device stands; its messages, bytes; offers of one account at once. */
+  linkSeconds: 600,
+  linkMessageBytes: 1_024,
+  linkOffers: 4,
+  /** Seconds from asking for a reset of an account to the moment at which it can be done. */
+  resetSeconds: 259_200,
 } as const;
 
 /** Argon2id parameters (memory in KiB) that new accounts use, and the least that anybody accepts. docs/protocol/accounts.md §2 */

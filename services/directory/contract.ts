@@ -1,6 +1,6 @@
 /** Identity of keys: device lists and prekeys. The transparency log will commit to what is stored here. */
 import { limits } from '@island/protocol/wire/limits.ts';
-import { structureBytes } from '@island/protocol/wire/routes.ts';
+import { structureBytes } from '@island/protocol/wire/route.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { defineContract } from '../kit/contract.ts';
@@ -45,6 +45,41 @@ export const directory = defineContract({
       answer: v.strictObject({ account: s.account, list }),
       callers: ['gateway'],
     },
+    /**
+     * The next list of an account, with the enrolment of the device that it adds, if any. A list with a reset is
+     * taken only where `reset` allows it. The same list again changes nothing.
+     */
+    update: {
+      request: v.strictObject({
+        account: s.account,
+        list,
+        reset: v.boolean(),
+        joining: v.optional(
+          v.strictObject({
+            device: s.device,
+            challenge: s.bytes(32),
+            proof: s.bytes(32),
+            signedPrekey,
+            lastResort,
+            batch,
+          }),
+        ),
+      }),
+      answer: s.empty,
+      callers: ['accounts'],
+    },
+    /** The lists after an epoch, ascending, at most `limits.listsPerAnswer`. */
+    lists: {
+      request: v.strictObject({ name: v.string(), after: s.count }),
+      answer: v.strictObject({ account: s.account, lists: v.array(list) }),
+      callers: ['gateway'],
+    },
+    /** The present list of an account: what accounts checks signatures with. */
+    current: {
+      request: v.strictObject({ account: s.account }),
+      answer: v.strictObject({ list }),
+      callers: ['accounts'],
+    },
     /** Ids and epoch of an account's current device list. */
     devices: {
       request: v.strictObject({ account: s.account }),
@@ -84,6 +119,6 @@ export const directory = defineContract({
   },
   events: {
     /** key: AccountId. The device list has a new epoch. */
-    changed: { payload: v.strictObject({ epoch: s.count }), listeners: ['delivery'] },
+    changed: { payload: v.strictObject({ epoch: s.count }), listeners: ['delivery', 'accounts'] },
   },
 });

@@ -1,7 +1,14 @@
 /** The closed list of those who have a certificate. Whoever is not on it is refused everywhere. */
 
 /** Services of ours: each has its certificate, NATS user, Redis user and unix socket at pkid. */
-export const services = ['gateway', 'accounts', 'directory', 'delivery', 'control'] as const;
+export const services = [
+  'gateway',
+  'accounts',
+  'directory',
+  'delivery',
+  'archive',
+  'control',
+] as const;
 export type ServiceName = (typeof services)[number];
 
 /** Engines: `edge` is Caddy, as a client of the gateway. */
