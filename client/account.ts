@@ -2,15 +2,20 @@
  * Who this home belongs to: name, account, device and the private halves of its keys, and the island
  * they live on. docs/protocol/accounts.md §1, devices.md §2. One account in one home.
  */
-import type { DeviceKeys } from '@island/protocol/crypto/device.ts';
-import type { KdfParameters } from '@island/protocol/crypto/password.ts';
+import type { DeviceCert, DeviceKeys } from '@island/protocol/crypto/device.ts';
+import { type DeviceList, openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { ed25519, type SigningPair, x25519 } from '@island/protocol/crypto/primitives.ts';
 import { kdf } from '@island/protocol/wire/route.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import type { Pinned } from './platform.ts';
+import { Problem } from './problem.ts';
 import { bytes64, decodeRecord, encodeRecord } from './record.ts';
 import type { Row, Storage } from './storage.ts';
+
+/** Salt (16 bytes) and parameters of Argon2id. */
+const hashing = v.strictObject({ salt: bytes64, kdf });
+export type Hashing = v.InferOutput<typeof hashing>;
 
 const record = v.strictObject({
   /** `pending`: the keys are made, the island has not confirmed that it took them. */
@@ -20,17 +25,17 @@ const record = v.strictObject({
   name: s.person,
   account: s.account,
   device: s.device,
-  /** Seeds and private keys, 32 bytes each. */
+  /** Seeds and private keys, 32 bytes each. `aik` is the present one of the account. */
   aik: bytes64,
   dsk: bytes64,
   dik: bytes64,
   /** Raised when the home was put back from a copy: sessions from before it then only receive. */
   generation: s.count,
-  /** The signed device list that this device made last. */
+  /** The newest signed device list of the account that this device has accepted: it never goes back. */
   list: bytes64,
-  /** What the password was hashed with: an island may never ask for less. */
-  kdf,
-  salt: bytes64,
+  /** What the password was hashed with last, and what the backup codes are: an island may never ask for less. */
+  password: v.optional(hashing),
+  codes: hashing,
 });
 
 export type AccountRecord = v.InferOutput<typeof record>;
@@ -38,10 +43,12 @@ export type AccountRecord = v.InferOutput<typeof record>;
 /** The account with its keys ready for use. */
 export interface Account extends DeviceKeys {
   name: string;
-  /** The account identity key. */
+  /** The present account identity key. A session is bound to `cert.aik`, under which this device joined. */
   aik: SigningPair;
+  list: DeviceList;
+  /** This device on the list. */
+  cert: DeviceCert;
   pinned: Pinned;
-  kdf: KdfParameters;
   generation: number;
 }
 
@@ -62,8 +69,12 @@ export const accountRow = (value: AccountRecord) => ({
   bytes: encodeRecord(value),
 });
 
+/** Throws `device_removed` when this device is not on the list of its account, `home_damaged` for a list that does not open. */
 export function openAccount(value: AccountRecord): Account {
-  const { name, account, device, aik, dsk, dik, address, root } = value;
+  const { name, account, device, aik, dsk, dik, address, root, generation } = value;
+  const list = openOwnList(value);
+  const cert = list.devices.find((each) => each.device === device);
+  if (!cert) throw new Problem('device_removed', { name, device });
   return {
     name,
     account,
@@ -71,8 +82,18 @@ export function openAccount(value: AccountRecord): Account {
     aik: ed25519.fromSeed(aik),
     dsk: ed25519.fromSeed(dsk),
     dik: x25519.fromPrivate(dik),
+    list,
+    cert,
     pinned: { address, root },
-    kdf: value.kdf,
-    generation: value.generation,
+    generation,
   };
+}
+
+function openOwnList({ list }: AccountRecord): DeviceList {
+  try {
+    return openDeviceList(list);
+  } catch (cause) {
+    const reason = 'the device list of its account does not open';
+    throw new Problem('home_damaged', { home: 'the home folder', reason }, { cause });
+  }
 }

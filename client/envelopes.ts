@@ -203,6 +203,7 @@ const verdicts = new Set([
   'identity_changed',
   'list_invalid',
   'list_rolled_back',
+  'history_broken',
 ]);
 const isVerdict = (error: unknown): error is Fault | Problem =>
   (error instanceof Fault || error instanceof Problem) && verdicts.has(error.code);

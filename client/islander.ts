@@ -57,7 +57,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   if (record?.state !== 'registered') throw new Problem('not_registered', { home: storage.place });
   const account = openAccount(record);
   const transport = platform.transport(account.pinned);
-  const session = openSession({ storage, transport, now });
+  const session = openSession({ storage, transport, account, now });
   const people = openPeople(storage, session);
   const ratchets = openRatchets(storage, account, now);
   const common = { account, storage, transport, session, people, ratchets, now };

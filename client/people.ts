@@ -2,23 +2,23 @@
  * Who others are: their signed device lists, as this home has seen them. docs/protocol/devices.md §5
  *
  * The account identity key of a person is taken on trust when they are first met and pinned from then
- * on. The island is believed about nothing else: a list that does not verify, is older than the known
- * one or has another identity key is refused, and the known list stays.
+ * on. The island is believed about nothing else: a newer list counts only when every list on the way
+ * from the known one to it follows from the one before (device-history.ts); whatever does not is
+ * refused, and the known list stays. An identity that was reset is for the person here to accept.
  */
-import {
-  checkNewer,
-  type DeviceList,
-  openDeviceList,
-} from '@island/protocol/crypto/device-list.ts';
+import { type DeviceList, openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import type { Party } from '@island/protocol/crypto/handshake.ts';
-import { Fault } from '@island/protocol/wire/fault.ts';
-import type { AccountId } from '@island/protocol/wire/ids.ts';
+import { equal } from '@island/protocol/crypto/primitives.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { type AccountId, deviceKey } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
+import { followHistory, openListOf } from './device-history.ts';
 import { Problem } from './problem.ts';
+import { sessionsNamespace } from './ratchets.ts';
 import { bytes64, decodeRecord, encodeRecord } from './record.ts';
 import type { Session } from './session.ts';
-import { type Row, type Storage, untilCommitted } from './storage.ts';
+import { type Place, type Put, type Row, type Storage, untilCommitted } from './storage.ts';
 
 export interface Person {
   name: string;
@@ -29,8 +29,16 @@ export interface Person {
 export interface People {
   /** By name; asks the island for somebody not met before. Throws `unknown_person` and what `refresh` throws. */
   find(name: string, signal?: AbortSignal): Promise<Person>;
-  /** Asks the island. Throws `identity_changed`, `list_rolled_back`, `list_invalid` (Problem); then nothing has changed. */
+  /**
+   * Asks the island, and follows the person through every change of their devices and keys. Throws
+   * `identity_changed`, `list_rolled_back`, `history_broken`, `list_invalid` (Problem); then nothing has changed.
+   */
   refresh(name: string, signal?: AbortSignal): Promise<Person>;
+  /**
+   * The person here says that the new identity is the right one: it is pinned in place of the old one,
+   * and sessions with the devices of before are gone. Throws as `refresh` does, except `identity_changed`.
+   */
+  accept(name: string, signal?: AbortSignal): Promise<Person>;
   /** Whoever was met before. */
   known(account: AccountId): Promise<Person | undefined>;
 }
@@ -50,6 +58,12 @@ export const parties = (person: Person): Party[] =>
     dik,
   }));
 
+/** What pins a person by a list that this account has accepted, here or on another device. */
+export const personRows = ({ name, account, bytes }: DeviceList): Put[] => [
+  { namespace, key: name, bytes: encodeRecord({ account, list: bytes }) },
+  { namespace: byAccount, key: account, bytes: utf8Bytes(name) },
+];
+
 export function openPeople(storage: Storage, session: Session): People {
   /** Opening a list verifies signatures: once for each version of the row. */
   const opened = new Map<string, { version: number; person: Person }>();
@@ -63,68 +77,72 @@ export function openPeople(storage: Storage, session: Session): People {
     return person;
   }
 
-  async function adopt(
-    name: string,
-    answer: { account: AccountId; list: Uint8Array },
-    before: Person | undefined,
-  ): Promise<Person> {
+  async function pinned(name: string): Promise<{ person: Person | undefined; version: number }> {
     const row = await storage.read(namespace, name);
-    const known = row && open(row);
-    // Answers may cross: what is older than one that came meanwhile, but not than what was known when
-    // it was asked for, is no rollback.
-    const crossed = known && known.list.epoch > (before?.list.epoch ?? 0);
-    const list = check(name, answer, crossed ? before : known);
-    if (crossed && known.list.epoch > list.epoch) return known;
-    if (crossed) check(name, answer, known);
-    if (known && known.list.epoch === list.epoch) return known;
-    const { account } = list;
-    await storage.commit({
-      put: [
-        { namespace, key: name, bytes: encodeRecord({ account, list: answer.list }) },
-        { namespace: byAccount, key: account, bytes: new TextEncoder().encode(name) },
-      ],
-      expect: [{ namespace, key: name, version: row?.version ?? 0 }],
-    });
-    return { name, account, list };
+    return { person: row && open(row), version: row?.version ?? 0 };
   }
 
-  async function refresh(name: string, signal?: AbortSignal): Promise<Person> {
-    const row = await storage.read(namespace, name);
-    const before = row && open(row);
-    const answer = await session.call('person', {}, { path: { name }, ...(signal && { signal }) });
-    return untilCommitted(() => adopt(name, answer, before));
+  async function ask(
+    name: string,
+    signal: AbortSignal | undefined,
+    resets: 'refused' | 'accepted',
+  ): Promise<Person> {
+    const options = signal ? { signal } : {};
+    const before = (await pinned(name)).person;
+    const answer = await session.call('person', {}, { path: { name }, ...options });
+    const list = openListOf(name, answer);
+    const { account } = list;
+    const lists = (after: number) =>
+      session.call('lists', {}, { path: { name, after: String(after) }, ...options });
+    return untilCommitted(async () => {
+      const { person: known, version } = await pinned(name);
+      if (known && crossed(known, list, before)) return known;
+      const anew = known && known.account !== account;
+      if (anew && resets === 'refused') throw new Problem('identity_changed', { name });
+      if (known && !anew) {
+        await followHistory({ name, known: known.list, newest: list, lists, resets });
+        if (known.list.epoch === list.epoch) return known;
+      }
+      await storage.commit({
+        put: personRows(list),
+        remove: known ? leftBehind(known, list) : [],
+        expect: [{ namespace, key: name, version }],
+      });
+      return { name, account, list };
+    });
   }
 
   return {
-    refresh,
+    refresh: (name, signal) => ask(name, signal, 'refused'),
+    accept: (name, signal) => ask(name, signal, 'accepted'),
     async find(name, signal) {
-      const row = await storage.read(namespace, name);
-      return row ? open(row) : refresh(name, signal);
+      return (await pinned(name)).person ?? ask(name, signal, 'refused');
     },
     async known(account) {
       const name = await storage.read(byAccount, account);
-      const row = name && (await storage.read(namespace, text.decode(name.bytes)));
-      return row && open(row);
+      const { person } = name ? await pinned(text.decode(name.bytes)) : { person: undefined };
+      return person?.account === account ? person : undefined;
     },
   };
 }
 
-function check(
-  name: string,
-  answer: { account: AccountId; list: Uint8Array },
-  known: Person | undefined,
-): DeviceList {
-  try {
-    const list = openDeviceList(answer.list);
-    if (list.name !== name || list.account !== answer.account) throw new Fault('malformed');
-    if (known && list.account !== known.account) throw new Fault('identity_changed');
-    if (known) checkNewer(known.list, list);
-    return list;
-  } catch (cause) {
-    if (!(cause instanceof Fault)) throw cause;
-    const code = cause.code === 'stale_list' ? 'list_rolled_back' : cause.code;
-    if (code === 'identity_changed' || code === 'list_rolled_back')
-      throw new Problem(code, { name }, { cause });
-    throw new Problem('list_invalid', { name }, { cause });
-  }
+/**
+ * Answers may cross: what is older than one that came meanwhile, but not than what was known when it
+ * was asked for, is no rollback.
+ */
+const crossed = (known: Person, answer: DeviceList, before: Person | undefined): boolean =>
+  known.account === answer.account &&
+  answer.epoch < known.list.epoch &&
+  answer.epoch >= (before?.list.epoch ?? 0);
+
+/** Sessions with devices that are no longer theirs, or are under another certificate. */
+function leftBehind(known: Person, list: DeviceList): Place[] {
+  const gone = known.list.devices
+    .filter(({ signature }) => !list.devices.some((cert) => equal(cert.signature, signature)))
+    .map(({ account, device }) => ({
+      namespace: sessionsNamespace,
+      key: deviceKey(account, device),
+    }));
+  const moved = known.account !== list.account;
+  return moved ? [...gone, { namespace: byAccount, key: known.account }] : gone;
 }

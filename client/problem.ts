@@ -27,16 +27,22 @@ export const problems = {
     'There are no device keys in {home}, and linking another device to an account is not built yet. Sign in from the folder in which you registered.',
   other_account:
     'The keys in {home} belong to another account than the one of that name on the island.',
+  salt_changed:
+    'The island at {address} hashes your password with another salt than before, so the password was not used. If you have changed your password on another device, use: npx islander login --password-changed. Otherwise tell its operator.',
+  device_removed:
+    'Device {device} was removed from the account of {name}: it can no longer read or write. To use it again: npx islander recover, or a link from another device, in another home.',
   signed_out: 'This device is signed out. Use: npx islander login',
   replaced:
     'The same device is connected from somewhere else, so this connection has ended: is there a copy of {home}? Use one of them only.',
   yourself: 'That is your own name: a message needs somebody else to go to.',
   identity_changed:
-    'The identity key of {name} is not the one this device knows, so nothing was sent. Ask {name} whether they began anew; until then the island may be lying.',
+    'The identity of {name} is not the one this device knows, so nothing was sent. Ask {name} by another way whether they began anew; if so, use: npx islander accept {name}. Otherwise the island is lying.',
   list_invalid:
     'The island gave a device list for {name} that does not verify, so nothing was sent. Tell its operator.',
   list_rolled_back:
     'The island gave an older device list for {name} than before, so nothing was sent. Tell its operator.',
+  history_broken:
+    'The island could not show how the devices of {name} came to be those that it names now, so nothing was sent. Tell its operator.',
   bundle_invalid:
     'The island gave keys for {name} that do not verify, so nothing was sent. Tell its operator.',
   devices_unsettled:
@@ -50,10 +56,14 @@ export const problems = {
   home_unusable: 'The folder {home} cannot be used: {reason}.',
   home_damaged:
     'The store in {home} is damaged ({reason}). Put back a copy, or register again with a new folder.',
-  password_file: 'The password file {file} cannot be read ({reason}).',
+  secret_file: 'The file {file} cannot be read ({reason}).',
   password_mismatch: 'The two passwords differ. Try again.',
   password_missing:
     'There is no password: give one on the first line of standard input, or use --password-file FILE.',
+  second_missing:
+    'This account has a second factor. Give the six digits or a backup code on the next line of standard input, or use --second-file FILE.',
+  code_missing:
+    'There is no backup code: give one on the next line of standard input, or use --code-file FILE.',
 } as const;
 
 export type ProblemCode = keyof typeof problems;

@@ -32,14 +32,16 @@ interface Loaded {
   sessions: PeerSessions;
 }
 
-const namespace = 'sessions';
+export const sessionsNamespace = 'sessions';
+const namespace = sessionsNamespace;
 
 export function openRatchets(storage: Storage, account: Account, now: () => number): Ratchets {
-  const { dsk, dik, aik, generation } = account;
+  const { dsk, dik, cert, generation } = account;
   const ours = {
     account: account.account,
     device: account.device,
-    aik: aik.public,
+    // Others know this device by its certificate, which outlives a rotation of the identity key.
+    aik: cert.aik,
     dsk: dsk.public,
     dik,
   };

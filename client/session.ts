@@ -4,13 +4,18 @@
  * A refresh token is good for one exchange, and its second use ends the session. So before an exchange
  * its `attempt` is on the disk: a client that dies, or loses the answer, repeats the same attempt and
  * gets the same answer. One process of a home renews at a time; the others find what it got.
+ * Every exchange, also a repeated one, signs a fresh nonce with the device's key: whoever has recorded
+ * all requests, tokens among them, can renew nothing.
  */
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { aboutRefresh, proofUses, proveDevice } from '@island/protocol/crypto/session-proof.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import type { Answer, RequestText, RouteName } from '@island/protocol/wire/routes.ts';
-import { base64url } from '@island/protocol/wire/text.ts';
+import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import * as v from 'valibot';
+import type { Account } from './account.ts';
+import { withNonce } from './nonces.ts';
 import { Problem } from './problem.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import type { Storage } from './storage.ts';
@@ -59,9 +64,10 @@ export interface Session {
 export function openSession(parts: {
   storage: Storage;
   transport: Transport;
+  account: Pick<Account, 'account' | 'device' | 'dsk'>;
   now: () => number;
 }): Session {
-  const { storage, transport, now } = parts;
+  const { storage, transport, account: self, now } = parts;
   const stale = new Set<string>();
 
   async function read(): Promise<SessionRecord> {
@@ -75,6 +81,20 @@ export function openSession(parts: {
     return !stale.has(access) && age >= 0 && age < limits.accessSeconds * 1000 - margin;
   };
 
+  const exchange = (refresh: string, attempt: string, signal: AbortSignal | undefined) =>
+    withNonce(
+      transport,
+      (nonce) => {
+        const { account, device, dsk } = self;
+        const about = aboutRefresh(fromBase64url(refresh), fromBase64url(attempt));
+        const proof = proveDevice(dsk, { nonce, account, device, use: proofUses.refresh, about });
+        const shown = { nonce: base64url(nonce), deviceProof: base64url(proof) };
+        const request = { refresh, attempt, ...shown };
+        return call(transport, 'refresh', request, signal ? { signal } : {});
+      },
+      signal,
+    );
+
   async function renew(signal?: AbortSignal): Promise<string> {
     using _section = await storage.lock('session', signal);
     const held = await read();
@@ -86,8 +106,7 @@ export function openSession(parts: {
       });
     }
     try {
-      const request = { refresh: held.refresh, attempt };
-      const tokens = await call(transport, 'refresh', request, signal ? { signal } : {});
+      const tokens = await exchange(held.refresh, attempt, signal);
       await storage.commit({ put: [sessionRow(tokens, now())] });
       stale.clear();
       return tokens.access;
