@@ -98,7 +98,7 @@ async function writeEngineFiles({ run, island }: RunFiles, passwords: Passwords)
       publicCertificate: inRun(run.certificate('public')),
       clientCertificate: inRun(run.certificate('edge')),
       trust: inRun(run.trust),
-      bodyBytes: limits.jsonBytes,
+      bodyBytes: Math.max(limits.jsonBytes, limits.sendBytes),
     }),
   );
 }
@@ -128,7 +128,6 @@ function processConfig(
       name: island.name,
       address: islandAddress(island),
       caFingerprint: island.caFingerprint,
-      registration: 'invite',
     },
     natsPort: island.internal.nats,
     redisPort: island.internal.redis,

@@ -1,12 +1,44 @@
 /** What an island says of itself to whoever asks: `/.well-known/island`. docs/protocol/http.md §1 */
 import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
 import type { AnswerText } from '@island/protocol/wire/routes.ts';
+import { accounts } from '../accounts/contract.ts';
+import type { Bus } from '../kit/bus.ts';
 import type { Settings } from '../kit/config.ts';
+import { retentionDays } from '../kit/retention.ts';
 
 /** Protocol versions spoken here. */
 const versions = [1];
+/** Milliseconds for which the answer of accounts is good. */
+const policyFor = 3000;
 
-export function discovery(settings: Settings): AnswerText<'discovery'> {
-  const { name, registration, caFingerprint } = settings;
-  return { name, versions, registration, caFingerprint, limits, kdf: leastKdf };
+/**
+ * Who may join is accounts' to say; while it does not answer, what it said last stands.
+ * The function @throws unavailable when it has not said anything yet.
+ */
+export function openDiscovery(
+  bus: Bus,
+  { name, caFingerprint }: Pick<Settings, 'name' | 'caFingerprint'>,
+): () => Promise<AnswerText<'discovery'>> {
+  const fixed = { name, versions, caFingerprint, limits, kdf: leastKdf, retention: retentionDays };
+  let known: Pick<AnswerText<'discovery'>, 'registration' | 'oidc'> | undefined;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let asking: Promise<void> | undefined;
+
+  async function ask(): Promise<void> {
+    known = await bus.call(accounts, 'policy', {});
+    askedAt = performance.now();
+  }
+
+  return async () => {
+    if (performance.now() - askedAt >= policyFor) {
+      asking ??= ask().finally(() => {
+        asking = undefined;
+      });
+      await asking.catch((error: unknown) => {
+        if (known === undefined) throw error;
+      });
+    }
+    if (known === undefined) throw new TypeError('accounts answered nothing');
+    return { ...fixed, ...known };
+  };
 }

@@ -6,11 +6,9 @@
  */
 import type { RequestListener } from 'node:http';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { personName } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { routes, sendPath } from '@island/protocol/wire/routes.ts';
 import { decodeSend } from '@island/protocol/wire/send.ts';
-import { accounts } from '../accounts/contract.ts';
 import { delivery } from '../delivery/contract.ts';
 import { directory } from '../directory/contract.ts';
 import type { Bus } from '../kit/bus.ts';
@@ -18,8 +16,11 @@ import type { Settings } from '../kit/config.ts';
 import { asText, mountRoutes, type RawRoute } from '../kit/http.ts';
 import type { Log } from '../kit/log.ts';
 import { TokenBuckets } from '../kit/token-buckets.ts';
-import type { Access, Bearer } from './access.ts';
-import { discovery } from './discovery.ts';
+import type { Access, Asking } from './access.ts';
+import { accountHandlers } from './account-handlers.ts';
+import { archiveHandlers, deviceHandlers } from './device-handlers.ts';
+import { openDiscovery } from './discovery.ts';
+import { oidcReturn } from './oidc-page.ts';
 import { openOrigin } from './origin.ts';
 
 export interface PublicParts {
@@ -33,25 +34,21 @@ export interface PublicParts {
 const keys = 50_000;
 
 export function publicHttp({ bus, access, settings, log }: PublicParts): RequestListener {
-  const document = discovery(settings);
-  const origin = openOrigin();
+  const discovery = openDiscovery(bus, settings);
   const request = limiter({ perSecond: limits.requestsPerSecond, burst: limits.requestsBurst });
   const sending = limiter({ perSecond: limits.sendsPerSecond, burst: limits.sendsBurst });
+  const beginning = limiter({
+    perSecond: 1 / limits.oidcRefillSeconds,
+    burst: limits.oidcBegins,
+  });
 
-  return mountRoutes<typeof routes, Bearer>(
+  return mountRoutes<typeof routes, Asking>(
     routes,
     {
-      discovery: async () => document,
-      challenge: async () => asText(await bus.call(directory, 'challenge', {})),
-      register: (request) => bus.call(accounts, 'register', request),
-      prelogin: async (request) => asText(await bus.call(accounts, 'prelogin', request)),
-      login: (request, { address }) =>
-        bus.call(accounts, 'login', { ...request, origin: origin(address ?? '') }),
-      refresh: (request) => bus.call(accounts, 'refresh', request),
-      logout: (_request, { who: { account, session } }) =>
-        bus.call(accounts, 'logout', { account, session }),
-      person: async (_request, { params }) =>
-        asText(await bus.call(directory, 'person', { name: personName(params['name'] ?? '') })),
+      discovery,
+      ...accountHandlers(bus, openOrigin()),
+      ...deviceHandlers(bus),
+      ...archiveHandlers(bus),
       bundles: async (request, { who }) =>
         asText(await bus.call(directory, 'bundles', { requester: who.account, ...request })),
       prekeyCount: (_request, { who: { account, device } }) =>
@@ -60,13 +57,15 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
         bus.call(directory, 'replenish', { account, device, ...request }),
     },
     {
-      authenticate: (token) => access.verify(token),
+      authenticate: { token: access.bearer, joining: access.joiner, either: access.either },
       admit(route, address) {
         if (route === sendPath) sending(address);
         else if (route !== 'discovery') request(address);
+        if (route === 'oidcBegin') beginning(address);
       },
       log,
       raw: [send(bus)],
+      pages: [oidcReturn(bus)],
     },
   );
 }

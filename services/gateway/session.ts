@@ -170,7 +170,7 @@ export class Session {
 
   async #open(access: string): Promise<void> {
     const { bus, line } = this.#parts;
-    const bearer = await this.#parts.access.verify(access);
+    const bearer = await this.#parts.access.bearer(access);
     if (this.#gone()) return;
     const { account, device } = bearer;
     this.#bearer = bearer;

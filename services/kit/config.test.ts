@@ -16,7 +16,6 @@ const good = {
     name: 'Test',
     address: 'https://localhost:8443',
     caFingerprint: 'A'.repeat(43),
-    registration: 'invite',
   },
   natsPort: 4222,
   redisPort: 6379,

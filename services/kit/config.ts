@@ -14,7 +14,6 @@ export interface Settings {
   address: string;
   /** SHA-256 of the root certificate (DER), base64url. */
   caFingerprint: string;
-  registration: 'invite';
   /** front only: the mTLS HTTPS port that the edge talks to. */
   gatewayPort?: number;
   /** control only: path of the operators' unix socket. */
@@ -30,7 +29,6 @@ const processConfig = v.strictObject({
     name: v.pipe(v.string(), v.minLength(1), v.maxLength(128)),
     address: v.pipe(v.string(), v.startsWith('https://'), v.url()),
     caFingerprint: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/)),
-    registration: v.literal('invite'),
   }),
   natsPort: port,
   redisPort: port,

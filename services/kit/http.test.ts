@@ -25,17 +25,37 @@ const table = {
     request: s.empty,
     answer: v.strictObject({ who: v.string(), name: v.string() }),
   },
+  joiners: {
+    method: 'GET',
+    path: '/v1/joiners',
+    auth: 'joining',
+    request: s.empty,
+    answer: v.strictObject({ who: v.string() }),
+  },
+  both: {
+    method: 'GET',
+    path: '/v1/both',
+    auth: 'either',
+    request: s.empty,
+    answer: v.strictObject({ who: v.string() }),
+  },
   replace: { method: 'POST', path: '/v1/read', auth: 'none', request: any, answer: any },
   elsewhere: { method: 'GET', path: '/v1/elsewhere', auth: 'none', request: s.empty, answer: any },
 } as const satisfies RouteTable;
 
+/** `good` is the token of a device, `new` that of somebody who joins. */
+const holder = async <T>(known: Record<string, T>, token: string): Promise<T> => {
+  const who = known[token];
+  if (who === undefined) throw new Fault('token_expired');
+  return who;
+};
 const log = testLog();
 let seen = 0;
 let write: (given: {
   value: number;
   bytes?: Uint8Array | undefined;
 }) => Promise<{ value: number }> = async ({ value }) => ({ value });
-const listener = mountRoutes<typeof table, string>(
+const listener = mountRoutes<typeof table, { token: 'ann'; joining: 'newcomer' }>(
   table,
   {
     read: async () => ({ value: 1 }),
@@ -45,13 +65,26 @@ const listener = mountRoutes<typeof table, string>(
     },
     replace: async ({ value }) => ({ value: value + 1 }),
     mine: async (_request, { who, params }) => ({ who, name: params['name'] ?? '' }),
+    joiners: async (_request, { who }) => ({ who }),
+    both: async (_request, { who }) => ({ who }),
   },
   {
     log,
-    async authenticate(token) {
-      if (token !== 'good') throw new Fault('token_expired');
-      return 'ann';
+    authenticate: {
+      token: (token) => holder({ good: 'ann' } as const, token),
+      joining: (token) => holder({ new: 'newcomer' } as const, token),
+      either: (token) => holder({ good: 'ann', new: 'newcomer' } as const, token),
     },
+    pages: [
+      {
+        path: '/v1/page',
+        async answer(query) {
+          if (query === 'fault') throw new Fault('unavailable');
+          if (query === 'bug') throw new Error('the text of an error');
+          return { status: 200, title: `<b>${query}</b>`, text: 'A & "B"' };
+        },
+      },
+    ],
     raw: [
       {
         path: '/v1/raw',
@@ -203,6 +236,61 @@ t.test('a token route needs a good token before its body is looked at', async (t
   const good = { headers: { authorization: 'Bearer good' } };
   t.equal((await ask('GET', '/v1/people/b%2Fb', [], good)).text, '{"who":"ann","name":"b/b"}');
   t.strictSame(codeOf(await ask('GET', '/v1/people/%ff', [], good)), [400, 'malformed']);
+});
+
+t.test('each kind of token opens its own routes, and those for either', async (t) => {
+  const opened = async (url: string, token: string) => {
+    const { status, text } = await ask('GET', url, [], {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    return status === 200 ? JSON.parse(text).who : JSON.parse(text).code;
+  };
+  t.strictSame(
+    [
+      await opened('/v1/people/bob', 'good'),
+      await opened('/v1/people/bob', 'new'),
+      await opened('/v1/joiners', 'good'),
+      await opened('/v1/joiners', 'new'),
+      await opened('/v1/both', 'good'),
+      await opened('/v1/both', 'new'),
+      await opened('/v1/both', 'bad'),
+    ],
+    ['ann', 'token_expired', 'token_expired', 'newcomer', 'ann', 'newcomer', 'token_expired'],
+  );
+  t.strictSame(codeOf(await ask('GET', '/v1/both')), [401, 'unauthenticated']);
+});
+
+t.test('a page is HTML that can neither load nor run anything; so are its refusals', async (t) => {
+  const page = await ask('GET', '/v1/page?code=a&state=<script>');
+  t.match(page, {
+    status: 200,
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy':
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    },
+  });
+  t.match(page.text, '<h1>&lt;b&gt;code=a&amp;state=&lt;script&gt;&lt;/b&gt;</h1>');
+  t.match(page.text, '<p>A &amp; &quot;B&quot;</p>');
+  t.notMatch(page.text, /<script|style=|src=|href=/);
+  t.match(await ask('GET', '/v1/page'), { status: 200, text: /<h1>&lt;b&gt;&lt;\/b&gt;<\/h1>/ });
+
+  const fault = await ask('GET', '/v1/page?fault');
+  t.match(fault, { status: 503, text: /^<!doctype html>/ });
+  t.match(fault.text, 'Try again in a moment');
+  const bug = await ask('GET', '/v1/page?bug');
+  t.match(bug, { status: 500, text: /^<!doctype html>/ });
+  t.notMatch(bug.text, /the text of an error/);
+
+  t.equal((await ask('HEAD', '/v1/page?code=a')).status, 405, 'who looks ahead uses nothing up');
+  const posted = await ask('POST', '/v1/page?code=a', ['{}']);
+  t.strictSame(codeOf(posted), [405, 'method_not_allowed']);
+  t.equal(posted.headers['allow'], 'GET, OPTIONS');
+  t.equal((await ask('GET', '/v1/page', ['{}'])).status, 413, 'a GET has no body');
+  t.strictSame(codeOf(await ask('GET', '/v1/paged?x')), [400, 'malformed']);
 });
 
 t.test(

@@ -6,24 +6,30 @@
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener } from 'node:http';
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
+import type { RouteAuth, RouteRow } from '@island/protocol/wire/route.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import Koa from 'koa';
 import type * as v from 'valibot';
 import { parseJson, readBody } from './http-body.ts';
+import { type Page, pageHtml } from './http-page.ts';
 import { clientAddress } from './http-server.ts';
 import { failure, type Log } from './log.ts';
 
-/** One row of a table such as `routes` of protocol/wire/routes.ts. */
-export interface RouteRow {
-  method: 'GET' | 'POST';
-  /** `:name` stands for one segment. */
-  path: string;
-  auth: 'none' | 'token';
-  request: v.GenericSchema;
-  answer: v.GenericSchema;
-}
+/** A table such as `routes` of protocol/wire/routes.ts. */
 export type RouteTable = Readonly<Record<string, RouteRow>>;
+
+/** What `authenticate` makes of each kind of token. */
+export interface Askers {
+  token: unknown;
+  joining: unknown;
+}
+type WhoOf<A extends RouteAuth, W extends Askers> = {
+  none: undefined;
+  token: W['token'];
+  joining: W['joining'];
+  either: W['token'] | W['joining'];
+}[A];
 
 /** What a handler may know besides the request. */
 export interface Asked<Who> {
@@ -37,10 +43,10 @@ export interface Asked<Who> {
 }
 
 /** A handler for each route that this process answers; the others are `not_found`. */
-export type Handlers<T extends RouteTable, Who> = {
+export type Handlers<T extends RouteTable, W extends Askers> = {
   [N in keyof T]?: (
     request: v.InferOutput<T[N]['request']>,
-    asked: Asked<T[N]['auth'] extends 'token' ? Who : undefined>,
+    asked: Asked<WhoOf<T[N]['auth'], W>>,
   ) => Promise<v.InferInput<T[N]['answer']>>;
 };
 
@@ -53,82 +59,99 @@ export interface RawRoute {
   answer(body: Uint8Array, asked: Asked<undefined>): Promise<number>;
 }
 
-export interface MountOptions<Who> {
-  /** Who holds the access token; @throws Fault `unauthenticated`, `token_expired`, … */
-  authenticate(token: string): Promise<Who>;
+/** A GET address for a browser: takes a query, answers one page. Its refusals are pages too. */
+export interface PageRoute {
+  path: string;
+  /** @param query what follows the question mark, not decoded */
+  answer(query: string, asked: Asked<undefined>): Promise<Page>;
+}
+
+export interface MountOptions<W extends Askers> {
+  /**
+   * Who holds the token, for each `auth` of a route: a token made for another is no token at all.
+   * @throws Fault `unauthenticated`, `token_expired`, …
+   */
+  authenticate: {
+    readonly [A in Exclude<RouteAuth, 'none'>]: (token: string) => Promise<WhoOf<A, W>>;
+  };
   /**
    * Called first, before a token is looked at or a byte of the body is read, so that whoever is over
-   * a limit costs next to nothing. `route` is the name of a row or the path of a raw route.
+   * a limit costs next to nothing. `route` is the name of a row or the path of another route.
    * @throws Fault `rate_limited`
    */
   admit?(route: string, address: string | undefined): void;
   log: Log;
   raw?: readonly RawRoute[];
+  pages?: readonly PageRoute[];
 }
 
 interface Mounted {
-  method: string;
+  methods: readonly string[];
   pattern: RegExp;
   route: string;
-  answer(request: IncomingMessage, params: Record<string, string>): Promise<Reply>;
+  /** Whether a person reads the answer: it is HTML then, also when it is a refusal. */
+  page: boolean;
+  answer(request: IncomingMessage, params: Record<string, string>, query: string): Promise<Reply>;
 }
 
 interface Reply {
   status: number;
-  json?: unknown;
+  /** JSON of an object, HTML of a text. */
+  body?: unknown;
 }
 
 const headers = {
   'Cache-Control': 'no-store',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Content-Security-Policy':
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
 } as const;
 
 /** The listener for `serveTls` or `serveUnix` (http-server.ts). */
-export function mountRoutes<const T extends RouteTable, Who = never>(
+export function mountRoutes<const T extends RouteTable, W extends Askers>(
   table: T,
-  handlers: Handlers<T, Who>,
-  options: MountOptions<Who>,
+  handlers: Handlers<T, W>,
+  options: MountOptions<W>,
 ): RequestListener {
   const { log } = options;
   const mounted = [
     ...Object.entries(table).flatMap(([name, row]) => mountRow(name, row, handlers[name], options)),
     ...(options.raw ?? []).map(mountRaw),
+    ...(options.pages ?? []).map(mountPage),
   ];
   const app = new Koa();
   app.silent = true;
   app.on('error', (error: unknown) => log.info('http_answer_not_sent', failure(error)));
   app.use(async (context) => {
     context.set(headers);
-    let route = 'none';
+    let found: Mounted | undefined;
     try {
-      const path = pathOf(context.req);
+      const { path, query } = addressOf(context.req);
       const here = mounted.filter(({ pattern }) => pattern.test(path));
+      // No route but a page takes a query: one that is there was meant for something else.
+      if (query !== undefined && !here.some(({ page }) => page)) throw new Fault('malformed');
       if (here.length === 0) throw new Fault('not_found');
-      const method = context.method === 'HEAD' ? 'GET' : context.method;
-      const found = here.find((one) => one.method === method);
+      found = here.find(({ methods }) => methods.includes(context.method));
       if (found === undefined) {
-        const allowed = here.flatMap((one) =>
-          one.method === 'GET' ? ['GET', 'HEAD'] : [one.method],
-        );
+        const allowed = here.flatMap(({ methods }) => methods);
         context.set('Allow', [...allowed, 'OPTIONS'].join(', '));
-        if (method !== 'OPTIONS') throw new Fault('method_not_allowed');
+        if (context.method !== 'OPTIONS') throw new Fault('method_not_allowed');
         context.status = 204;
         return;
       }
-      route = found.route;
-      options.admit?.(route, clientAddress(context.req));
-      const { status, json } = await found.answer(context.req, paramsOf(found.pattern, path));
+      options.admit?.(found.route, clientAddress(context.req));
+      const params = paramsOf(found.pattern, path);
+      const { status, body } = await found.answer(context.req, params, query ?? '');
       context.status = status;
-      if (json === undefined) context.body = null;
-      else context.body = json;
+      context.body = body ?? null;
       context.status = status;
     } catch (error) {
       const fault = error instanceof Fault ? error : new Fault('internal');
-      if (!(error instanceof Fault)) log.error('request_failed', error, { route });
+      if (!(error instanceof Fault))
+        log.error('request_failed', error, { route: found?.route ?? 'none' });
       if (fault.code === 'rate_limited') await drain(context.req);
-      refuse(context, fault);
+      refuse(context, fault, found?.page ?? false);
     }
   });
   return app.callback();
@@ -139,10 +162,11 @@ async function drain(request: IncomingMessage): Promise<void> {
   if (!request.complete) await readBody(request, limits.sendBytes).catch(() => undefined);
 }
 
-function refuse(context: Koa.Context, { code, details }: Fault): void {
+function refuse(context: Koa.Context, { code, details }: Fault, page: boolean): void {
   const { status, text } = faults[code];
   context.status = status;
-  context.body = details === undefined ? { code, text } : { code, text, details };
+  if (page) context.body = pageHtml({ status, title: 'That did not work', text });
+  else context.body = details === undefined ? { code, text } : { code, text, details };
   if (status === 401) context.set('WWW-Authenticate', 'Bearer');
   if (code === 'rate_limited' || code === 'unavailable') {
     const seconds = details?.['seconds'];
@@ -157,21 +181,22 @@ function refuse(context: Koa.Context, { code, details }: Fault): void {
 
 type AnyHandler = (request: unknown, asked: Asked<never>) => Promise<unknown>;
 
-function mountRow<Who>(
+function mountRow<W extends Askers>(
   route: string,
   row: RouteRow,
   handler: unknown,
-  { authenticate, log }: MountOptions<Who>,
+  { authenticate, log }: MountOptions<W>,
 ): Mounted[] {
   if (handler === undefined) return [];
   const handle = handler as AnyHandler;
   return [
     {
-      method: row.method,
+      methods: row.method === 'GET' ? ['GET', 'HEAD'] : [row.method],
       pattern: patternOf(row.path),
       route,
+      page: false,
       async answer(request, params) {
-        const who = row.auth === 'token' ? await authenticate(bearer(request)) : undefined;
+        const who = row.auth === 'none' ? undefined : await authenticate[row.auth](bearer(request));
         const input = decode(row.request, await readJson(request));
         const asked = { ...askedBy(request, params), who: who as never };
         const json = await handle(input, asked);
@@ -181,20 +206,34 @@ function mountRow<Who>(
           log.error('answer_wrong', cause, { route });
           throw new Fault('internal');
         }
-        return { status: 200, json };
+        return { status: 200, body: json };
       },
     },
   ];
 }
 
 const mountRaw = ({ path, limit, answer }: RawRoute): Mounted => ({
-  method: 'POST',
+  methods: ['POST'],
   pattern: patternOf(path),
   route: path,
+  page: false,
   async answer(request, params) {
     expectType(request, 'application/octet-stream');
     const body = await readBody(request, limit);
     return { status: await answer(body, { ...askedBy(request, params), who: undefined }) };
+  },
+});
+
+/** GET alone: a HEAD of whoever looks ahead would use up what the query is good for. */
+const mountPage = ({ path, answer }: PageRoute): Mounted => ({
+  methods: ['GET'],
+  pattern: patternOf(path),
+  route: path,
+  page: true,
+  async answer(request, params, query) {
+    await readNothing(request);
+    const page = await answer(query, { ...askedBy(request, params), who: undefined });
+    return { status: page.status, body: pageHtml(page) };
   },
 });
 
@@ -209,8 +248,12 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     expectType(request, 'application/json');
     return parseJson(await readBody(request, limits.jsonBytes));
   }
-  if ((await readBody(request, 0)).length > 0) throw new Fault('malformed');
+  await readNothing(request);
   return {};
+}
+
+async function readNothing(request: IncomingMessage): Promise<void> {
+  if ((await readBody(request, 0)).length > 0) throw new Fault('malformed');
 }
 
 function expectType(request: IncomingMessage, type: string): void {
@@ -226,11 +269,12 @@ function bearer(request: IncomingMessage): string {
   return token;
 }
 
-/** No route takes a query: one that is there was meant for something else. */
-function pathOf({ url = '' }: IncomingMessage): string {
+function addressOf({ url = '' }: IncomingMessage): { path: string; query: string | undefined } {
   if (!url.startsWith('/')) throw new Fault('not_found');
-  if (url.includes('?')) throw new Fault('malformed');
-  return url;
+  const mark = url.indexOf('?');
+  return mark === -1
+    ? { path: url, query: undefined }
+    : { path: url.slice(0, mark), query: url.slice(mark + 1) };
 }
 
 function patternOf(path: string): RegExp {

@@ -47,7 +47,7 @@ t.test(
     );
     t.match(kit, {
       name: 'directory',
-      settings: { name: 'Test Island', registration: 'invite', gatewayPort: 1234 },
+      settings: { name: 'Test Island', gatewayPort: 1234 },
     });
     t.equal(kit?.settings.controlSocket, undefined);
     t.equal((await stat(kit?.data ?? '')).mode & 0o777, 0o700);

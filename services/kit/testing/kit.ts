@@ -57,7 +57,6 @@ export async function testIsland(
     name: 'Test Island',
     address: 'https://localhost:8443',
     caFingerprint: pki.caFingerprint,
-    registration: 'invite',
     ...options.settings,
   };
   const { gatewayPort, controlSocket, ...named } = settings;
@@ -102,7 +101,7 @@ export async function testIsland(
     },
     config: (process, services) => ({
       process,
-      island: { ...named, registration: 'invite' },
+      island: named,
       ...(gatewayPort === undefined ? {} : { gatewayPort }),
       ...(controlSocket === undefined ? {} : { controlSocket }),
       natsPort: nats.port,

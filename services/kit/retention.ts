@@ -1,0 +1,15 @@
+/** Days that things are kept, by name: what the services go by and what an island publishes. docs/protocol/limits.md §4 */
+import { limits } from '@island/protocol/wire/limits.ts';
+
+export const retentionDays = {
+  /** Envelopes that nobody fetched, and the ids of those that are gone. */
+  envelopes: limits.envelopeDays,
+  envelopeIds: limits.tombstoneDays,
+  /** One-time prekeys that were handed out (D4), and prekeys that others replaced. */
+  usedPrekeys: 7,
+  replacedPrekeys: limits.prekeyKeptDays,
+  /** Sessions that nobody used. */
+  sessions: limits.refreshSeconds / 86_400,
+  /** Invites, past their end. */
+  invites: 7,
+} as const;
