@@ -1,5 +1,6 @@
 /**
- * Why a message can't be sent or opened, as a closed set of codes. docs/protocol/ratchet.md §9
+ * Why a message, an archive or an offer can't be opened, as a closed set of codes. docs/protocol/ratchet.md §9,
+ * archive.md §4, linking.md §6
  * Bytes that are not in form throw the `Fault` of protocol/wire; these are about keys and sessions.
  * No fault changes the state of a session.
  */
@@ -24,6 +25,10 @@ export const cryptoFaults = {
   wrong_identity:
     'The keys of the other device are not those this session was made with. Check its device list.',
   receive_only: 'There is no session to send with. Fetch the prekeys of the device and start one.',
+  archive_broken:
+    'The archive does not follow from what this device knows of it, or was changed. Nothing was taken from that part; ask whoever runs the island.',
+  link_broken:
+    'The other device did not keep to the protocol, or somebody stands between the two. Nothing was given; make a new offer.',
 } as const;
 
 export type CryptoFaultCode = keyof typeof cryptoFaults;

@@ -1,14 +1,23 @@
 /**
- * What a password becomes before it leaves the client (A1). docs/protocol/accounts.md §2
+ * What a password becomes before it leaves the client (A1), and the proof that goes with it.
+ * docs/protocol/accounts.md §2
  *
  *     mk   = Argon2id(NFKC(password), salt 16, memory, passes, lanes, version 0x13, 32 bytes)
  *     auth = HKDF(salt = empty, mk, "PI/1/pw/auth", 32)    sent to the island
  *     wrap = HKDF(salt = empty, mk, "PI/1/pw/wrap", 32)    stays here: wraps the device's own storage
+ *     key  = Ed25519 from the seed HKDF(salt = empty, mk, "PI/1/pw/key", 32)    the island has its public half
+ *
+ *     proof = signature by key, purpose "password", over nonce 40 ‖ text16 name ‖ u32 device ‖ auth 32
+ *
+ * `device` is 0 where somebody without a device begins to join. Whoever has recorded every `auth` that
+ * was ever sent has no proof for the next nonce.
  */
-import { utf8Bytes } from '../wire/bytes.ts';
+import { utf8Bytes, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
 import { leastKdf } from '../wire/limits.ts';
-import { hkdf } from './primitives.ts';
+import { nonceBytes } from '../wire/route.ts';
+import { ed25519, hkdf, type SigningPair } from './primitives.ts';
+import { sign, signatureInput } from './signature.ts';
 
 /** Argon2id parameters: `memory` in KiB. */
 export interface KdfParameters {
@@ -29,6 +38,15 @@ export type Argon2id = (
   salt: Uint8Array,
   parameters: KdfParameters,
 ) => Promise<Uint8Array>;
+
+/** What a password becomes. */
+export interface PasswordKeys {
+  /** 32 bytes. */
+  auth: Uint8Array;
+  /** 32 bytes. */
+  wrap: Uint8Array;
+  key: SigningPair;
+}
 
 const fields = ['memory', 'passes', 'lanes'] as const;
 const none = new Uint8Array(0);
@@ -59,7 +77,7 @@ export async function hashPassword(
   parameters: KdfParameters,
   argon2id: Argon2id,
   pinned?: KdfParameters,
-): Promise<{ auth: Uint8Array; wrap: Uint8Array }> {
+): Promise<PasswordKeys> {
   checkKdf(parameters, pinned);
   if (salt.length !== 16 || !password.isWellFormed()) throw new Fault('malformed');
   const bytes = utf8Bytes(password.normalize('NFKC'));
@@ -69,6 +87,37 @@ export async function hashPassword(
   if (mk.length !== 32) throw new Fault('internal');
   const auth = hkdf(none, mk, 'PI/1/pw/auth', 32);
   const wrap = hkdf(none, mk, 'PI/1/pw/wrap', 32);
+  const key = ed25519.fromSeed(hkdf(none, mk, 'PI/1/pw/key', 32));
   mk.fill(0);
-  return { auth, wrap };
+  return { auth, wrap, key };
+}
+
+/** What a proof of the password is over. */
+export interface PasswordClaim {
+  /** 40 bytes, as the island gave them. */
+  nonce: Uint8Array;
+  name: string;
+  /** The device that asks, 0 for none. */
+  device: number;
+  auth: Uint8Array;
+}
+
+function fieldsOf({ nonce, name, device, auth }: PasswordClaim): Uint8Array {
+  if (nonce.length !== nonceBytes || auth.length !== 32) throw new Fault('malformed');
+  return new Writer(128).raw(nonce).text16(name).u32(device).raw(auth).done();
+}
+
+/** 64 bytes. `key`: as `hashPassword` gave it, together with the `auth` of the claim. */
+export const provePassword = (key: SigningPair, claim: PasswordClaim): Uint8Array =>
+  sign('password', key, fieldsOf(claim));
+
+/** Throws `wrong_credentials` unless `proof` was made with the key of this password for exactly this claim. */
+export function checkPasswordProof(
+  publicKey: Uint8Array,
+  claim: PasswordClaim,
+  proof: Uint8Array,
+): void {
+  if (!ed25519.verify(publicKey, signatureInput('password', fieldsOf(claim)), proof)) {
+    throw new Fault('wrong_credentials');
+  }
 }
