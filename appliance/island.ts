@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { formatInviteLink } from '@island/protocol/wire/invite-link.ts';
+import { formatIslandLink } from '@island/protocol/wire/island-link.ts';
 import { fromBase64url } from '@island/protocol/wire/text.ts';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { ConfigError } from '@island/services/kit/config.ts';
@@ -114,7 +114,8 @@ function program(streams: Streams): Command {
     .action(async ({ data, json, uses, expires }: UpFlags & { uses: number; expires: number }) => {
       const { address, caFingerprint } = await askStatus(data);
       const made = await askInvite(data, uses, expires);
-      const link = formatInviteLink({
+      const link = formatIslandLink({
+        kind: 'join',
         address,
         caFingerprint: fromBase64url(caFingerprint),
         invite: made.invite,

@@ -2,7 +2,7 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { formatInviteLink } from '@island/protocol/wire/invite-link.ts';
+import { formatIslandLink } from '@island/protocol/wire/island-link.ts';
 import { fromBase64url } from '@island/protocol/wire/text.ts';
 import { obtainEngines } from '@island/provisioning/engines.ts';
 import {
@@ -189,7 +189,12 @@ async function welcomeTo(
       const address = islandAddress(island);
       const link =
         invite &&
-        formatInviteLink({ address, caFingerprint: fromBase64url(caFingerprint), invite });
+        formatIslandLink({
+          kind: 'join',
+          address,
+          caFingerprint: fromBase64url(caFingerprint),
+          invite,
+        });
       return {
         address,
         caFingerprint,

@@ -20,7 +20,7 @@ import { checkKdf, hashPassword, type KdfParameters } from '@island/protocol/cry
 import { ed25519, equal, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { accountId, deviceId, personName } from '@island/protocol/wire/ids.ts';
-import { type InviteLink, parseInviteLink } from '@island/protocol/wire/invite-link.ts';
+import { type JoinLink, parseIslandLink } from '@island/protocol/wire/island-link.ts';
 import type { Answer } from '@island/protocol/wire/routes.ts';
 import { base64url, hex } from '@island/protocol/wire/text.ts';
 import { type AccountRecord, accountKey, accountRow, openAccount, readAccount } from './account.ts';
@@ -77,12 +77,16 @@ export async function register(
 }
 
 /** Throws `bad_link`. */
-export function openLink(link: string): InviteLink {
+export function openLink(link: string): JoinLink & { invite: string } {
   try {
-    return parseInviteLink(link);
+    const opened = parseIslandLink(link);
+    if (opened.kind === 'join' && opened.invite !== undefined) {
+      return { ...opened, invite: opened.invite };
+    }
   } catch (cause) {
     throw new Problem('bad_link', {}, { cause });
   }
+  throw new Problem('bad_link');
 }
 
 /** What the island says of itself must agree with the certificate that proved it. */

@@ -10,7 +10,7 @@ import { nodePlatform } from '@island/client/platform-node.ts';
 import type { Storage } from '@island/client/storage.ts';
 import { memoryStorage } from '@island/client/storage-memory.ts';
 import { call, type HttpRequest, type Transport } from '@island/client/transport.ts';
-import { formatInviteLink } from '@island/protocol/wire/invite-link.ts';
+import { formatIslandLink } from '@island/protocol/wire/island-link.ts';
 import type { RequestText } from '@island/protocol/wire/routes.ts';
 import { fromBase64url } from '@island/protocol/wire/text.ts';
 import type { Scene } from './scene.ts';
@@ -55,7 +55,12 @@ export async function newPerson(scene: Scene, invite: string): Promise<Person> {
   const name = `verify-${randomBytes(5).toString('hex')}`;
   const password = randomBytes(18).toString('base64url');
   const { address, caFingerprint } = scene.status;
-  const link = formatInviteLink({ address, caFingerprint: fromBase64url(caFingerprint), invite });
+  const link = formatIslandLink({
+    kind: 'join',
+    address,
+    caFingerprint: fromBase64url(caFingerprint),
+    invite,
+  });
   const joining = { storage, platform, now: Date.now };
   const account = await register(joining, link, name, password);
   const transport = platform.transport(account);

@@ -10,7 +10,7 @@ import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
 import { decodeClientFrame, encodeServerFrame } from '@island/protocol/wire/frames.ts';
 import { type AccountId, deviceId, type EnvelopeId } from '@island/protocol/wire/ids.ts';
-import { formatInviteLink } from '@island/protocol/wire/invite-link.ts';
+import { formatIslandLink } from '@island/protocol/wire/island-link.ts';
 import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
 import { decodeSend, type Send } from '@island/protocol/wire/send.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
@@ -240,7 +240,8 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
     });
   });
   island.address = edge.address;
-  island.link = formatInviteLink({
+  island.link = formatIslandLink({
+    kind: 'join',
     address: edge.address,
     caFingerprint: made.fingerprint,
     invite: 'code',

@@ -6,7 +6,7 @@ import {
   encodeServerFrame,
 } from '../wire/frames.ts';
 import { accountId, deviceId, envelopeId } from '../wire/ids.ts';
-import { formatInviteLink } from '../wire/invite-link.ts';
+import { formatIslandLink, type IslandLink } from '../wire/island-link.ts';
 import { decodeSend, encodeSend } from '../wire/send.ts';
 import { hex } from '../wire/text.ts';
 import { seededRandom } from './seeded.ts';
@@ -14,7 +14,7 @@ import { changed, refused, refusedForms, type VectorFile } from './vector-file.t
 
 export const vectors: VectorFile = {
   name: 'wire',
-  document: 'docs/protocol/socket.md, docs/protocol/dm.md §6, docs/protocol/accounts.md §1',
+  document: 'docs/protocol/socket.md, docs/protocol/dm.md §6, docs/protocol/linking.md §1',
   make() {
     const random = seededRandom('wire');
     const account = accountId(hex(random(16)));
@@ -46,11 +46,13 @@ export const vectors: VectorFile = {
     });
     const ack = encodeClientFrame(client[1]);
     const pong = encodeServerFrame(server[3]);
-    const link = {
-      address: 'https://island.example:8443',
-      caFingerprint: random(32),
-      invite: 'kR3-w_9',
-    };
+    const to = { address: 'https://island.example:8443', caFingerprint: random(32) };
+    const links: IslandLink[] = [
+      { kind: 'join', ...to, invite: 'kR3-w_9' },
+      { kind: 'join', ...to },
+      { kind: 'recover', ...to, name: 'ann' },
+      { kind: 'link', ...to, name: 'ann', offer: random(16), secret: random(32) },
+    ];
     return {
       clientFrames: client.map((frame) => ({ frame, bytes: encodeClientFrame(frame) })),
       clientFramesRefused: [
@@ -67,7 +69,7 @@ export const vectors: VectorFile = {
         refused('no envelope', encodeSend({ ...send, envelopes: [] }), decodeSend),
         refused('device 0', changed(sendBytes, 23, 0, 0, 0, 0), decodeSend),
       ],
-      inviteLink: { link, text: formatInviteLink(link) },
+      links: links.map((link) => ({ link, text: formatIslandLink(link) })),
     };
   },
 };
