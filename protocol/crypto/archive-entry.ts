@@ -1,7 +1,7 @@
 /**
  * What a segment of the archive says. docs/protocol/archive.md §3
  *
- *     entries = u8 1 ‖ u8 0x51 ‖ u16 n ‖ n × var16 { u8 kind ‖ … }      n ≥ 1
+ *     entries = u8 1 ‖ u8 0x51 ‖ u16 n ‖ n × var16 { u8 kind ‖ … }      n = 0: a fence
  *     1 message: u8 direction (1 in, 2 out) ‖ peer account 16 ‖ text16 peer name ‖ id 16
  *                ‖ u64 sentAt ‖ u64 receivedAt ‖ text16 text
  *     2 contact: a device list (devices.md §4) as this device accepted it
@@ -100,9 +100,8 @@ export function fittingEntries(entries: readonly ArchiveEntry[]): number {
   return end === -1 ? entries.length : end;
 }
 
-/** Throws `too_large` above what one segment takes, `malformed` for no entry or one out of form. */
+/** None make a fence. Throws `too_large` above what one segment takes, `malformed` for one out of form. */
 export function encodeEntries(entries: readonly ArchiveEntry[]): Uint8Array {
-  if (entries.length === 0) throw new Fault('malformed');
   const out = new Writer(1024).u8(version).u8(type).u16(entries.length);
   for (const entry of entries) out.var16(encodeEntry(entry));
   const bytes = out.done();
@@ -115,7 +114,6 @@ export function decodeEntries(bytes: Uint8Array): { entries: ArchiveEntry[]; ski
   if (bytes.length > segmentRoom) throw new Fault('too_large');
   const from = new Reader(bytes).header(version, type);
   const count = from.u16();
-  if (count === 0) throw new Fault('malformed');
   const entries: ArchiveEntry[] = [];
   for (let i = 0; i < count; i++) {
     const entry = decodeEntry(from.var16());
