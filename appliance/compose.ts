@@ -23,7 +23,7 @@ export const units: readonly UnitRow[] = [
   { name: 'redis', services: [], needs: ['pkid'] },
   {
     name: 'core',
-    services: ['accounts', 'directory', 'delivery'],
+    services: ['accounts', 'directory', 'delivery', 'archive'],
     needs: ['nats', 'redis'],
     heap: { old: 256, young: 8 },
   },
@@ -42,6 +42,7 @@ export const services: Readonly<Record<ServiceName, () => Promise<ServiceDefinit
   accounts: async () => (await import('@island/services/accounts/service.ts')).accountsService,
   directory: async () => (await import('@island/services/directory/service.ts')).directoryService,
   delivery: async () => (await import('@island/services/delivery/service.ts')).deliveryService,
+  archive: async () => (await import('@island/services/archive/service.ts')).archiveService,
   control: async () => (await import('@island/services/control/service.ts')).controlService,
   gateway: async () => (await import('@island/services/gateway/service.ts')).gatewayService,
 };

@@ -3,6 +3,7 @@
  * graph, broker and certificate tell one story. docs/architecture.md §3
  */
 import { accounts } from '@island/services/accounts/contract.ts';
+import { archive } from '@island/services/archive/contract.ts';
 import { control } from '@island/services/control/contract.ts';
 import { delivery } from '@island/services/delivery/contract.ts';
 import { directory } from '@island/services/directory/contract.ts';
@@ -11,7 +12,14 @@ import { type Contract, callSubject, eventSubject } from '@island/services/kit/c
 import { dnsName, type ServiceName } from '@island/services/kit/names.ts';
 
 /** Every service of an island. */
-export const contracts: readonly Contract[] = [accounts, control, delivery, directory, gateway];
+export const contracts: readonly Contract[] = [
+  accounts,
+  archive,
+  control,
+  delivery,
+  directory,
+  gateway,
+];
 
 export interface Permissions {
   publish: string[];

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseInviteLink } from '@island/protocol/wire/invite-link.ts';
+import { parseIslandLink } from '@island/protocol/wire/island-link.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { bootIsland, processesOf, startCommand, until } from './island.ts';
@@ -22,7 +22,7 @@ t.test('up, status, invite, stop, and up again', async (t) => {
     ]);
     t.match(first.address, /^https:\/\/localhost:\d+$/);
     t.ok(await island.answers(), 'a client is served');
-    const link = parseInviteLink(first.invite ?? '');
+    const link = parseIslandLink(first.invite ?? '');
     t.equal(link.address, first.address);
     t.equal(base64url(link.caFingerprint), first.caFingerprint);
     t.match(await readFile(first.caFile, 'utf8'), /^-----BEGIN CERTIFICATE-----/);
@@ -46,6 +46,7 @@ t.test('up, status, invite, stop, and up again', async (t) => {
     );
     const names = [
       'accounts',
+      'archive',
       'control',
       'delivery',
       'directory',
@@ -92,10 +93,10 @@ t.test('up, status, invite, stop, and up again', async (t) => {
   await t.test('invite makes a link that is good for this island', async (t) => {
     const text = await island.run('invite', '--uses', '3', '--expires', '12h');
     t.equal(text.code, 0, text.stderr);
-    t.equal(parseInviteLink(text.stdout).address, first.address);
+    t.equal(parseIslandLink(text.stdout).address, first.address);
     const json = JSON.parse((await island.run('invite', '--json')).stdout);
     t.equal(json.uses, 1);
-    t.not(parseInviteLink(json.invite).invite, parseInviteLink(text.stdout).invite);
+    t.notSame(parseIslandLink(json.invite), parseIslandLink(text.stdout));
   });
 
   await t.test('a second up in the same folder says that one is running', async (t) => {

@@ -15,7 +15,10 @@ export const archive = defineContract({
       answer: v.strictObject({ seq: s.count, hash: s.bytes(32) }),
       callers: ['gateway'],
     },
-    /** Answers after the commit. `archive_moved` { seq } when the segment does not follow the newest one. */
+    /**
+     * Answers after the commit. `archive_moved` { seq } when the segment does not follow the newest one;
+     * `stale_list`, `stale_record` when that one was made under a newer list, with a newer key.
+     */
     append: {
       request: v.strictObject({ account: s.account, device: s.device, segment }),
       answer: s.empty,
@@ -27,9 +30,12 @@ export const archive = defineContract({
       answer: v.strictObject({ segments: v.array(segment) }),
       callers: ['gateway'],
     },
-    /** The account has a new identity, or is gone: nobody can open what is there. */
+    /**
+     * The account has a new identity, or is gone: nobody can open what is there. From then on no segment
+     * is taken that was made under a list older than `listEpoch`.
+     */
     erase: {
-      request: v.strictObject({ account: s.account }),
+      request: v.strictObject({ account: s.account, listEpoch: v.optional(s.count) }),
       answer: s.empty,
       callers: ['accounts'],
     },
