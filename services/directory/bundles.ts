@@ -5,10 +5,10 @@ import { deviceKey } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { type Clock, unixSeconds } from '../kit/clock.ts';
 import type { CallAnswer, CallRequest } from '../kit/contract.ts';
+import type { Quotas } from '../kit/quotas.ts';
 import type { directory } from './contract.ts';
 import type { DirectoryStore } from './database.ts';
 import { devicesOf, signingKeyOf } from './device-lists.ts';
-import type { HandOutLimits } from './hand-out-limits.ts';
 import { openPrekeys } from './prekey-check.ts';
 import { countUnused, type DeviceOf, handOut, storePrekeys } from './prekeys.ts';
 
@@ -17,9 +17,10 @@ type Directory = typeof directory;
 export interface Bundles {
   store: DirectoryStore;
   clock: Clock;
-  limits: HandOutLimits;
+  quotas: Quotas;
 }
 
+const hour = 3600;
 /** Verifying a batch is work: nobody needs more of it than this in an hour. */
 const replenishesPerHour = 10;
 
@@ -33,7 +34,8 @@ export async function bundles(
   if (!devices.every((device) => known.devices.includes(device))) throw new Fault('unknown_device');
   for (const device of devices) {
     const pair = `bundle\0${requester}\0${deviceKey(account, device)}`;
-    await tools.limits.count(pair, limits.bundlesPerHour);
+    // Whoever drains the one-time prekeys of a device weakens its first messages and learns when it is online.
+    await tools.quotas.count(pair, limits.bundlesPerHour, hour);
   }
   const now = unixSeconds(clock);
   const found = await store.write(async (db) => {
@@ -58,8 +60,13 @@ export async function replenish(
   const { store, clock } = tools;
   const at = { account: request.account, device: request.device };
   const dsk = await signingKeyOf(store.read, at.account, at.device);
-  await tools.limits.count(`replenish\0${deviceKey(at.account, at.device)}`, replenishesPerHour);
+  const asked = `replenish\0${deviceKey(at.account, at.device)}`;
+  await tools.quotas.count(asked, replenishesPerHour, hour);
   const prekeys = openPrekeys(request, dsk, dayOf(clock.now()));
-  await store.write((db) => storePrekeys(db, at, prekeys, unixSeconds(clock)));
+  await store.write(async (db) => {
+    // It may have been removed meanwhile: nothing of it is kept then.
+    await signingKeyOf(db, at.account, at.device);
+    await storePrekeys(db, at, prekeys, unixSeconds(clock));
+  });
   return prekeyCount(tools, at);
 }

@@ -4,7 +4,8 @@ import type { DeviceList } from '@island/protocol/crypto/device-list.ts';
 import { Reader } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId, type DeviceId } from '@island/protocol/wire/ids.ts';
-import { desc, eq } from 'drizzle-orm';
+import { limits } from '@island/protocol/wire/limits.ts';
+import { and, asc, desc, eq, gt } from 'drizzle-orm';
 import type { Database } from './database.ts';
 import { lists, names } from './schema.ts';
 
@@ -18,6 +19,21 @@ export async function currentList(db: Database, account: AccountId): Promise<Uin
     .limit(1);
   if (row === undefined) throw new Fault('unknown_person');
   return row.bytes;
+}
+
+/** The lists behind an epoch, ascending, as many as one answer has. */
+export async function listsAfter(
+  db: Database,
+  account: AccountId,
+  after: number,
+): Promise<Uint8Array[]> {
+  const rows = await db
+    .select({ bytes: lists.bytes })
+    .from(lists)
+    .where(and(eq(lists.account, account), gt(lists.epoch, after)))
+    .orderBy(asc(lists.epoch))
+    .limit(limits.listsPerAnswer);
+  return rows.map(({ bytes }) => bytes);
 }
 
 /** Who has the name. Throws `unknown_person`. */

@@ -167,6 +167,13 @@ async function takeOneTime(
   return next.bytes;
 }
 
+/** All of a device that left the list: nobody shall begin a session with it any more (A4). */
+export async function dropPrekeys(db: Database, at: DeviceOf): Promise<void> {
+  for (const table of [standingPrekeys, oneTimePrekeys, batches]) {
+    await db.delete(table).where(of(table, at));
+  }
+}
+
 /** D4, and what has expired or was replaced long enough ago. `now`: Unix seconds. */
 export async function forgetPrekeys(db: Database, now: number): Promise<void> {
   const used = and(isNotNull(oneTimePrekeys.handed), lt(oneTimePrekeys.handed, now - usedSeconds));

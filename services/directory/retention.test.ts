@@ -1,4 +1,4 @@
-/** What the directory forgets and what it never does, on real SQLite. docs/protocol/directory.md §3 */
+/** What the directory forgets and what it never does, on real SQLite. docs/protocol/directory.md §4 */
 import { join } from 'node:path';
 import { dayOf } from '@island/protocol/crypto/device.ts';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';

@@ -1,4 +1,4 @@
-/** What the directory forgets, and when: D4 above all. Lists and names stay. docs/protocol/directory.md §3 */
+/** What the directory forgets, and when: D4 above all. Lists and names stay. docs/protocol/directory.md §4 */
 import type { DirectoryStore } from './database.ts';
 import { forgetPrekeys } from './prekeys.ts';
 

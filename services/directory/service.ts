@@ -1,6 +1,7 @@
 /** Directory: device lists, names and prekeys. docs/protocol/directory.md */
 import { join } from 'node:path';
 import { unixSeconds } from '../kit/clock.ts';
+import { createQuotas } from '../kit/quotas.ts';
 import { startRounds } from '../kit/rounds.ts';
 import { openSecret } from '../kit/secret-file.ts';
 import { defineService } from '../kit/service.ts';
@@ -8,11 +9,11 @@ import { openStore } from '../kit/store.ts';
 import { bundles, prekeyCount, replenish } from './bundles.ts';
 import { createChallenges } from './challenges.ts';
 import { directory } from './contract.ts';
-import { currentList, devicesOf, findByName } from './device-lists.ts';
+import { currentList, devicesOf, findByName, listsAfter } from './device-lists.ts';
 import { enrol } from './enrolment.ts';
-import { createHandOutLimits } from './hand-out-limits.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
+import { update } from './update.ts';
 
 const migrations = join(import.meta.dirname, 'migrations');
 /** Milliseconds between two rounds of retention. */
@@ -28,7 +29,8 @@ export const directoryService = defineService({
     const secret = await openSecret(join(data, 'limits.key'), true);
     const challenges = createChallenges(clock);
     const enrolment = { store, bus, clock, challenges };
-    const prekeys = { store, clock, limits: createHandOutLimits(cache, clock, secret) };
+    const quotas = createQuotas({ cache, clock, secret, prefix: 'hand-out' });
+    const prekeys = { store, clock, quotas };
 
     bus.handle(directory, 'challenge', async () => ({
       challenge: new Uint8Array(challenges.current()),
@@ -41,6 +43,17 @@ export const directoryService = defineService({
       const account = await findByName(store.read, name);
       return { account, list: await currentList(store.read, account) };
     });
+    bus.handle(directory, 'update', async (request) => {
+      await update(enrolment, request);
+      return {};
+    });
+    bus.handle(directory, 'lists', async ({ name, after }) => {
+      const account = await findByName(store.read, name);
+      return { account, lists: await listsAfter(store.read, account, after) };
+    });
+    bus.handle(directory, 'current', async ({ account }) => ({
+      list: await currentList(store.read, account),
+    }));
     bus.handle(directory, 'devices', ({ account }) => devicesOf(store.read, account));
     bus.handle(directory, 'bundles', (request) => bundles(prekeys, request));
     bus.handle(directory, 'prekeyCount', (at) => prekeyCount(prekeys, at));
