@@ -32,9 +32,10 @@ export interface Archives {
 /** Segments looked at for one answer: more than could fit, however small. */
 const mostSegments = 512;
 
-export function openArchives(store: ArchiveStore): Archives {
+/** @param most bytes of one archive */
+export function openArchives(store: ArchiveStore, most: number = limits.archiveBytes): Archives {
   const writes = groupCommit<typeof schema, Write, undefined>(store, {
-    apply: (group, _db, sql) => apply(group, sql),
+    apply: (group, _db, sql) => apply(group, sql, most),
     mostItems: 128,
     mostWaiting: 1024,
   });

@@ -4,7 +4,6 @@
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
-import { limits } from '@island/protocol/wire/limits.ts';
 import type { Outcome } from '../kit/group-commit.ts';
 import type { Statements } from '../kit/store-handle.ts';
 
@@ -34,14 +33,16 @@ type Head = Readonly<{
 
 const zeros = new Uint8Array(32);
 
+/** @param most bytes of one archive */
 export async function apply(
   writes: readonly Write[],
   sql: Statements,
+  most: number,
 ): Promise<Outcome<undefined>[]> {
   const outcomes: Outcome<undefined>[] = [];
   for (const write of writes) {
     const head = await headOf(write.account, sql);
-    const fault = write.kind === 'append' ? refusal(write, head) : undefined;
+    const fault = write.kind === 'append' ? refusal(write, head, most) : undefined;
     if (fault !== undefined) {
       outcomes.push({ fault });
       continue;
@@ -68,14 +69,14 @@ const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) ===
 const isNewest = (given: Append, head: Head): boolean =>
   given.seq === head.seq && same(given.hash, head.hash);
 
-function refusal(given: Append, head: Head): Fault | undefined {
+function refusal(given: Append, head: Head, most: number): Fault | undefined {
   if (isNewest(given, head)) return undefined;
   if (given.seq !== head.seq + 1 || !same(given.prevHash, head.hash))
     return new Fault('archive_moved', { seq: head.seq });
   // A reader refuses a chain whose epochs fall: no device may spoil it that has not heard of the newest list yet.
   if (given.listEpoch < head.listEpoch) return new Fault('stale_list');
   if (given.arkEpoch < head.arkEpoch) return new Fault('stale_record');
-  if (head.bytes + given.bytes.length > limits.archiveBytes) return new Fault('archive_full');
+  if (head.bytes + given.bytes.length > most) return new Fault('archive_full');
   return undefined;
 }
 
