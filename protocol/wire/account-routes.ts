@@ -210,9 +210,14 @@ export const accountRoutes = {
     method: 'POST',
     path: '/v1/oidc/poll',
     auth: 'none',
-    request: v.strictObject({ flow: s.text64(32) }),
+    request: v.strictObject({
+      flow: s.text64(32),
+      /** As the page in the browser shows them at the end. */
+      digits: v.optional(v.pipe(v.string(), v.regex(/^[0-9]{6}$/))),
+    }),
     answer: v.strictObject({
-      grant: s.text64(32),
+      /** For the right digits. Without them the answer says that the browser is back. */
+      grant: v.optional(s.text64(32)),
       /** What the organisation calls the person, if that is a name here. */
       name: v.optional(v.pipe(v.string(), v.maxLength(limits.nameCharacters))),
     }),

@@ -126,6 +126,7 @@ export const faults = {
   archive_full: row(507, 4507, 'The archive of this account is full. Nothing was stored in it; messages stay on their devices.'),
   oidc_waiting: row(409, 4409, 'Nobody has signed in with the organisation yet. Finish in the browser.'),
   oidc_refused: row(403, 4403, 'The organisation did not let you in, or the sign-in took too long. Begin again, or ask who runs the island.'),
+  wrong_digits: row(401, 4401, 'Those are not the six digits that the page in the browser shows. Look again.'),
   oidc_unavailable: row(503, 1013, 'The sign-in of the organisation cannot be reached, or is not set up. Try again later, or ask who runs the island.'),
   mailbox_full: row(
     507,

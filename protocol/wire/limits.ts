@@ -80,6 +80,12 @@ export const limits = {
   linkOffers: 4,
   /** Seconds from asking for a reset of an account to the moment at which it can be done. */
   resetSeconds: 259_200,
+  /** Seconds for a sign-in with the organisation, then for its grant; wrong digits after which it is refused. */
+  oidcSeconds: 600,
+  oidcTries: 5,
+  /** Sign-ins with the organisation begun from one address at once, then one every `oidcRefillSeconds`. */
+  oidcBegins: 30,
+  oidcRefillSeconds: 2,
 } as const;
 
 /** Argon2id parameters (memory in KiB) that new accounts use, and the least that anybody accepts. docs/protocol/accounts.md §2 */

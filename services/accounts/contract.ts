@@ -181,15 +181,22 @@ export const accounts = defineContract({
       answer: v.strictObject({ url: v.string(), flow: s.bytes(32) }),
       callers,
     },
-    /** The query of the browser's return, whole; answers whether the person may go on. */
+    /**
+     * The query of the browser's return, whole; answers whether the person may go on, and then the six
+     * digits that the page shows. Only who sees them gets the grant. docs/protocol/accounts.md §9
+     */
     oidcReturn: {
       request: v.strictObject({ query: v.pipe(v.string(), v.maxLength(4096)) }),
-      answer: v.strictObject({ admitted: v.boolean() }),
+      answer: v.variant('admitted', [
+        v.strictObject({ admitted: v.literal(true), digits: v.string() }),
+        v.strictObject({ admitted: v.literal(false) }),
+      ]),
       callers,
     },
+    /** Without digits: whether the browser has returned. */
     oidcPoll: {
-      request: v.strictObject({ flow: s.bytes(32) }),
-      answer: v.strictObject({ grant: s.bytes(32), name: v.optional(v.string()) }),
+      request: v.strictObject({ flow: s.bytes(32), digits: v.optional(v.string()) }),
+      answer: v.strictObject({ grant: v.optional(s.bytes(32)), name: v.optional(v.string()) }),
       callers,
     },
 
@@ -333,6 +340,22 @@ export const accounts = defineContract({
       answer: s.empty,
       callers: ['control'],
     },
+    /** What is configured, without the secret; `callback` is what the provider must know. */
+    oidcProvider: {
+      request: s.empty,
+      answer: v.strictObject({
+        callback: v.string(),
+        provider: v.nullable(
+          v.strictObject({
+            title: v.string(),
+            issuer: v.string(),
+            client: v.string(),
+            require: v.optional(v.strictObject({ claim: v.string(), value: v.string() })),
+          }),
+        ),
+      }),
+      callers: ['control'],
+    },
     /** How many people have joined; whether a given invite is still good. */
     standing: {
       request: v.strictObject({ invite: v.optional(v.string()) }),
@@ -343,5 +366,7 @@ export const accounts = defineContract({
   events: {
     /** key: AccountId. A session was ended: its sockets close. */
     ended: { payload: v.strictObject({ session }), listeners: ['gateway'] },
+    /** key: `all`. The service or its bus came back: `ended` may be missing, so listeners ask `endings`. */
+    resumed: { payload: s.empty, listeners: ['gateway'] },
   },
 });

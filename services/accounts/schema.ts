@@ -7,12 +7,15 @@ const bytes = (name: string) => blob(name, { mode: 'buffer' });
 
 /**
  * `pending`: name and invite are reserved, the directory has not yet confirmed the enrolment.
- * `waiting`: the same, and the operator has not let them in yet.
+ * `waiting`: the same, and the operator has not let them in yet; then `admitted`, until they come back,
+ * or `refused`, which is remembered for a day.
  */
 export const people = sqliteTable('people', {
   account: text('account').primaryKey(),
   name: text('name').notNull().unique(),
-  state: text('state', { enum: ['pending', 'waiting', 'active'] }).notNull(),
+  state: text('state', {
+    enum: ['pending', 'waiting', 'admitted', 'refused', 'active'],
+  }).notNull(),
   role: text('role', { enum: roles }).notNull(),
   /** Salt and parameters of the client's own Argon2id; null for who signs in with the organisation. */
   salt: bytes('salt'),
@@ -150,14 +153,17 @@ export const policy = sqliteTable('policy', {
 export const oidcFlows = sqliteTable('oidc_flows', {
   flow: bytes('flow').primaryKey(),
   state: bytes('state').notNull(),
-  /** PKCE verifier and nonce. */
+  /** PKCE verifier, nonce, the grant to be and the digits that ask for it. */
   sealed: bytes('sealed').notNull(),
   /** SHA-256 of the grant, once the organisation said yes. */
   grantHash: bytes('grant_hash'),
   /** HMAC of issuer and subject. */
   subject: bytes('subject'),
   name: text('name'),
-  refused: integer('refused', { mode: 'boolean' }).notNull().default(false),
+  /** `returned`: the browser is back, and the code is being exchanged: once. */
+  stage: text('stage', { enum: ['begun', 'returned', 'granted', 'refused'] }).notNull(),
+  /** Wrong digits. */
+  tries: integer('tries').notNull().default(0),
   /** Unix seconds. */
   expires: integer('expires').notNull(),
 });

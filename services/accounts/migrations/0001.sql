@@ -1,7 +1,7 @@
 create table people (
   account text primary key,
   name text not null unique,
-  state text not null check (state in ('pending', 'waiting', 'active')),
+  state text not null check (state in ('pending', 'waiting', 'admitted', 'refused', 'active')),
   role text not null check (role in ('member', 'moderator', 'admin')),
   salt blob,
   memory integer,
@@ -126,6 +126,7 @@ create table oidc_flows (
   grant_hash blob unique,
   subject blob,
   name text,
-  refused integer not null default 0,
+  stage text not null check (stage in ('begun', 'returned', 'granted', 'refused')),
+  tries integer not null default 0,
   expires integer not null
 ) strict, without rowid;
