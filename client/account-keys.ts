@@ -9,7 +9,7 @@ import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { Problem } from './problem.ts';
 import { bytes64, decodeRecord, encodeRecord } from './record.ts';
-import type { Put, Storage } from './storage.ts';
+import type { Put, Row, Storage } from './storage.ts';
 
 const keyring = v.strictObject({
   /** The present archive key, 32 bytes, and its number. */
@@ -22,8 +22,8 @@ const keyring = v.strictObject({
   version: s.count,
   hash: bytes64,
   record: bytes64,
-  /** Unix milliseconds at which a code of this record was first seen to be used. */
-  usedSince: v.optional(s.count),
+  /** How many codes of this record were used, as far as was seen, and since when: Unix milliseconds. */
+  used: v.optional(v.strictObject({ count: s.count, since: s.count })),
 });
 export type Keyring = v.InferOutput<typeof keyring>;
 
@@ -33,9 +33,11 @@ const key = 'keys';
 export const keysPlace = { namespace, key };
 export const keysRow = (value: Keyring): Put => ({ namespace, key, bytes: encodeRecord(value) });
 
+export const readKeyring = (row: Row): Keyring => decodeRecord(keyring, row);
+
 export async function readKeys(storage: Storage): Promise<Keyring | undefined> {
   const row = await storage.read(namespace, key);
-  return row && decodeRecord(keyring, row);
+  return row && readKeyring(row);
 }
 
 /** For whoever can't go on without: a registered home has them. Throws `home_damaged`. */
@@ -48,10 +50,18 @@ export async function needKeys(storage: Storage): Promise<Keyring> {
   });
 }
 
-/** What is kept of a record whose present key is `ark`. Throws `bad_signature` when `ark` does not open its keyring. */
+/** What is kept of a record whose present key is `ark`. Throws `record_broken` when `ark` does not open its keyring. */
 export function keyringOf(record: KeyRecord, ark: Uint8Array): Keyring {
   const { arkEpoch, firstEpoch, version, hash, bytes } = record;
-  return { ark, arkEpoch, firstEpoch, former: openKeyring(record, ark), version, hash, record: bytes };
+  return {
+    ark,
+    arkEpoch,
+    firstEpoch,
+    former: openKeyring(record, ark),
+    version,
+    hash,
+    record: bytes,
+  };
 }
 
 /** The archive key of an epoch; none for one that is not known here. */

@@ -43,12 +43,60 @@ export const problems = {
     'The island gave an older device list for {name} than before, so nothing was sent. Tell its operator.',
   history_broken:
     'The island could not show how the devices of {name} came to be those that it names now, so nothing was sent. Tell its operator.',
+  account_reset:
+    'The island says that the account of {name} was begun anew without the keys of this device, so this device stays as it was. If that was you, go on with the new device and use another home here; otherwise the island is lying: tell its operator.',
+  record_unsigned:
+    'The island gave a record of the keys of {name} that is not signed by its identity key, so nothing was taken from it. Tell its operator.',
+  record_rolled_back:
+    'The island gave an older record of the keys of {name} than there must be by now, so nothing was taken from it. Tell its operator.',
+  record_differs:
+    'The island gave a record of the keys of {name} that does not belong to its device list, or does not follow from the one before, so nothing was taken from it. Tell its operator.',
+  record_closed:
+    'The record of the keys of {name} does not open for this device, though it has a place in it. Another device of yours may be damaged: look at islander devices.',
+  keys_unsettled:
+    'Other devices of yours kept changing the keys of the account meanwhile. Nothing was changed; try again in a moment.',
+  identity_forged:
+    'The island shows an identity of {name} that did not make this backup code, so nothing was taken from it. Either the account was begun anew since, or the island is lying: ask its operator.',
+  code_swapped:
+    'The island gave another key for this backup code than the code has, so nothing was taken from it. Tell its operator.',
+  share_swapped:
+    'What the island gave for this backup code does not open its place in the record of your keys: it is not what belongs to the code. Tell its operator; your other codes may still be good.',
+  code_unknown:
+    'That backup code has no place in the record of the keys of {name}: it is of an older set, or of somebody else. Use one of the newest set.',
+  code_perhaps_used:
+    'The island says that this backup code is used up. It was sent from here before, and the answer was lost: that was its one use. Use another code.',
+  joining_lapsed:
+    'The time for joining is over, and the island gives the share of a backup code for no longer. Begin again with another code, or with a link from another device.',
+  joining_overtaken:
+    'Another device changed the keys of the account while this one was joining, so what it was given is out of date. Begin again with another code, or with a link from another device.',
+  joining_nothing: 'No joining was begun in {home}. Use: npx islander recover LINK',
+  link_broken:
+    'The other device did not keep to the protocol, or somebody stands between the two, so nothing was given. Make a new link with: npx islander devices link',
+  link_declined:
+    'The link was declined on the other device, so nothing was given. If the digits were not the same there, somebody may stand between the two devices.',
+  link_ended:
+    'The other device did not answer in time, so the link has ended. Make a new one with: npx islander devices link',
+  link_differs:
+    'The island shows another device list or record of keys than the device that gave the link, so this device did not join. Make a new link; if it happens again, tell the operator.',
+  device_unknown: 'The account has no device {device}. See: npx islander devices',
+  device_itself:
+    'That is this device itself. To remove it, use another device of the account; to sign out, use: npx islander logout',
   bundle_invalid:
     'The island gave keys for {name} that do not verify, so nothing was sent. Tell its operator.',
   devices_unsettled:
     'The devices of {name} kept changing while a message was on its way to them. It stays queued; try again in a moment.',
   sender_unproved:
     'A message that claims to be from {name} was dropped: no device on the list of {name} can have sent it.',
+  own_list_broken:
+    'The island could not show which devices your account had before, so the archive was not read. Tell its operator.',
+  archive_rolled_back:
+    'The island shows an older archive than this device knows, or another one, so it was not used. Your messages here are safe; tell its operator.',
+  archive_broken:
+    'The archive on the island has a gap: something was left out, exchanged or put into another order. Nothing behind the gap was used; tell its operator.',
+  archive_forged:
+    'Something in the archive on the island was not written by a device that your account had at the time, or with another key. It was not used; tell the operator.',
+  archive_newer:
+    'Something in the archive is in a form that this version does not know. Update islander to read on.',
   message_empty: 'There is nothing to send: the message is empty.',
   message_long:
     'That message is too long: {size} bytes, and {limit} is the limit. Send it in parts.',
