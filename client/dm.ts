@@ -111,7 +111,7 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
       sealed ??= await prepare(sending, row, undefined, signal);
       await sendSealed(transport, encodeSend(sealed), signal);
       if (attempt > 0) sending.onMoving(row.to);
-      await close(storage, row.key, { state: 'accepted' });
+      await close(storage, row.key, { state: 'accepted', peer: sealed.account });
       return;
     } catch (error) {
       if (signal.aborted) return;

@@ -1,6 +1,9 @@
 /**
  * Opening what came: unseal → prove the sender → ratchet → one commit. docs/protocol/dm.md §6
  *
+ * The commit also says that the messages are to be archived. One that is known already, because another
+ * device of the account has archived it, moves the ratchet on and is not added again.
+ *
  * The sender that the sealed layer names is a claim. It counts only when the person's signed device
  * list has exactly this device with this key, and the ratchet opens the message under it.
  */
@@ -14,6 +17,7 @@ import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from './account.ts';
+import { type Identity, identityKey, identityRows, isKnown } from './archive-rows.ts';
 import { backoff, pause } from './backoff.ts';
 import { arrival, type Incoming, type Unreadable } from './messages.ts';
 import { type People, type Person, parties } from './people.ts';
@@ -86,25 +90,41 @@ async function openSealed(opening: Opening, sealed: readonly Sealed[]): Promise<
   const settled = await ratchets.step(async (step) => {
     const append: Append[] = [];
     const put: Put[] = [];
+    const expect: (Place & { version: number })[] = [];
     const remove: Place[] = [];
     const settle: (() => void)[] = [];
     const lookup = onceOnly(opening.box.lookup);
     const keys = new Set<string>();
+    const identities = new Set<string>();
     for (const { content, sender, key } of sealed) {
       if (keys.has(key)) continue;
       keys.add(key);
       put.push({ namespace: seen, key, bytes: utf8Bytes(String(Math.floor(now() / day))) });
       const { message, spent } = await decrypt(opening, lookup, step, content, sender, key);
-      if (message) append.push(arrival(message));
+      const identity = message && identityOf(message, sender.person);
+      if (message && !identity) append.push(arrival(message));
+      if (message && identity && !identities.has(identityKey(identity))) {
+        identities.add(identityKey(identity));
+        if (!(await isKnown(opening.storage, identity))) {
+          const known = identityRows(identity);
+          append.push(arrival(message, identity));
+          put.push(known.put);
+          expect.push(known.expect);
+        }
+      }
       if (!spent) continue;
       put.push(...(spent.batch.put ?? []));
       remove.push(...(spent.batch.remove ?? []));
       settle.push(spent.settle);
     }
-    return { batch: { append, put, remove }, result: settle };
+    return { batch: { append, put, remove, expect }, result: settle };
   });
   for (const settle of settled) settle();
 }
+
+/** What can't be read has none, and stays on the device that it came to. */
+const identityOf = (message: Incoming | Unreadable, { account }: Person): Identity | undefined =>
+  message.type === 'message' ? { direction: 'in', peer: account, id: message.id } : undefined;
 
 interface StepLookup extends PrekeyLookup {
   spend(used: UsedPrekeys): void;

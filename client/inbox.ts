@@ -2,8 +2,9 @@
  * Receiving: the socket, and what comes over it. docs/protocol/socket.md, dm.md §6
  *
  * An envelope is acknowledged only after the commit that holds its message, the ratchet state behind
- * it and the prekeys it used. What can't be opened is acknowledged, too, so that nothing stops the
- * queue; it is shown as such when its sender is proved, and counted otherwise.
+ * it and the prekeys it used, and after the archive has the message: until then a lost device loses
+ * nothing. What follows is opened meanwhile. What can't be opened is acknowledged, too, so that nothing
+ * stops the queue; it is shown as such when its sender is proved, and counted otherwise.
  * One process of a home holds the socket; the others see the messages in the storage.
  */
 
@@ -29,6 +30,8 @@ export interface Receiving extends Omit<Opening, 'box' | 'session'> {
   onOnline: () => void;
   /** The connection is lost, or can't be made; it is tried again. */
   onOffline: (error: Error) => void;
+  /** Resolves when what was committed before is in the archive, or will never be. archive.md §5 */
+  archived: (signal: AbortSignal) => Promise<void>;
   /** Work with the prekeys while this process holds the inbox. */
   upkeep: (box: PrekeyBox, signal: AbortSignal) => Promise<void>;
 }
@@ -37,6 +40,8 @@ export interface Receiving extends Omit<Opening, 'box' | 'session'> {
 const ackInterval = 100;
 const pingInterval = 25_000;
 const silence = 60_000;
+/** Milliseconds that leaving waits for the archive, so that what it is about to have can be acknowledged. */
+const farewell = 2_000;
 /** Envelopes opened in one commit. */
 const batchSize = 64;
 /** Envelopes received and not acknowledged: an honest island never has more than `limits.socketWindow` on the way. */
@@ -94,12 +99,16 @@ class Connection {
   readonly #stop = new AbortController();
   #ready = false;
   #working: Promise<void> | undefined;
-  /** Sequence numbers: committed here, and told to the island. */
+  #keeping: Promise<void> | undefined;
+  /** Sequence numbers: committed here, in the archive as well, and told to the island. */
   #committed = 0;
+  #kept = 0;
   #acknowledged = 0;
-  /** Envelopes: received but not acknowledged, and of those the committed ones. */
+  /** Envelopes: received but not acknowledged; of those the ones committed here only, and the ones in the archive. */
   #unacknowledged = 0;
-  #opened = 0;
+  #toKeep = 0;
+  #toTell = 0;
+  #leaving = false;
   #acking: Promise<void> | undefined;
   #heard = 0;
   #fault: Error | undefined;
@@ -121,11 +130,7 @@ class Connection {
 
   /** Until the connection ends; whether it had come as far as READY. Throws what stops the inbox itself. */
   async run(signal: AbortSignal): Promise<boolean> {
-    const close = () => {
-      // What is committed need not come again.
-      if (this.#acknowledged < this.#committed) this.#tell();
-      this.#socket.close();
-    };
+    const close = () => void this.#leave();
     signal.addEventListener('abort', close, { once: true });
     this.#heard = Date.now();
     const pinging = setInterval(() => this.#ping(), pingInterval);
@@ -140,6 +145,7 @@ class Connection {
       signal.removeEventListener('abort', close);
       this.#stop.abort();
       await this.#working;
+      await this.#keeping;
       await this.#acking;
       this.#socket.close();
     }
@@ -149,6 +155,14 @@ class Connection {
     if (code === faults.replaced.close)
       throw new Problem('replaced', { home: this.#receiving.storage.place });
     return this.#ready;
+  }
+
+  /** What is committed and archived need not come again. */
+  async #leave(): Promise<void> {
+    this.#leaving = true;
+    if (this.#keeping) await Promise.race([this.#keeping, pause(farewell, this.#stop.signal)]);
+    if (this.#acknowledged < this.#kept) this.#tell();
+    this.#socket.close();
   }
 
   /** False when the island does not keep to the protocol. */
@@ -165,6 +179,7 @@ class Connection {
         this.#ready = true;
         return true;
       case 'envelope':
+        if (this.#leaving) return true;
         this.#unacknowledged += 1;
         if (this.#unacknowledged > mostUnacknowledged) return this.#refuse(undefined);
         this.#waiting.push(frame);
@@ -196,8 +211,8 @@ class Connection {
         const batch = this.#waiting.splice(0, batchSize);
         if (!(await openEnvelopes(this.#receiving, batch, this.#stop.signal))) return;
         for (const { seq } of batch) this.#committed = Math.max(this.#committed, seq);
-        this.#opened += batch.length;
-        this.#acking ??= this.#acknowledge();
+        this.#toKeep += batch.length;
+        if (this.#kept < this.#committed) this.#keeping ??= this.#keep();
       }
     } catch (error) {
       this.#refuse(error);
@@ -206,8 +221,28 @@ class Connection {
     }
   }
 
+  /** Many batches may have been committed while one segment is on its way to the archive. */
+  async #keep(): Promise<void> {
+    try {
+      while (this.#kept < this.#committed) {
+        const committed = this.#committed;
+        const count = this.#toKeep;
+        this.#toKeep = 0;
+        await this.#receiving.archived(this.#stop.signal);
+        if (this.#stop.signal.aborted) return;
+        this.#kept = committed;
+        this.#toTell += count;
+        this.#acking ??= this.#acknowledge();
+      }
+    } catch (error) {
+      this.#refuse(error);
+    } finally {
+      this.#keeping = undefined;
+    }
+  }
+
   async #acknowledge(): Promise<void> {
-    while (this.#acknowledged < this.#committed) {
+    while (this.#acknowledged < this.#kept) {
       this.#tell();
       await pause(ackInterval, this.#stop.signal);
     }
@@ -215,9 +250,9 @@ class Connection {
   }
 
   #tell(): void {
-    this.#acknowledged = this.#committed;
-    this.#unacknowledged -= this.#opened;
-    this.#opened = 0;
+    this.#acknowledged = this.#kept;
+    this.#unacknowledged -= this.#toTell;
+    this.#toTell = 0;
     this.#socket.send(encodeClientFrame({ type: 'ack', seq: this.#acknowledged }));
   }
 

@@ -5,6 +5,8 @@ import { personName } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { type Account, openAccount } from './account.ts';
+import { type Archive, openArchive, type Progress } from './archive.ts';
+import { keepArchive } from './archive-upkeep.ts';
 import { runOutbox } from './dm.ts';
 import { runInbox } from './inbox.ts';
 import type { Outgoing } from './messages.ts';
@@ -24,7 +26,13 @@ export type IslanderEvent =
   | { type: 'offline'; error: Error }
   | { type: 'waiting'; to: string; error: Error }
   | { type: 'moving'; to: string }
-  | { type: 'dropped'; error: Error };
+  | { type: 'dropped'; error: Error }
+  /** What other devices have archived is being read. */
+  | { type: 'reading'; progress: Progress }
+  /** The archive can't be reached: what came is here, and stays in the mailbox until it is archived. */
+  | { type: 'archiving'; error: Error }
+  /** The archive took something, or showed something, that is refused: new messages are on this device only. */
+  | { type: 'unarchived'; error: Error };
 
 export interface IslanderParts {
   storage: Storage;
@@ -37,6 +45,7 @@ export interface IslanderParts {
 export interface Islander extends AsyncDisposable {
   account: Account;
   session: Session;
+  archive: Archive;
   /**
    * Queues texts for a person, in their order; resolves with their places in the history once they are
    * on the disk. Throws `unknown_person`, `yourself`, `signed_out`, `message_empty`, `message_long`.
@@ -61,6 +70,14 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const people = openPeople(storage, session);
   const ratchets = openRatchets(storage, account, now);
   const common = { account, storage, transport, session, people, ratchets, now };
+  const archive = openArchive({ account, storage, session, people });
+  const kept = keepArchive(archive, storage, {
+    onArchiveWaiting: (error) => on({ type: 'archiving', error }),
+    onArchiveRefused: (error) => on({ type: 'unarchived', error }),
+    onArchiveRead: (progress) => {
+      if (progress.read < progress.of) on({ type: 'reading', progress });
+    },
+  });
   const stop = new AbortController();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
@@ -107,30 +124,39 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   return {
     account,
     session,
+    archive,
     send,
     failed: failed.promise,
     startSending() {
       const onWaiting = (to: string, error: Error) => on({ type: 'waiting', to, error });
       const onMoving = (to: string) => on({ type: 'moving', to });
       start('sending', (signal) => runOutbox({ ...common, onWaiting, onMoving }, signal));
+      start('archiving', (signal) => kept.write(signal));
     },
     startReceiving() {
       start('receiving', (signal) =>
         runInbox(
           {
             ...common,
-            onOnline: () => on({ type: 'online' }),
+            onOnline: () => {
+              kept.connected();
+              on({ type: 'online' });
+            },
             onOffline: (error) => on({ type: 'offline', error }),
             onDropped: (error) => on({ type: 'dropped', error }),
+            archived: kept.settled,
             upkeep: (box, ends) => keepPrekeys(common, box, ends),
           },
           signal,
         ),
       );
+      start('archiving', (signal) => kept.write(signal));
+      start('reading', (signal) => kept.read(signal));
     },
     async [Symbol.asyncDispose]() {
       stop.abort(new Problem('unreachable', { address: transport.address }));
       await Promise.all(running.values());
+      if (running.size > 0) await kept.finish();
       await transport[Symbol.asyncDispose]();
     },
   };

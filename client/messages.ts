@@ -1,8 +1,10 @@
 /**
  * What was said, and to or by whom: the history of this home. A message of somebody else stays in
  * `arrived` until a program has shown it; one of our own stays in `outbox` until the island took it.
+ * What other devices of the account sent and received comes through the archive (archive-import.ts).
  */
 import * as v from 'valibot';
+import { type Identity, pendingMessage } from './archive-rows.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import type { Append, Row, Storage } from './storage.ts';
 
@@ -28,6 +30,8 @@ const outgoing = v.strictObject({
   state: v.picklist(['queued', 'accepted', 'failed']),
   /** Why it failed, one sentence. */
   reason: v.optional(v.string()),
+  /** Another device of this account sent it. */
+  elsewhere: v.optional(v.literal(true)),
 });
 
 /** Something came that could not be read: said once, never again asked for. */
@@ -57,11 +61,18 @@ const nothing = new Uint8Array(0);
 
 const kept = (row: Row): Kept => ({ ...decodeRecord(record, row), key: row.key });
 
-/** For the commit that also holds the ratchet state after it. */
-export const arrival = (message: Incoming | Unreadable): Append => ({
+/** For the commit that also holds the ratchet state after it. `identity`: it belongs into the archive. */
+export const arrival = (message: Incoming | Unreadable, identity?: Identity): Append => ({
   namespace,
   bytes: encodeRecord(message),
-  beside: [{ namespace: arrived, bytes: nothing }],
+  beside: [{ namespace: arrived, bytes: nothing }, ...(identity ? [pendingMessage(identity)] : [])],
+});
+
+/** What comes from the archive is there already. `shown`: on another device, before this one was. */
+export const fromArchive = (message: Incoming | Outgoing, shown: boolean): Append => ({
+  namespace,
+  bytes: encodeRecord(message),
+  ...(message.type === 'message' && !shown && { beside: [{ namespace: arrived, bytes: nothing }] }),
 });
 
 export const departure = (

@@ -3,12 +3,14 @@
  * A row first says only to whom; `dm.ts` adds the sealed envelopes in the commit of the ratchet step,
  * before anything leaves.
  */
+import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import type { Send } from '@island/protocol/wire/send.ts';
 import * as v from 'valibot';
+import { identityRows, isKnown, pendingMessage } from './archive-rows.ts';
 import { departure, messageRow, type Outgoing, readMessage } from './messages.ts';
 import { bytes64, decodeRecord, encodeRecord } from './record.ts';
-import type { Batch, Storage } from './storage.ts';
+import { type Batch, type Storage, untilCommitted } from './storage.ts';
 
 const record = v.strictObject({
   to: v.string(),
@@ -66,15 +68,29 @@ export function sealedBatch({ key, to, version }: Waiting, sealed: Send): Batch 
   };
 }
 
+export type Outcome =
+  /** Taken by the island for this account: the message belongs into the archive. */
+  { state: 'accepted'; peer: AccountId } | { state: 'failed'; reason: string };
+
 /** The island took it, or it can't be sent and `reason` says why: it waits no longer. */
-export async function close(
-  storage: Storage,
-  key: string,
-  outcome: { state: 'accepted' } | { state: 'failed'; reason: string },
-): Promise<Outgoing | undefined> {
-  const message = await readMessage(storage, key);
-  if (message?.type !== 'sent') return undefined;
-  const closed = { ...message, ...outcome };
-  await storage.commit({ put: [messageRow(closed)], remove: [{ namespace, key }] });
-  return closed;
-}
+export const close = (storage: Storage, key: string, outcome: Outcome): Promise<void> =>
+  untilCommitted(async () => {
+    const message = await readMessage(storage, key);
+    if (message?.type !== 'sent') return;
+    const remove = [{ namespace, key }];
+    if (outcome.state === 'failed') {
+      await storage.commit({ put: [messageRow({ ...message, ...outcome })], remove });
+      return;
+    }
+    const { state, peer } = outcome;
+    const identity = { direction: 'out', peer, id: message.id } as const;
+    const put = [messageRow({ ...message, state })];
+    // A home that was put back from a copy may send once more what it has archived since.
+    if (await isKnown(storage, identity)) {
+      await storage.commit({ put, remove });
+      return;
+    }
+    const known = identityRows(identity);
+    const archived = { ...pendingMessage(identity), key };
+    await storage.commit({ put: [...put, known.put, archived], remove, expect: [known.expect] });
+  });

@@ -10,9 +10,10 @@ import { type DeviceList, openDeviceList } from '@island/protocol/crypto/device-
 import type { Party } from '@island/protocol/crypto/handshake.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
-import { type AccountId, deviceKey } from '@island/protocol/wire/ids.ts';
+import { type AccountId, accountId, deviceKey } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
+import { pendingContact } from './archive-rows.ts';
 import { followHistory, openListOf } from './device-history.ts';
 import { Problem } from './problem.ts';
 import { sessionsNamespace } from './ratchets.ts';
@@ -64,6 +65,22 @@ export const personRows = ({ name, account, bytes }: DeviceList): Put[] => [
   { namespace: byAccount, key: account, bytes: utf8Bytes(name) },
 ];
 
+/** What is pinned for a name, and the row that a change of it must expect. */
+export async function readPin(
+  storage: Storage,
+  name: string,
+): Promise<{ list: DeviceList | undefined; expect: Place & { version: number } }> {
+  const row = await storage.read(namespace, name);
+  return {
+    list: row && openDeviceList(decodeRecord(record, row).list),
+    expect: { namespace, key: name, version: row?.version ?? 0 },
+  };
+}
+
+/** Every account that was met; for what is done once with all of them. */
+export const knownAccounts = async (storage: Storage): Promise<AccountId[]> =>
+  (await storage.list(byAccount)).map(({ key }) => accountId(key));
+
 export function openPeople(storage: Storage, session: Session): People {
   /** Opening a list verifies signatures: once for each version of the row. */
   const opened = new Map<string, { version: number; person: Person }>();
@@ -104,8 +121,8 @@ export function openPeople(storage: Storage, session: Session): People {
         if (known.list.epoch === list.epoch) return known;
       }
       await storage.commit({
-        put: personRows(list),
-        remove: known ? leftBehind(known, list) : [],
+        put: [...personRows(list), pendingContact(account)],
+        remove: known ? leftBehind(known.list, list) : [],
         expect: [{ namespace, key: name, version }],
       });
       return { name, account, list };
@@ -136,8 +153,8 @@ const crossed = (known: Person, answer: DeviceList, before: Person | undefined):
   answer.epoch >= (before?.list.epoch ?? 0);
 
 /** Sessions with devices that are no longer theirs, or are under another certificate. */
-function leftBehind(known: Person, list: DeviceList): Place[] {
-  const gone = known.list.devices
+export function leftBehind(known: DeviceList, list: DeviceList): Place[] {
+  const gone = known.devices
     .filter(({ signature }) => !list.devices.some((cert) => equal(cert.signature, signature)))
     .map(({ account, device }) => ({
       namespace: sessionsNamespace,

@@ -120,6 +120,24 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
           'dropped',
           `Something came that is not shown: ${event.error.message}`,
         );
+      case 'reading':
+        return terminal.status(
+          'reading',
+          `Reading the archive: ${event.progress.read} of ${event.progress.of}.`,
+          'archive',
+        );
+      case 'archiving':
+        return terminal.status(
+          'archiving',
+          `Not in the archive yet, trying again… (${event.error.message})`,
+          'archive',
+        );
+      case 'unarchived':
+        return terminal.status(
+          'unarchived',
+          `New messages are on this device only: ${event.error.message}`,
+          'archive',
+        );
     }
   };
 }
