@@ -14,9 +14,9 @@ import { type Clock, unixDay } from '../kit/clock.ts';
 import { groupCommit } from '../kit/group-commit.ts';
 import { delivery } from './contract.ts';
 import type { DeliveryStore } from './database.ts';
-import type { Recipients } from './recipients.ts';
+import type { Admission, Recipients } from './recipients.ts';
 import type * as schema from './schema.ts';
-import { apply, type Envelope, isRepeated, type Mail, mailboxOf, type Write } from './writes.ts';
+import { apply, type Envelope, isRepeated, mailboxOf, type Placed, type Write } from './writes.ts';
 
 export interface Put {
   account: AccountId;
@@ -44,6 +44,8 @@ export interface Mailboxes {
   ack(account: AccountId, device: DeviceId, seq: number): Promise<void>;
   /** The same for a mailbox as it is stored. */
   forget(mailbox: Uint8Array, seq: number): Promise<void>;
+  /** Deletes everything, and the mailbox as it is stored: its device left the list. */
+  close(mailbox: Uint8Array): Promise<void>;
 }
 
 /** Bytes of envelopes in one answer, of the 512 KiB that it may have. */
@@ -58,7 +60,7 @@ export function openMailboxes(parts: {
   clock: Clock;
 }): Mailboxes {
   const { store, bus, recipients, clock } = parts;
-  const writes = groupCommit<typeof schema, Write, readonly Mail[]>(store, {
+  const writes = groupCommit<typeof schema, Write, Placed>(store, {
     apply: (group, _db, sql) => apply(group, sql, unixDay(clock)),
     mostWaiting: 4096,
   });
@@ -66,29 +68,38 @@ export function openMailboxes(parts: {
     await writes.add({ kind: 'forget', mailbox, seq });
   };
 
+  /** Nothing for a put that was accepted before. */
+  async function admit({ account, epoch, envelopes }: Put): Promise<Admission | undefined> {
+    const devices = envelopes.map(({ device }) => device);
+    try {
+      return await recipients.check(account, epoch, devices);
+    } catch (error) {
+      // The list changed between a put and its repetition: what was right then is answered as then.
+      const stale = error instanceof Fault && error.code === 'stale_devices';
+      if (stale && (await isRepeated({ kind: 'put', account, envelopes }, store))) return undefined;
+      throw error;
+    }
+  }
+
   return {
-    async put({ account, epoch, envelopes }) {
-      const write = { kind: 'put', account, envelopes } as const;
-      try {
-        await recipients.check(
-          account,
-          epoch,
-          envelopes.map(({ device }) => device),
-        );
-      } catch (error) {
-        // The list changed between a put and its repetition: what was right then is answered as then.
-        const stale = error instanceof Fault && error.code === 'stale_devices';
-        if (stale && (await isRepeated(write, store))) return;
-        throw error;
-      }
-      for (const { mailbox, ...mail } of await writes.add(write)) {
-        bus.publish(delivery, 'mail', mailbox, mail);
+    async put(put) {
+      for (;;) {
+        using admission = await admit(put);
+        if (admission === undefined) return;
+        const { account, envelopes } = put;
+        const placed = await writes.add({ kind: 'put', account, envelopes, admission });
+        if (placed === 'overtaken') continue;
+        for (const { mailbox, ...mail } of placed) bus.publish(delivery, 'mail', mailbox, mail);
+        return;
       }
     },
 
     since: (account, device, after, count) => page(store, mailboxOf(account, device), after, count),
     ack: (account, device, seq) => forget(mailboxOf(account, device), seq),
     forget,
+    async close(mailbox) {
+      await writes.add({ kind: 'close', mailbox });
+    },
   };
 }
 

@@ -18,12 +18,20 @@ interface Cached extends DeviceList {
   at: number;
 }
 
+/** What a put was found right by, to be looked at once more when it is written; disposed of afterwards. */
+export interface Admission extends Disposable {
+  /** The directory told of a newer list since the put came: a device on the one before may have left. */
+  readonly overtaken: boolean;
+}
+
 export interface Recipients extends Disposable {
   /**
    * Resolves when `devices` are exactly those of the account's present list.
    * @throws stale_devices { missing, extra, epoch }; unavailable when the directory is down and nothing is known
    */
-  check(account: AccountId, epoch: number, devices: readonly DeviceId[]): Promise<void>;
+  check(account: AccountId, epoch: number, devices: readonly DeviceId[]): Promise<Admission>;
+  /** The account's devices, by a list of `epoch` or a newer one. Throws what the directory throws. */
+  present(account: AccountId, epoch?: number): Promise<ReadonlySet<DeviceId>>;
 }
 
 /** An event can be lost; after this long the directory is asked again, milliseconds. */
@@ -34,6 +42,8 @@ export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Reci
   const lists = new Map<AccountId, Cached>();
   /** Questions under way; `told` is the newest epoch an event told of meanwhile. */
   const asking = new Map<AccountId, { running: number; told: number }>();
+  /** Puts between their check and their commit. */
+  const admitted = new Map<AccountId, Set<{ epoch: number; overtaken: boolean }>>();
   /** Puts that find no list wait for one question, not one each. */
   const waited = new Map<AccountId, Promise<DeviceList>>();
 
@@ -43,6 +53,7 @@ export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Reci
     if (cached !== undefined && cached.epoch < epoch) lists.delete(account);
     const asked = asking.get(account);
     if (asked !== undefined) asked.told = Math.max(asked.told, epoch);
+    for (const put of admitted.get(account) ?? []) put.overtaken ||= put.epoch < epoch;
   });
   const unsubscribe = bus.onReconnect(() => {
     for (const list of lists.values()) list.at = 0;
@@ -83,6 +94,21 @@ export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Reci
     }
   }
 
+  function admit(account: AccountId, epoch: number): Admission {
+    const put = { epoch, overtaken: false };
+    const puts = admitted.get(account) ?? new Set();
+    admitted.set(account, puts.add(put));
+    return {
+      get overtaken() {
+        return put.overtaken;
+      },
+      [Symbol.dispose]() {
+        puts.delete(put);
+        if (puts.size === 0) admitted.delete(account);
+      },
+    };
+  }
+
   /** A list that we may decide by without asking; a directory that is down leaves the last known one in force. */
   async function known(account: AccountId): Promise<{ list: DeviceList; asked: boolean }> {
     const cached = lists.get(account);
@@ -100,12 +126,26 @@ export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Reci
 
   return {
     async check(account, epoch, devices) {
+      using held = new DisposableStack();
+      // From before the question on: an event may overtake its answer.
+      const admission = held.use(admit(account, epoch));
       const { list, asked } = await known(account);
-      if (matches(list, epoch, devices)) return;
-      // A shared question may have been put before the sender learned of a newer list.
-      const fresh = asked && list.epoch >= epoch ? list : await ask(account);
-      if (matches(fresh, epoch, devices)) return;
-      throw new Fault('stale_devices', difference(fresh, devices));
+      if (!matches(list, epoch, devices)) {
+        // Epochs only grow. A shared question may have been put before the sender learned of a newer list.
+        const newer = list.epoch > epoch || (asked && list.epoch === epoch);
+        const fresh = newer ? list : await ask(account);
+        if (!matches(fresh, epoch, devices)) {
+          throw new Fault('stale_devices', difference(fresh, devices));
+        }
+      }
+      held.move();
+      return admission;
+    },
+    async present(account, epoch = 0) {
+      const { at, ...cached } = lists.get(account) ?? { at: 0, epoch: 0, devices: new Set() };
+      if (cached.epoch >= epoch && clock.now() - at < freshFor) return cached.devices;
+      const list = await askTogether(account);
+      return (list.epoch >= epoch ? list : await ask(account)).devices;
     },
     [Symbol.dispose]() {
       changed[Symbol.dispose]();

@@ -12,7 +12,7 @@ import { blob, integer, primaryKey, sqliteTable } from 'drizzle-orm/sqlite-core'
 const mailbox = () => blob('mailbox', { mode: 'buffer' });
 
 /**
- * One row a device that ever got mail; never deleted, so that no `seq` is used twice.
+ * One row a device that ever got mail, for as long as it is on its list, so that no `seq` is used twice.
  * Sequence numbers have no gaps, so `head - floor` envelopes are waiting.
  */
 export const mailboxes = sqliteTable('mailboxes', {

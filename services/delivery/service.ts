@@ -7,6 +7,7 @@ import { openStore } from '../kit/store.ts';
 import { delivery } from './contract.ts';
 import { openMailboxes } from './mailbox.ts';
 import { openRecipients } from './recipients.ts';
+import { closeAllRemoved, watchRemoved } from './removed-devices.ts';
 import { expire } from './retention.ts';
 import * as schema from './schema.ts';
 
@@ -23,7 +24,12 @@ export const deliveryService = defineService({
     const recipients = held.use(openRecipients({ bus, clock }));
     const mailboxes = openMailboxes({ store, bus, recipients, clock });
 
+    const removed = { store, recipients, mailboxes };
+    held.use(watchRemoved(bus, removed, log));
+
     const forget = async () => {
+      const closed = await closeAllRemoved(removed);
+      if (closed > 0) log.info('mailboxes_closed', { count: closed });
       const count = await expire(store, mailboxes, unixDay(clock));
       if (count > 0) log.info('mail_expired', { count });
     };

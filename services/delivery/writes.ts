@@ -32,18 +32,30 @@ export interface Mail {
 }
 
 export type Write =
-  | { kind: 'put'; account: AccountId; envelopes: readonly Envelope[] }
+  | {
+      kind: 'put';
+      account: AccountId;
+      envelopes: readonly Envelope[];
+      admission: { readonly overtaken: boolean };
+    }
   /** Forgets everything up to `seq`, acknowledged or expired. */
-  | { kind: 'forget'; mailbox: Uint8Array; seq: number };
+  | { kind: 'forget'; mailbox: Uint8Array; seq: number }
+  /** Forgets everything and the mailbox itself: its device left, and ids of devices do not return. */
+  | { kind: 'close'; mailbox: Uint8Array };
 
 type Put = Extract<Write, { kind: 'put' }>;
 type Forget = Extract<Write, { kind: 'forget' }>;
+/** A put that the directory overtook is decided about anew, not by this transaction. */
+export type Placed = readonly Mail[] | 'overtaken';
 
 interface Box {
   key: Buffer;
   head: number;
   floor: number;
 }
+
+/** Above every `seq`. */
+const everything = Number.MAX_SAFE_INTEGER;
 
 /** `account 16 ‖ u32 device`. */
 export function mailboxOf(account: AccountId, device: DeviceId): Buffer {
@@ -58,22 +70,26 @@ export async function apply(
   writes: readonly Write[],
   sql: Statements,
   day: number,
-): Promise<Outcome<readonly Mail[]>[]> {
-  await forget(
-    writes.filter((write) => write.kind === 'forget'),
-    sql,
-    day,
-  );
-  const puts = writes.filter((write) => write.kind === 'put');
+): Promise<Outcome<Placed>[]> {
+  const closed = writes.filter((write) => write.kind === 'close').map(({ mailbox }) => mailbox);
+  const emptied = closed.map((mailbox): Forget => ({ kind: 'forget', mailbox, seq: everything }));
+  await forget([...writes.filter((write) => write.kind === 'forget'), ...emptied], sql, day);
+  for (const group of inGroups(closed, true)) {
+    await sql.run(`DELETE FROM mailboxes WHERE mailbox IN (${marks('?', group)})`, group);
+  }
+  const all = writes.filter((write) => write.kind === 'put');
+  const puts = all.filter(({ admission }) => !admission.overtaken);
   const boxes = await loadBoxes(puts, sql);
   const known = await loadKnown(puts, sql);
-  const outcomes = writes.map(
-    (write): Outcome<readonly Mail[]> =>
-      write.kind === 'put' ? place(write, boxes, known) : { result: [] },
+  const placed = new Map(puts.map((put) => [put, place(put, boxes, known)]));
+  const mail = [...placed.values()].flatMap((outcome) =>
+    'result' in outcome ? outcome.result : [],
   );
-  const mail = outcomes.flatMap((outcome) => ('result' in outcome ? outcome.result : []));
   await insert(mail, boxes, sql, day);
-  return outcomes;
+  return writes.map((write): Outcome<Placed> => {
+    if (write.kind !== 'put') return { result: [] };
+    return placed.get(write) ?? { result: 'overtaken' };
+  });
 }
 
 /** Gives each new envelope its place. Nothing is changed when one of them has none. */
@@ -124,7 +140,7 @@ async function loadBoxes(puts: readonly Put[], sql: Statements): Promise<Map<Dev
 
 /** `id ‖ mailbox` of those of the puts' envelopes that were accepted before. */
 async function loadKnown(
-  puts: readonly Put[],
+  puts: readonly Pick<Put, 'envelopes'>[],
   sql: Pick<Statements, 'rows'>,
 ): Promise<Set<string>> {
   const ids = new Set<EnvelopeId>();
@@ -147,7 +163,10 @@ async function loadKnown(
 }
 
 /** Whether every envelope of the put was accepted before: the sender repeats what it got no answer to. */
-export async function isRepeated(put: Put, sql: Pick<Statements, 'rows'>): Promise<boolean> {
+export async function isRepeated(
+  put: Omit<Put, 'admission'>,
+  sql: Pick<Statements, 'rows'>,
+): Promise<boolean> {
   const known = await loadKnown([put], sql);
   return put.envelopes.every(({ device, id }) => known.has(id + deviceKey(put.account, device)));
 }

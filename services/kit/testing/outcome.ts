@@ -12,9 +12,12 @@ export async function faultCode(promise: Promise<unknown>): Promise<string> {
 }
 
 /** Resolves once `condition` holds; @throws after `milliseconds` */
-export async function eventually(condition: () => boolean, milliseconds = 15_000): Promise<void> {
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  milliseconds = 15_000,
+): Promise<void> {
   const until = performance.now() + milliseconds;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > until) throw new Error(`not so after ${milliseconds} ms: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
