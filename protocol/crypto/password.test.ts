@@ -1,23 +1,69 @@
-import { argon2 } from 'node:crypto';
-import { promisify } from 'node:util';
 import t from 'tap';
-import { type Argon2id, checkKdf, hashPassword, kdfCeiling, kdfFloor } from './password.ts';
+import { argon2id, quick } from '../vectors/sample-account.ts';
+import {
+  type Argon2id,
+  checkKdf,
+  checkPasswordProof,
+  hashPassword,
+  kdfCeiling,
+  kdfFloor,
+  type PasswordClaim,
+  provePassword,
+} from './password.ts';
+import { ed25519 } from './primitives.ts';
+import { signatureInput } from './signature.ts';
 
-const derive = promisify(argon2);
-/** The real thing. */
-const argon2id: Argon2id = async (message, nonce, { memory, passes, lanes }) => {
-  const cost = { memory, passes, parallelism: lanes };
-  return new Uint8Array(await derive('argon2id', { message, nonce, ...cost, tagLength: 32 }));
-};
 const salt = new Uint8Array(16).fill(7);
 
-t.test('A1: what is sent and what stays are two different keys of one slow hash', async (t) => {
-  const { auth, wrap } = await hashPassword('correct horse', salt, kdfFloor, argon2id);
-  t.equal(auth.length, 32);
-  t.equal(wrap.length, 32);
-  t.notSame(auth, wrap);
-  const again = await hashPassword('correct horse', salt, kdfFloor, argon2id);
-  t.same(again, { auth, wrap });
+t.test('A1: what is sent and what stays are different keys of one slow hash', async (t) => {
+  const keys = await hashPassword('correct horse', salt, kdfFloor, argon2id);
+  const all = [keys.auth, keys.wrap, keys.key.private, keys.key.public];
+  t.same(
+    all.map((key) => key.length),
+    [32, 32, 32, 32],
+  );
+  t.equal(new Set(all.map((key) => Buffer.from(key).toString('hex'))).size, 4);
+  t.same(await hashPassword('correct horse', salt, kdfFloor, argon2id), keys);
+});
+
+const { auth, key } = await hashPassword('correct horse', salt, kdfFloor, quick);
+const claim: PasswordClaim = { nonce: new Uint8Array(40).fill(9), name: 'ann', device: 2, auth };
+const wrong = { name: 'Fault', code: 'wrong_credentials' };
+
+t.test('A1: whoever shows a password signs a nonce that was never used before', async (t) => {
+  const proof = provePassword(key, claim);
+  t.doesNotThrow(() => checkPasswordProof(key.public, claim, proof));
+  const others: Partial<PasswordClaim>[] = [
+    { nonce: new Uint8Array(40) },
+    { name: 'bob' },
+    { device: 0 },
+    { auth: new Uint8Array(32) },
+  ];
+  for (const other of others) {
+    t.throws(() => checkPasswordProof(key.public, { ...claim, ...other }, proof), wrong);
+  }
+  const { key: another } = await hashPassword('battery staple', salt, kdfFloor, quick);
+  t.throws(() => checkPasswordProof(another.public, claim, proof), wrong);
+  t.throws(() => checkPasswordProof(key.public, claim, provePassword(another, claim)), wrong);
+  t.throws(() => checkPasswordProof(key.public, claim, proof.subarray(1)), wrong);
+});
+
+t.test(
+  'pitfall: SPK signature purpose confusion: a device’s proof is none of a password',
+  async (t) => {
+    const name = Buffer.from('\0\x03ann');
+    const fields = Buffer.concat([claim.nonce, name, Buffer.of(0, 0, 0, 2), auth]);
+    const right = ed25519.sign(key, signatureInput('password', fields));
+    t.doesNotThrow(() => checkPasswordProof(key.public, claim, right), 'laid out as documented');
+    const other = ed25519.sign(key, signatureInput('session', fields));
+    t.throws(() => checkPasswordProof(key.public, claim, other), wrong);
+  },
+);
+
+t.test('a nonce or an auth of another length is the caller’s mistake', async (t) => {
+  const malformed = { name: 'Fault', code: 'malformed' };
+  t.throws(() => provePassword(key, { ...claim, nonce: new Uint8Array(41) }), malformed);
+  t.throws(() => provePassword(key, { ...claim, auth: auth.subarray(1) }), malformed);
 });
 
 /** Records what reaches Argon2id; the hash itself is of no interest here. */

@@ -14,29 +14,38 @@ const registration = {
   name: 'ann',
   account: '0a'.repeat(16),
   device: 1,
-  salt: text64(16),
-  kdf: { memory: 65_536, passes: 3, lanes: 1 },
-  auth: text64(32),
+  credentials: {
+    salt: text64(16),
+    kdf: { memory: 65_536, passes: 3, lanes: 1 },
+    auth: text64(32),
+    key: text64(32),
+  },
   list: text64(464),
   proof: text64(32),
   challenge: text64(32),
   signedPrekey: text64(110),
   lastResort: text64(1262),
   batch: text64(121_679),
+  record: text64(2_000),
+  shares: [{ loc: text64(16), share: text64(32) }],
+  nonce: text64(40),
+  deviceProof: text64(64),
 };
 
 t.test('bytes arrive as bytes, in exactly the length that was said', async (t) => {
   const decoded = s.decode(routes.register.request, registration);
-  t.same(decoded.salt, new Uint8Array(16).fill(7));
+  t.same(decoded.nonce, new Uint8Array(40).fill(7));
   t.equal(decoded.batch.length, 121_679);
-  for (const length of [0, 15, 17]) {
-    const input = { ...registration, salt: text64(length) };
+  for (const length of [0, 39, 41]) {
+    const input = { ...registration, nonce: text64(length) };
     t.throws(() => s.decode(routes.register.request, input), { code: 'malformed' }, `${length}`);
   }
 });
 
 t.test('a registration with everything at its largest fits into one JSON body', async (t) => {
-  const largest = { ...registration, list: text64(4096), name: 'x'.repeat(32) };
+  const shares = Array.from({ length: limits.backupCodes }, () => registration.shares[0]);
+  const signed = { list: text64(4096), record: text64(limits.recordBytes), shares };
+  const largest = { ...registration, ...signed, name: 'x'.repeat(32) };
   t.ok(JSON.stringify(largest).length <= limits.jsonBytes);
 });
 
