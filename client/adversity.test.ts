@@ -20,7 +20,8 @@ import { Problem } from './problem.ts';
 import type { Batch, Storage } from './storage.ts';
 import { memoryStorage } from './storage-memory.ts';
 import { makeChain, serveEdge } from './testing/edge.ts';
-import { type Member, type OddIsland, oddIsland } from './testing/odd-island.ts';
+import type { Member } from './testing/member.ts';
+import { type OddIsland, oddIsland } from './testing/odd-island.ts';
 import { person, type TestPerson } from './testing/person.ts';
 import { nodeTransport } from './transport-node.ts';
 

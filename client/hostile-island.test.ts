@@ -18,7 +18,8 @@ import t from 'tap';
 import { readAccount } from './account.ts';
 import { openPeople } from './people.ts';
 import { problems } from './problem.ts';
-import { bundleOf, type Member, type OddIsland, oddIsland } from './testing/odd-island.ts';
+import { bundleOf, type Member } from './testing/member.ts';
+import { type OddIsland, oddIsland } from './testing/odd-island.ts';
 import { person, type TestPerson } from './testing/person.ts';
 
 const about = (code: keyof typeof problems, name: string): string =>

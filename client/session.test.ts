@@ -11,12 +11,14 @@ t.test(
   async (t) => {
     await using island = await oddIsland();
     await using alice = await person(island, 'alice');
-    const { storage } = alice;
+    const { storage, islander } = alice;
+    const { account } = islander;
     let time = Date.now();
     const session = () =>
       openSession({
         storage,
-        transport: quickPlatform.transport(alice.islander.account.pinned),
+        transport: quickPlatform.transport(account.pinned),
+        account,
         now: () => time,
       });
     const first = await session().token();
@@ -32,21 +34,30 @@ t.test(
       .filter(({ path }) => path === '/v1/refresh')
       .map(({ body }) => body);
     t.equal(exchanges.length, 3);
-    t.same(exchanges[1], exchanges[0]);
-    t.same(exchanges[2], exchanges[0]);
-    t.match(exchanges[0]?.['attempt'], /^[\w-]{22}$/);
+    const same = exchanges.map(({ refresh, attempt }) => ({ refresh, attempt }));
+    t.same(same[1], same[0]);
+    t.same(same[2], same[0]);
+    t.match(same[0]?.attempt, /^[\w-]{22}$/);
+    for (const part of ['nonce', 'deviceProof'])
+      t.equal(
+        new Set(exchanges.map((each) => each[part])).size,
+        3,
+        `each with a ${part} of its own`,
+      );
   },
 );
 
 t.test('A5: many at once make one exchange', async (t) => {
   await using island = await oddIsland();
   await using alice = await person(island, 'alice');
-  const { storage } = alice;
+  const { storage, islander } = alice;
+  const { account } = islander;
   const later = Date.now() + limits.accessSeconds * 1000;
   const sessions = Array.from({ length: 8 }, () =>
     openSession({
       storage,
-      transport: quickPlatform.transport(alice.islander.account.pinned),
+      transport: quickPlatform.transport(account.pinned),
+      account,
       now: () => later,
     }),
   );

@@ -1,9 +1,9 @@
 /** `islander login`: signs the device of this home in again. */
 import type { AddCommand } from '../command.ts';
-import { login } from '../island.ts';
-import { readPassword } from '../password-prompt.ts';
 import { nodePlatform } from '../platform-node.ts';
 import { Problem } from '../problem.ts';
+import { askPassword, openQuestions } from '../questions.ts';
+import { signIn } from '../sign-in.ts';
 import { fileStorage, hasFileStorage } from '../storage-file.ts';
 import { joiningReport } from './report.ts';
 
@@ -17,7 +17,8 @@ export function loginCommand(add: AddCommand): void {
       if (!hasFileStorage(home)) throw new Problem('no_device_keys', { home });
       const file = typeof passwordFile === 'string' ? passwordFile : undefined;
       await using storage = fileStorage(home);
-      const password = await readPassword(terminal, { file });
+      using questions = openQuestions(terminal);
+      const password = await askPassword(questions, { file });
       const joining = {
         storage,
         platform: nodePlatform,
@@ -25,7 +26,7 @@ export function loginCommand(add: AddCommand): void {
         report: joiningReport(terminal),
         signal,
       };
-      const { name, address } = await login(joining, password);
+      const { name, address } = await signIn(joining, { password });
       terminal.say(`Signed in as ${name}.`, { type: 'signed-in', name, address });
     },
   );

@@ -1,9 +1,10 @@
 /** `islander register`: a new person on an island. */
 import { personName } from '@island/protocol/wire/ids.ts';
+import { codesShown } from '../codes.ts';
 import type { AddCommand } from '../command.ts';
-import { openLink, register } from '../island.ts';
-import { readPassword } from '../password-prompt.ts';
 import { nodePlatform } from '../platform-node.ts';
+import { askPassword, openQuestions } from '../questions.ts';
+import { openJoinLink, register } from '../registration.ts';
 import { fileStorage } from '../storage-file.ts';
 import { joiningReport } from './report.ts';
 
@@ -18,11 +19,12 @@ export function registerCommand(add: AddCommand): void {
     (command) => command.option('--password-file <file>', 'file whose first line is the password'),
     async ({ terminal, home, signal }, [link = '', name = ''], { passwordFile }) => {
       // What is wrong on the command line is said before anybody types a password.
-      openLink(link);
+      openJoinLink(link);
       personName(name);
       const file = typeof passwordFile === 'string' ? passwordFile : undefined;
       await using storage = fileStorage(home);
-      const password = await readPassword(terminal, { file, twice: true });
+      using questions = openQuestions(terminal);
+      const password = await askPassword(questions, { file, fresh: true });
       const joining = {
         storage,
         platform: nodePlatform,
@@ -30,7 +32,8 @@ export function registerCommand(add: AddCommand): void {
         report: joiningReport(terminal),
         signal,
       };
-      const { address } = await register(joining, link, name, password);
+      const { account, codes } = await register(joining, link, name, { password });
+      const { address } = account;
       terminal.say(
         `Welcome, ${name}. Your keys are in ${home}: whoever has that folder is you, so keep it to yourself.`,
         {
@@ -40,6 +43,8 @@ export function registerCommand(add: AddCommand): void {
           home,
         },
       );
+      terminal.say(`Your backup codes: ${codes.join(' ')}`, { type: 'codes', codes });
+      await codesShown(storage);
     },
   );
 }

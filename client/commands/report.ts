@@ -1,5 +1,5 @@
 /** Says what a person waits for while an account is made or signed in. */
-import type { Joining } from '../island.ts';
+import type { Joining } from '../joining-parts.ts';
 import type { Terminal } from '../terminal.ts';
 
 const texts = {

@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { arrivals } from '../arrivals.ts';
 import { departures } from '../departures.ts';
-import { register } from '../island.ts';
 import { type Islander, type IslanderEvent, openIslander } from '../islander.ts';
 import type { Message } from '../messages.ts';
 import type { Platform } from '../platform.ts';
 import { nodePlatform } from '../platform-node.ts';
+import { register } from '../registration.ts';
 import type { Storage } from '../storage.ts';
 import { memoryStorage } from '../storage-memory.ts';
 import type { OddIsland } from './odd-island.ts';
@@ -35,12 +35,8 @@ export async function person(
   name: string,
   storage: Storage = memoryStorage(),
 ): Promise<TestPerson> {
-  await register(
-    { storage, platform: quickPlatform, now: Date.now },
-    island.link,
-    name,
-    'password',
-  );
+  const joining = { storage, platform: quickPlatform, now: Date.now };
+  await register(joining, island.link, name, { password: 'password' });
   return reopen(name, storage);
 }
 

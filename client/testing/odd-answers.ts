@@ -1,0 +1,135 @@
+/** For tests: what a good island answers to each route, from the memory of an odd one. */
+import { hashSegment } from '@island/protocol/crypto/archive-segment.ts';
+import { randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
+import { nonceBytes } from '@island/protocol/wire/route.ts';
+import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
+import { boxOf, bundleOf, type Json, keep, type Member, newBox, newMember } from './member.ts';
+
+export interface Asker {
+  name: string;
+  device: number;
+}
+
+/** Who has which token. */
+export interface Tokens {
+  /** A session. */
+  issue(asker: Asker): Json;
+  joining(name: string): string;
+  /** Whose refresh token it is. */
+  renews(refresh: string): Asker;
+}
+
+const zeros = (bytes: number): string => base64url(new Uint8Array(bytes));
+/** A point that is canonical and not of small order. */
+const x25519Base = Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 9 : 0));
+const hashing = { salt: zeros(16), kdf: leastKdf };
+
+export interface Memory {
+  fingerprint: Uint8Array;
+  members: Map<string, Member>;
+  tokens: Tokens;
+}
+
+export function answerTo(
+  { fingerprint, members, tokens }: Memory,
+  { method, path, body, who }: { method: string; path: string; body: Json; who: Asker | undefined },
+): Json {
+  const named = (name: unknown): Member => {
+    const found = members.get(String(name));
+    if (!found) throw new Fault('unknown_person');
+    return found;
+  };
+  const self = (): Member => named(who?.name);
+  const [, person, after] = /^\/v1\/people\/([^/]+)(?:\/lists\/(\d+))?$/.exec(path) ?? [];
+  if (person !== undefined) {
+    const { account, list, lists } = named(person);
+    if (after === undefined) return { account, list };
+    const epochs = [...lists.keys()].filter((epoch) => epoch > Number(after));
+    const given = epochs.sort((a, b) => a - b).slice(0, limits.listsPerAnswer);
+    return { account, lists: given.map((epoch) => lists.get(epoch)) };
+  }
+  if (method === 'GET' && path === '/v1/record') {
+    const { record, used } = self();
+    return { record, used };
+  }
+  if (method === 'GET' && path === '/v1/archive') {
+    const { archive } = self();
+    const last = archive.at(-1);
+    return {
+      seq: archive.length,
+      hash: last ? base64url(hashSegment(fromBase64url(last))) : zeros(32),
+    };
+  }
+  const behind = /^\/v1\/archive\/(\d+)$/.exec(path)?.[1];
+  if (behind !== undefined) return { segments: self().archive.slice(Number(behind)) };
+  switch (path) {
+    case '/.well-known/island':
+      return {
+        name: 'Odd',
+        versions: [1],
+        registration: 'invite',
+        caFingerprint: base64url(fingerprint),
+        limits,
+        kdf: leastKdf,
+        retention: {},
+      };
+    case '/v1/nonce':
+      return { nonce: base64url(randomBytes(nonceBytes)) };
+    case '/v1/challenge':
+      return { challenge: base64url(x25519Base) };
+    case '/v1/register': {
+      const name = String(body['name']);
+      if (!members.has(name)) members.set(name, newMember(body));
+      return tokens.issue({ name, device: 1 });
+    }
+    case '/v1/prelogin': {
+      const found = members.get(String(body['name']));
+      const { salt = hashing.salt, kdf = hashing.kdf } = found?.password ?? {};
+      return { salt, kdf, codes: hashing };
+    }
+    case '/v1/login': {
+      const { name, account } = named(body['name']);
+      return { account, ...tokens.issue({ name, device: Number(body['device']) }) };
+    }
+    case '/v1/joining': {
+      const { name, account } = named(body['name']);
+      return { account, joining: tokens.joining(name) };
+    }
+    case '/v1/join': {
+      const member = self();
+      const device = Number(body['device']);
+      member.others.set(device, newBox(body));
+      keep(member, body);
+      return tokens.issue({ name: member.name, device });
+    }
+    case '/v1/refresh':
+      return tokens.issue(tokens.renews(String(body['refresh'])));
+    case '/v1/account': {
+      const { name, shares, used } = self();
+      const codes = shares.length - used.length;
+      return { name, role: 'member', since: 0, totp: false, oidc: false, codes, record: 1 };
+    }
+    case '/v1/record':
+    case '/v1/devices':
+      keep(self(), body);
+      return {};
+    case '/v1/archive':
+      self().archive.push(String(body['segment']));
+      return {};
+    case '/v1/prekeys': {
+      const box = boxOf(self(), who?.device ?? 1);
+      if (box) Object.assign(box, body);
+      return { oneTime: 100 - (box?.handed ?? 0) };
+    }
+    case '/v1/bundles': {
+      const member = [...members.values()].find(({ account }) => account === body['account']);
+      const devices = body['devices'] as number[];
+      const known = devices.filter((device) => member && boxOf(member, device));
+      return { bundles: known.map((device) => bundleOf(member, 'one-time', device)) };
+    }
+    default:
+      return {};
+  }
+}
