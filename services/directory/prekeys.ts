@@ -5,6 +5,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { and, asc, count, eq, gt, isNotNull, isNull, lt, or } from 'drizzle-orm';
+import { retentionDays } from '../kit/retention.ts';
 import type { Database } from './database.ts';
 import type { CheckedPrekeys } from './prekey-check.ts';
 import { batches, oneTimePrekeys, standingPrekeys } from './schema.ts';
@@ -17,7 +18,7 @@ export interface DeviceOf {
 type Kind = (typeof standingPrekeys.$inferSelect)['kind'];
 const day = 86_400;
 /** D4. */
-const usedSeconds = 7 * day;
+const usedSeconds = retentionDays.usedPrekeys * day;
 
 const of = (table: typeof standingPrekeys | typeof oneTimePrekeys | typeof batches, at: DeviceOf) =>
   and(eq(table.account, at.account), eq(table.device, at.device));

@@ -37,7 +37,11 @@ const store = await openStore({ file, schema, migrations, log: island.log });
 t.teardown(() => store[Symbol.asyncDispose]());
 const commitSilently = (account: AccountId) =>
   store.write((_db, sql) =>
-    apply([{ kind: 'put', account, envelopes: [envelope(1)] }], sql, 20_000),
+    apply(
+      [{ kind: 'put', account, envelopes: [envelope(1)], admission: { overtaken: false } }],
+      sql,
+      20_000,
+    ),
   );
 
 function session() {

@@ -13,8 +13,10 @@ export interface TokenOptions {
   seconds?: number;
   /** Other than those of a good token. */
   issuer?: string;
-  audience?: string;
+  audience?: string | string[];
   kid?: string;
+  /** Besides those of a good token, or in their place. */
+  claims?: Readonly<Record<string, unknown>>;
 }
 
 export interface TestTokens {
@@ -22,40 +24,62 @@ export interface TestTokens {
   asked: number;
   /** Answers nothing for as long as it is set. */
   down: boolean;
+  /** Sessions that `endings` tells. */
+  readonly ended: string[];
   sign(account: AccountId, device?: number, options?: TokenOptions): Promise<string>;
+  /** A token for somebody who joins. */
+  join(account: AccountId, options?: TokenOptions): Promise<string>;
   /** A new key signs from now on; the former stays published if `overlap`. */
   rotate(overlap?: boolean): Promise<void>;
-  end(account: AccountId, session: string): void;
+  /** Ends a session and tells of it, unless `silently`. */
+  end(account: AccountId, session: string, silently?: boolean): void;
 }
 
 /** @param bus of the service `accounts` */
 export async function testTokens(bus: Bus): Promise<TestTokens> {
-  const make = () => generateKeyPair(accessToken.algorithm, { extractable: true });
-  let keys: { kid: string; pair: KeyPair }[] = [{ kid: 'first', pair: await make() }];
+  const fresh = () => generateKeyPair(accessToken.algorithm, { extractable: true });
+  let keys: { kid: string; pair: KeyPair }[] = [{ kid: 'first', pair: await fresh() }];
   let count = 0;
+
+  async function make(account: AccountId, options: TokenOptions): Promise<string> {
+    const [current] = keys;
+    if (current === undefined) throw new Error('no key');
+    const now = Math.floor(Date.now() / 1000);
+    return new SignJWT(options.claims)
+      .setProtectedHeader({ alg: accessToken.algorithm, kid: options.kid ?? current.kid })
+      .setSubject(account)
+      .setIssuer(options.issuer ?? accessToken.issuer)
+      .setAudience(options.audience ?? '')
+      .setIssuedAt(now)
+      .setExpirationTime(now + (options.seconds ?? 900))
+      .sign(current.pair.privateKey);
+  }
+
   const tokens: TestTokens = {
     asked: 0,
     down: false,
-    async sign(account, device = 1, options = {}) {
-      const [current] = keys;
-      if (current === undefined) throw new Error('no key');
-      const { session = `session-${++count}`, seconds = 900 } = options;
-      const now = Math.floor(Date.now() / 1000);
-      return new SignJWT({ dev: device, sid: session })
-        .setProtectedHeader({ alg: accessToken.algorithm, kid: options.kid ?? current.kid })
-        .setSubject(account)
-        .setIssuer(options.issuer ?? accessToken.issuer)
-        .setAudience(options.audience ?? accessToken.audience)
-        .setIssuedAt(now)
-        .setExpirationTime(now + seconds)
-        .sign(current.pair.privateKey);
+    ended: [],
+    sign(account, device = 1, options = {}) {
+      const { session = `session-${++count}`, claims } = options;
+      const own = { dev: device, sid: session, ...claims };
+      return make(account, { audience: accessToken.audience, ...options, claims: own });
+    },
+    join(account, options = {}) {
+      const { session = `joining-${++count}`, claims } = options;
+      const own = { sid: session, ...claims };
+      const { joiningAudience } = accessToken;
+      return make(account, { audience: joiningAudience, ...options, claims: own });
     },
     async rotate(overlap = true) {
-      const fresh = { kid: crypto.randomUUID(), pair: await make() };
-      keys = overlap ? [fresh, ...keys] : [fresh];
+      const next = { kid: crypto.randomUUID(), pair: await fresh() };
+      keys = overlap ? [next, ...keys] : [next];
     },
-    end: (account, session) => bus.publish(accounts, 'ended', account, { session }),
+    end(account, session, silently = false) {
+      tokens.ended.push(session);
+      if (!silently) bus.publish(accounts, 'ended', account, { session });
+    },
   };
+  bus.handle(accounts, 'endings', async () => ({ sessions: tokens.ended }));
   bus.handle(accounts, 'keys', async () => {
     tokens.asked += 1;
     if (tokens.down) throw new Error('down');

@@ -1,0 +1,142 @@
+/** For tests: accounts, directory and archive that answer whatever they are asked, and remember it. The bus is real. */
+import { randomBytes } from 'node:crypto';
+import type { RouteName } from '@island/protocol/wire/routes.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
+import { accounts } from '../../accounts/contract.ts';
+import { archive } from '../../archive/contract.ts';
+import { directory } from '../../directory/contract.ts';
+import type { Bus } from '../../kit/bus.ts';
+import type { Contract } from '../../kit/contract.ts';
+import type { TestIsland } from '../../kit/testing/kit.ts';
+
+const bytes = (length: number) => new Uint8Array(length).fill(length);
+const kdf = { memory: 65_536, passes: 3, lanes: 1 };
+const tokens = { access: 'an access token', refresh: 'a refresh token' };
+export const someone = '0123456789abcdef0123456789abcdef';
+const session = 'fedcba9876543210fedcba9876543210';
+const list = bytes(300);
+
+/** What each call answers; a function sees the request. */
+const answers = {
+  'accounts.nonce': { nonce: bytes(40) },
+  'accounts.register': tokens,
+  'accounts.prelogin': { salt: bytes(16), kdf, codes: { salt: bytes(16), kdf } },
+  'accounts.login': { account: someone, ...tokens },
+  'accounts.beginJoining': { account: someone, joining: 'a joining token' },
+  'accounts.refresh': tokens,
+  'accounts.logout': {},
+  'accounts.account': {
+    name: 'ann',
+    role: 'member',
+    since: 20_000,
+    totp: true,
+    oidc: false,
+    codes: 7,
+    record: 3,
+  },
+  'accounts.sessions': {
+    sessions: [{ session, device: 1, begun: 20_000, used: 20_001, current: true }],
+  },
+  'accounts.endSession': { ended: 1 },
+  'accounts.changePassword': {},
+  'accounts.totpBegin': { secret: 'GEZDGNBVGY3TQOJQ' },
+  'accounts.totpConfirm': {},
+  'accounts.totpEnd': {},
+  'accounts.oidcBegin': { url: 'https://id.example.org/auth?x=y', flow: bytes(32) },
+  'accounts.oidcPoll': { grant: bytes(32), name: 'ann' },
+  'accounts.record': { record: bytes(900), used: [bytes(16)] },
+  'accounts.putRecord': {},
+  'accounts.updateDevices': {},
+  'accounts.recovery': { loc: bytes(16), share: bytes(32) },
+  'accounts.join': tokens,
+  'accounts.linkOpen': {},
+  'accounts.linkPut': {},
+  'accounts.linkGet': { message: bytes(100) },
+  'accounts.resetBegin': { seconds: 259_200 },
+  'accounts.resetCancel': {},
+  'directory.challenge': { challenge: bytes(32) },
+  'directory.person': { account: someone, list },
+  'directory.lists': { account: someone, lists: [list, list] },
+  'directory.bundles': {
+    bundles: [{ device: 1, signedPrekey: bytes(200), oneTime: bytes(1200) }],
+  },
+  'directory.prekeyCount': { oneTime: 5 },
+  'directory.replenish': { oneTime: 6 },
+  'archive.head': { seq: 2, hash: bytes(32) },
+  'archive.append': {},
+  'archive.read': { segments: [bytes(800), bytes(900)] },
+} as const;
+
+export interface Asked {
+  call: string;
+  request: Record<string, unknown>;
+}
+
+/** Answers every call above; @returns what was asked, in order */
+export async function answerAll(island: TestIsland): Promise<Asked[]> {
+  const asked: Asked[] = [];
+  for (const contract of [accounts, directory, archive] as readonly Contract[]) {
+    const { bus } = await island.kit(contract.service);
+    for (const [name, answer] of Object.entries(answers)) {
+      const [service, call = ''] = name.split('.');
+      if (service !== contract.service) continue;
+      (bus as Bus).handle(contract, call, async (request) => {
+        asked.push({ call: name, request: request as Record<string, unknown> });
+        return answer;
+      });
+    }
+    await bus.settled();
+  }
+  return asked;
+}
+
+const text = (length: number) => base64url(new Uint8Array(randomBytes(length)));
+const enrolment = {
+  list: text(300),
+  proof: text(32),
+  challenge: text(32),
+  signedPrekey: text(200),
+  lastResort: text(1300),
+  batch: text(5000),
+};
+const keeping = { record: text(1000), shares: [{ loc: text(16), share: text(32) }] };
+const proven = { nonce: text(40), deviceProof: text(64) };
+const password = { salt: text(16), kdf, auth: text(32), key: text(32) };
+const shown = { auth: text(32), proof: text(64) };
+const code = { code: { loc: text(16), proof: text(32) } };
+
+/** A good body for each POST route. */
+export const bodies: Partial<Record<RouteName, object>> = {
+  register: {
+    name: 'ann',
+    account: someone,
+    device: 1,
+    credentials: password,
+    ...enrolment,
+    ...keeping,
+    ...proven,
+  },
+  prelogin: { name: 'ann' },
+  login: { name: 'ann', credentials: shown, second: { totp: '123456' }, device: 1, ...proven },
+  beginJoining: { name: 'ann', credentials: { grant: text(32) }, second: code, nonce: text(40) },
+  refresh: { refresh: 'a token', attempt: text(16), ...proven },
+  logout: {},
+  endSession: { session },
+  changePassword: { authority: code, next: password, nonce: text(40) },
+  totpBegin: {},
+  totpConfirm: { totp: '123456' },
+  totpEnd: { second: code },
+  oidcBegin: {},
+  oidcPoll: { flow: text(32) },
+  updateDevices: { list: text(300), ...keeping },
+  putRecord: keeping,
+  join: { device: 2, ...enrolment, ...keeping, ...proven },
+  linkOpen: { offer: text(16) },
+  linkPut: { offer: text(16), step: 1, message: text(200) },
+  linkGet: { offer: text(16), step: 2 },
+  resetBegin: {},
+  resetCancel: {},
+  archiveAppend: { segment: text(800) },
+  bundles: { account: someone, devices: [1] },
+  replenish: {},
+};
