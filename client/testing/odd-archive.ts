@@ -59,8 +59,8 @@ export interface OddArchive {
   segments: Uint8Array[];
   lists: DeviceList[];
   twist: Twist;
-  /** Routes in the order in which they were asked. */
-  asked: string[];
+  /** Every segment that a device wanted to add, taken or not, in order. */
+  offered: Uint8Array[];
   keys: Keyring;
   /** The next device of the account: its keys, and the list with it. */
   add(): DeviceKeys;
@@ -101,7 +101,7 @@ export function oddArchive(name = 'alice'): OddArchive {
     segments: [],
     lists: [openDeviceList(signDeviceList(firstDeviceList(cert, name), aik))],
     twist: {},
-    asked: [],
+    offered: [],
     keys: {
       ark: randomBytes(32),
       arkEpoch: 1,
@@ -193,7 +193,8 @@ function sessionOf(island: OddArchive): Session {
     options?: { path?: Readonly<Record<string, string>>; signal?: AbortSignal },
   ): Promise<unknown> => {
     options?.signal?.throwIfAborted();
-    island.asked.push(route);
+    if (route === 'archiveAppend')
+      island.offered.push(fromBase64url((request as { segment: string }).segment));
     island.twist.before?.(route);
     const given = answer(island, route, request, options?.path?.['after'] ?? '');
     island.twist.after?.(route);
