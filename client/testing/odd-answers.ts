@@ -1,5 +1,5 @@
 /** For tests: what a good island answers to each route, from the memory of an odd one. */
-import { hashSegment } from '@island/protocol/crypto/archive-segment.ts';
+import { hashSegment, readSegment } from '@island/protocol/crypto/archive-segment.ts';
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
@@ -115,9 +115,15 @@ export function answerTo(
     case '/v1/devices':
       keep(self(), body);
       return {};
-    case '/v1/archive':
-      self().archive.push(String(body['segment']));
+    case '/v1/archive': {
+      const { archive } = self();
+      const segment = String(body['segment']);
+      const { seq } = readSegment(fromBase64url(segment));
+      if (archive[seq - 1] === segment) return {};
+      if (seq !== archive.length + 1) throw new Fault('archive_moved', { seq: archive.length });
+      archive.push(segment);
       return {};
+    }
     case '/v1/prekeys': {
       const box = boxOf(self(), who?.device ?? 1);
       if (box) Object.assign(box, body);
