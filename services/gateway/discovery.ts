@@ -14,10 +14,12 @@ const policyFor = 3000;
 /**
  * Who may join is accounts' to say; while it does not answer, what it said last stands.
  * The function @throws unavailable when it has not said anything yet.
+ * @param ticks milliseconds of a clock that never goes back
  */
 export function openDiscovery(
   bus: Bus,
   { name, caFingerprint }: Pick<Settings, 'name' | 'caFingerprint'>,
+  ticks: () => number = () => performance.now(),
 ): () => Promise<AnswerText<'discovery'>> {
   const fixed = { name, versions, caFingerprint, limits, kdf: leastKdf, retention: retentionDays };
   let known: Pick<AnswerText<'discovery'>, 'registration' | 'oidc'> | undefined;
@@ -26,11 +28,11 @@ export function openDiscovery(
 
   async function ask(): Promise<void> {
     known = await bus.call(accounts, 'policy', {});
-    askedAt = performance.now();
+    askedAt = ticks();
   }
 
   return async () => {
-    if (performance.now() - askedAt >= policyFor) {
+    if (ticks() - askedAt >= policyFor) {
       asking ??= ask().finally(() => {
         asking = undefined;
       });

@@ -1,6 +1,7 @@
 /** M2: what a sender leaves behind on the island when sending: nothing. With NATS writing down every message. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { limits } from '@island/protocol/wire/limits.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';
 import { encodeSend } from '@island/protocol/wire/send.ts';
 import t from 'tap';
@@ -122,3 +123,26 @@ t.test('M2: a send that says who sends it is refused before anything is stored',
   }
   t.strictSame(await test.waiting(recipient), []);
 });
+
+t.test(
+  'M6: the largest message for every device that an account may have is one send',
+  async (t) => {
+    const devices = Array.from({ length: limits.devices }, (_, at) => at + 1);
+    const recipient = lists.person(...devices);
+    const envelopes = devices.map((device) => envelope(device, limits.envelopeBytes));
+    const body = encodeSend({ account: recipient, epoch: 1, envelopes });
+    t.ok(body.length <= limits.sendBytes, `${body.length} bytes`);
+    using receiving = await edge.hello(await tokens.sign(recipient, limits.devices));
+    const reply = await edge.ask(sendPath, { method: 'POST', body, address });
+    t.equal(reply.status, 202, reply.body);
+    await eventually(() => receiving.seqs().length === 1);
+    t.match(receiving.frames[1], { type: 'envelope', body: envelopes.at(-1)?.body });
+
+    const over = await edge.ask(sendPath, {
+      method: 'POST',
+      body: new Uint8Array(limits.sendBytes + 1),
+      address,
+    });
+    t.equal(over.json().code, 'too_large');
+  },
+);

@@ -134,6 +134,7 @@ t.test('tokens that are not good end the socket with the reason', async (t) => {
     [await tokens.sign(account, 1, { kid: 'nobody' }), 'unauthenticated'],
     [`${(await tokens.sign(account)).slice(0, -4)}AAAA`, 'unauthenticated'],
     [await tokens.sign(account, 0), 'unauthenticated'],
+    [await tokens.join(account), 'unauthenticated'],
   ];
   for (const [access, code] of bad) {
     using socket = await edge.socket();

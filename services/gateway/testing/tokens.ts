@@ -1,5 +1,5 @@
 /** For tests: access tokens of any age and key, as `accounts` signs them, under its certificate. */
-
+import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { accessToken, accounts } from '../../accounts/contract.ts';
@@ -79,10 +79,13 @@ export async function testTokens(bus: Bus): Promise<TestTokens> {
       if (!silently) bus.publish(accounts, 'ended', account, { session });
     },
   };
-  bus.handle(accounts, 'endings', async () => ({ sessions: tokens.ended }));
+  bus.handle(accounts, 'endings', async () => {
+    if (tokens.down) throw new Fault('unavailable');
+    return { sessions: tokens.ended };
+  });
   bus.handle(accounts, 'keys', async () => {
     tokens.asked += 1;
-    if (tokens.down) throw new Error('down');
+    if (tokens.down) throw new Fault('unavailable');
     const published = keys.map(async ({ kid, pair }) => {
       const { kty = '', n = '', e = '' } = await exportJWK(pair.publicKey);
       return { kid, alg: accessToken.algorithm, use: 'sig', kty, n, e };
