@@ -1,7 +1,10 @@
 /** Every file of vectors. */
+import { vectors as archive } from './archive-vectors.ts';
 import { vectors as devices } from './device-vectors.ts';
 import { vectors as dm } from './dm-vectors.ts';
 import { vectors as handshake } from './handshake-vectors.ts';
+import { vectors as keys } from './key-vectors.ts';
+import { vectors as linking } from './link-vectors.ts';
 import { vectors as password } from './password-vectors.ts';
 import { vectors as prekeys } from './prekey-vectors.ts';
 import { vectors as ratchet } from './ratchet-vectors.ts';
@@ -9,9 +12,12 @@ import type { VectorFile } from './vector-file.ts';
 import { vectors as wire } from './wire-vectors.ts';
 
 export const vectorFiles: readonly VectorFile[] = [
+  archive,
   devices,
   dm,
   handshake,
+  keys,
+  linking,
   password,
   prekeys,
   ratchet,

@@ -119,13 +119,39 @@ t.test('dm.md §5: the envelope, opened and sealed', async (t) => {
   t.same(cipher.decrypt(bytes.subarray(36)), content);
 });
 
-t.test('accounts.md §2: the password hash by another Argon2id', async (t) => {
+t.test('accounts.md §2: the password hash by another Argon2id, and its proofs', async (t) => {
   const { cases } = await read('password');
-  for (const { password, salt, kdf, auth, wrap } of cases) {
+  for (const { password, salt, kdf, auth, wrap, key, proofs } of cases) {
     const cost = { memoryCost: kdf.memory, timeCost: kdf.passes, parallelism: kdf.lanes };
     const options = { outputLen: 32, salt: hex(salt), ...cost };
     const mk = await hashRaw(password.normalize('NFKC'), options);
     t.same(hkdf(sha256, mk, undefined, text('PI/1/pw/auth'), 32), hex(auth));
     t.same(hkdf(sha256, mk, undefined, text('PI/1/pw/wrap'), 32), hex(wrap));
+    t.same(hkdf(sha256, mk, undefined, text('PI/1/pw/key'), 32), hex(key.seed));
+    t.same(ed25519.getPublicKey(hex(key.seed)), hex(key.public));
+    for (const { nonce, name, device, proof } of proofs) {
+      const length = Uint8Array.of(0, name.length);
+      const fields = join(hex(nonce), length, text(name), u32(device), hex(auth));
+      t.ok(signedBy(hex(key.public), 'password', fields, hex(proof)));
+    }
   }
+});
+
+t.test('accounts.md §4: what a device signs for a session', async (t) => {
+  const { dsk, deviceProofs, shown, token, attempt } = await read('password');
+  const about: Record<string, Uint8Array> = {
+    login: sha256(hex(shown)),
+    refresh: sha256(join(hex(token), hex(attempt))),
+    'refresh without an attempt': sha256(hex(token)),
+  };
+  const uses: string[] = [];
+  for (const proof of deviceProofs) {
+    uses[proof.use] = proof.what;
+    const expected = about[proof.what];
+    if (expected !== undefined) t.same(hex(proof.about), expected, proof.what);
+    const from = join(hex(proof.account), u32(proof.device), Uint8Array.of(proof.use));
+    const fields = join(hex(proof.nonce), from, hex(proof.about));
+    t.ok(signedBy(hex(dsk.public), 'session', fields, hex(proof.proof)), proof.what);
+  }
+  t.equal(uses.length, 5);
 });

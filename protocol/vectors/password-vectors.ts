@@ -1,19 +1,16 @@
-/** Vectors of the password hash. docs/protocol/accounts.md §2 */
-import { argon2 } from 'node:crypto';
-import { promisify } from 'node:util';
-import { type Argon2id, hashPassword, kdfFloor } from '../crypto/password.ts';
+/** Vectors of the password hash and of what is signed to sign in. docs/protocol/accounts.md §2, §4 */
+import { hashPassword, kdfFloor, provePassword } from '../crypto/password.ts';
+import { ed25519 } from '../crypto/primitives.ts';
+import { aboutLogin, aboutRefresh, proofUses, proveDevice } from '../crypto/session-proof.ts';
+import { accountId, deviceId } from '../wire/ids.ts';
+import { hex } from '../wire/text.ts';
+import { argon2id } from './sample-account.ts';
 import { seededRandom } from './seeded.ts';
 import type { VectorFile } from './vector-file.ts';
 
-const derive = promisify(argon2);
-const argon2id: Argon2id = async (message, nonce, { memory, passes, lanes }) => {
-  const cost = { memory, passes, parallelism: lanes };
-  return new Uint8Array(await derive('argon2id', { message, nonce, ...cost, tagLength: 32 }));
-};
-
 export const vectors: VectorFile = {
   name: 'password',
-  document: 'docs/protocol/accounts.md §2',
+  document: 'docs/protocol/accounts.md §2, §4',
   async make() {
     const random = seededRandom('password');
     const cases = [];
@@ -22,9 +19,38 @@ export const vectors: VectorFile = {
       ['Zu\u0308rich \uff11', { memory: 65_536, passes: 4, lanes: 2 }],
     ] as const) {
       const salt = random(16);
-      const { auth, wrap } = await hashPassword(password, salt, kdf, argon2id);
-      cases.push({ password, normalised: password.normalize('NFKC'), salt, kdf, auth, wrap });
+      const { auth, wrap, key } = await hashPassword(password, salt, kdf, argon2id);
+      const proofs = [];
+      for (const device of [0, 7]) {
+        const claim = { nonce: random(40), name: 'ann', device, auth };
+        const { nonce, name } = claim;
+        proofs.push({ nonce, name, device, proof: provePassword(key, claim) });
+      }
+      const shown = { seed: key.private, public: key.public };
+      const normalised = password.normalize('NFKC');
+      cases.push({ password, normalised, salt, kdf, auth, wrap, key: shown, proofs });
     }
-    return { cases };
+    const dsk = ed25519.fromSeed(random(32));
+    const from = { account: accountId(hex(random(16))), device: deviceId(3) };
+    const [shown, token, attempt, listHash] = [random(32), random(32), random(16), random(32)];
+    const deviceProofs = [
+      { what: 'register', use: proofUses.register, about: listHash },
+      { what: 'login', use: proofUses.login, about: aboutLogin(shown) },
+      { what: 'refresh', use: proofUses.refresh, about: aboutRefresh(token, attempt) },
+      { what: 'refresh without an attempt', use: proofUses.refresh, about: aboutRefresh(token) },
+      { what: 'join', use: proofUses.join, about: listHash },
+    ].map(({ what, use, about }) => {
+      const claim = { nonce: random(40), ...from, use, about };
+      return { what, ...claim, proof: proveDevice(dsk, claim) };
+    });
+    return {
+      cases,
+      dsk: { seed: dsk.private, public: dsk.public },
+      /** What the `about` of a login and of a refresh are hashes of. */
+      shown,
+      token,
+      attempt,
+      deviceProofs,
+    };
   },
 };

@@ -1,4 +1,5 @@
 /** One file of vectors: made from a seed, committed, and reproduced by a test. docs/protocol/encoding.md §7 */
+import { cryptoFaults } from '../crypto/crypto-fault.ts';
 import { isFaultCode } from '../wire/fault.ts';
 import { hex } from '../wire/text.ts';
 
@@ -37,7 +38,8 @@ export function refused(
     decode(bytes);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (isFaultCode(code) || code === 'unsealable') return { why, bytes, fault: String(code) };
+    const known = isFaultCode(code) || Object.hasOwn(cryptoFaults, String(code));
+    if (known) return { why, bytes, fault: String(code) };
     throw error;
   }
   throw new Error(`not refused: ${why}`);
