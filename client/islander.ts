@@ -11,6 +11,7 @@ import { runOutbox } from './dm.ts';
 import { runInbox } from './inbox.ts';
 import type { Outgoing } from './messages.ts';
 import { enqueue } from './outbox.ts';
+import { adoptOwnAccount } from './own-account.ts';
 import { openPeople } from './people.ts';
 import type { Platform } from './platform.ts';
 import { keepPrekeys } from './prekey-upkeep.ts';
@@ -70,7 +71,9 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const people = openPeople(storage, session);
   const ratchets = openRatchets(storage, account, now);
   const common = { account, storage, transport, session, people, ratchets, now };
-  const archive = openArchive({ account, storage, session, people });
+  const renew = (signal?: AbortSignal) =>
+    adoptOwnAccount({ storage, session, now, ...(signal && { signal }) });
+  const archive = openArchive({ account, storage, session, people, renew });
   const kept = keepArchive(archive, storage, {
     onArchiveWaiting: (error) => on({ type: 'archiving', error }),
     onArchiveRefused: (error) => on({ type: 'unarchived', error }),
