@@ -14,21 +14,18 @@ import type { Answer, RequestText } from '@island/protocol/wire/routes.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { type AccountRecord, accountKey, accountRow, openAccount, readAccount } from './account.ts';
 import { keysPlace, needKeys } from './account-keys.ts';
-import { backoff, pause } from './backoff.ts';
+import { readUnshown, unshownPlace } from './codes.ts';
 import type { Credentials } from './credentials.ts';
 import { enrolledRow, enrolmentOf } from './enrolment.ts';
+import { insist } from './insist.ts';
 import { discover, type Joining, pinIsland } from './joining-parts.ts';
 import { makeAccount, readShares, sharesPlace } from './new-account.ts';
 import { withNonce } from './nonces.ts';
 import { allPrekeyKeys } from './prekeys.ts';
-import { Problem, passes } from './problem.ts';
+import { Problem } from './problem.ts';
 import { sessionRow } from './session.ts';
 import type { Batch, Place, Storage } from './storage.ts';
-import { call, retryAfter, type Transport } from './transport.ts';
-import { readUnshown, unshownPlace } from './codes.ts';
-
-/** Attempts of one registration at an island that is away for a moment. */
-const attempts = 8;
+import { call, type Transport } from './transport.ts';
 
 export interface Registered {
   account: AccountRecord;
@@ -136,15 +133,12 @@ async function enrol(
       deviceProof: base64url(proveDevice(dsk, claim)),
     });
   };
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await withNonce(transport, send, signal);
-    } catch (error) {
-      if (isRefusal(error)) await storage.commit({ remove: await everything(storage) });
-      if (attempt >= attempts || signal?.aborted || !passes(error)) throw error;
-      report?.('waiting');
-      await pause(backoff(attempt, Math.min(retryAfter(error) ?? 0, 10_000)), signal);
-    }
+  try {
+    const waiting = () => report?.('waiting');
+    return await insist(() => withNonce(transport, send, signal), { signal, onWaiting: waiting });
+  } catch (error) {
+    if (isRefusal(error)) await storage.commit({ remove: await everything(storage) });
+    throw error;
   }
 }
 
