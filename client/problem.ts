@@ -70,6 +70,9 @@ export const problems = {
   joining_overtaken:
     'Another device changed the keys of the account while this one was joining, so what it was given is out of date. Begin again with another code, or with a link from another device.',
   joining_nothing: 'No joining was begun in {home}. Use: npx islander recover LINK',
+  joined_unheard:
+    'This device has joined the account of {name}, but the answer was lost. Sign in with: npx islander login',
+  devices_full: 'The account has {limit} devices, which is the most. Remove one first.',
   link_broken:
     'The other device did not keep to the protocol, or somebody stands between the two, so nothing was given. Make a new link with: npx islander devices link',
   link_declined:
@@ -79,6 +82,7 @@ export const problems = {
   link_differs:
     'The island shows another device list or record of keys than the device that gave the link, so this device did not join. Make a new link; if it happens again, tell the operator.',
   device_unknown: 'The account has no device {device}. See: npx islander devices',
+  device_name: 'The name of a device has {limit} characters at most, without control characters.',
   device_itself:
     'That is this device itself. To remove it, use another device of the account; to sign out, use: npx islander logout',
   bundle_invalid:
