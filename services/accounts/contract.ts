@@ -279,7 +279,8 @@ export const accounts = defineContract({
       request: v.strictObject({
         uses: v.pipe(s.count, v.minValue(1), v.maxValue(1000)),
         seconds: s.count,
-        role: v.optional(role, 'member'),
+        /** `member` unless given. */
+        role: v.optional(role),
       }),
       answer: v.strictObject({ invite: v.string(), expires: s.count }),
       callers: ['control'],

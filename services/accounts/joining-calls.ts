@@ -40,7 +40,7 @@ export function answerJoining(bus: Bus, parts: JoiningParts): void {
     people: await countPeople(store.read),
     inviteGood: invite !== undefined && (await isInviteGood(store.read, inviteHash(invite), now())),
   }));
-  bus.handle(accounts, 'invite', async ({ uses, seconds, role }) => {
+  bus.handle(accounts, 'invite', async ({ uses, seconds, role = 'member' }) => {
     const expires = now() + seconds;
     const invite = await store.write((db) => createInvite(db, { uses, expires, role }));
     return { invite, expires };

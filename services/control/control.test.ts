@@ -90,14 +90,14 @@ t.test('whatever else is asked gets its code', async (t) => {
   const cases = [
     ['GET', '/nothing', undefined, 404, 'not_found'],
     ['GET', '/__proto__', undefined, 404, 'not_found'],
-    ['GET', '/invites', undefined, 405, 'method_not_allowed'],
+    ['DELETE', '/invites', undefined, 405, 'method_not_allowed'],
     ['POST', '/standing', undefined, 405, 'method_not_allowed'],
     ['POST', '/invites', 'no json', 400, 'malformed'],
     ['POST', '/invites', { uses: 0 }, 400, 'malformed'],
     ['POST', '/invites', { uses: 1, seconds: 60, more: 1 }, 400, 'malformed'],
     ['POST', '/setup-token', { force: true }, 400, 'malformed'],
     ['GET', '/standing?other=1', undefined, 400, 'malformed'],
-    ['POST', '/invites', 'x'.repeat(5000), 413, 'too_large'],
+    ['POST', '/invites', 'x'.repeat(9000), 413, 'too_large'],
   ] as const;
   for (const [method, path, body, status, code] of cases) {
     const answer = await ask(method, path, body);

@@ -1,5 +1,5 @@
 /**
- * The invite of an island's first person: made once, and kept in a 0600 file until used, so that
+ * The invite of an island's first person, who will be its admin: made once, and kept in a 0600 file until used, so that
  * each start can print it. docs/operations.md §8
  */
 import { rm } from 'node:fs/promises';
@@ -19,7 +19,7 @@ export async function showFirstInvite(bus: Bus, file: string): Promise<string | 
     await rm(file, { force: true });
     return undefined;
   }
-  const { invite } = await bus.call(accounts, 'invite', { uses: 1, seconds });
+  const { invite } = await bus.call(accounts, 'invite', { uses: 1, seconds, role: 'admin' });
   await writePrivateText(file, invite);
   return invite;
 }
