@@ -233,3 +233,37 @@ t.test('numbers in a path are decimal digits', async (t) => {
   await edge.ask('/v1/archive/9007199254740991', { headers });
   t.match(asked, [{ request: { after: 9_007_199_254_740_991 } }]);
 });
+
+t.test(
+  'where a sign-in comes from is told as a keyed hash, and only where attempts are counted',
+  async (t) => {
+    const access = await tokens.sign(account);
+    const counted: RouteName[] = [
+      'login',
+      'beginJoining',
+      'changePassword',
+      'totpConfirm',
+      'totpEnd',
+    ];
+    const originOf = async (name: RouteName, address: string) => {
+      asked.length = 0;
+      await edge.ask(routes[name].path, {
+        method: 'POST',
+        body: JSON.stringify(bodies[name]),
+        headers: { Authorization: `Bearer ${access}` },
+        address,
+        agent,
+      });
+      const { origin } = asked[0]?.request ?? {};
+      return origin instanceof Uint8Array ? Buffer.from(origin).toString('hex') : undefined;
+    };
+    const here = await originOf('login', '203.0.113.7');
+    t.match(here, /^[0-9a-f]{32}$/);
+    t.not(await originOf('login', '203.0.113.8'), here, 'another address');
+    for (const name of counted) t.equal(await originOf(name, '203.0.113.7'), here, name);
+    for (const name of Object.keys(bodies) as RouteName[]) {
+      if (counted.includes(name) || routes[name].auth === 'joining') continue;
+      t.equal(await originOf(name, '203.0.113.7'), undefined, `${name} tells nothing of it`);
+    }
+  },
+);
