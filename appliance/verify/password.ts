@@ -1,9 +1,8 @@
 /** A1: what becomes of a password, on the wire and at rest. docs/protocol/accounts.md §2 */
 import { createHash, randomBytes } from 'node:crypto';
-import { call } from '@island/client/transport.ts';
 import { kdfFloor } from '@island/protocol/crypto/password.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
+import { fromBase64url } from '@island/protocol/wire/text.ts';
 import { type Findings, found } from './finding.ts';
 import { type Person, registration } from './people.ts';
 import type { Scene } from './scene.ts';
@@ -12,7 +11,9 @@ import { among, searchFiles, spellings } from './traces.ts';
 export async function checkPassword({ layout }: Scene, person: Person): Promise<Findings> {
   await person.login();
   const { password, hashes, sent } = person;
-  const { auth, kdf } = registration(sent);
+  const { credentials } = registration(sent);
+  if (!('auth' in credentials)) throw new Error('the registration had no password');
+  const { auth, kdf } = credentials;
   const fast = ['md5', 'sha1', 'sha256', 'sha512'].flatMap((name) =>
     spellings(`its ${name}`, createHash(name).update(password).digest()),
   );
@@ -25,11 +26,7 @@ export async function checkPassword({ layout }: Scene, person: Person): Promise<
     ([name, least]) => kdf[name as keyof typeof kdf] >= least,
   );
   const wrong = await refusal(() =>
-    call(person.transport, 'login', {
-      name: person.name,
-      auth: base64url(new Uint8Array(randomBytes(32))),
-      device: person.account.device,
-    }),
+    person.login({ password: randomBytes(18).toString('base64url') }),
   );
   const cost = `${kdf.memory / 1024} MiB, ${kdf.passes} passes, ${kdf.lanes} lanes`;
   return {

@@ -3,16 +3,24 @@
  * transport remembers all that it sends, so that a check can look for what must not be in it.
  */
 import { randomBytes } from 'node:crypto';
-import type { AccountRecord } from '@island/client/account.ts';
-import { register } from '@island/client/island.ts';
+import { type AccountRecord, openAccount } from '@island/client/account.ts';
+import { type Credentials, type Second, showCredentials } from '@island/client/credentials.ts';
+import { withNonce } from '@island/client/nonces.ts';
 import type { Platform } from '@island/client/platform.ts';
 import { nodePlatform } from '@island/client/platform-node.ts';
+import { register } from '@island/client/registration.ts';
 import type { Storage } from '@island/client/storage.ts';
 import { memoryStorage } from '@island/client/storage-memory.ts';
 import { call, type HttpRequest, type Transport } from '@island/client/transport.ts';
+import {
+  aboutLogin,
+  aboutRefresh,
+  proofUses,
+  proveDevice,
+} from '@island/protocol/crypto/session-proof.ts';
 import { formatIslandLink } from '@island/protocol/wire/island-link.ts';
 import type { RequestText } from '@island/protocol/wire/routes.ts';
-import { fromBase64url } from '@island/protocol/wire/text.ts';
+import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import type { Scene } from './scene.ts';
 
 export interface Sent {
@@ -33,8 +41,17 @@ export interface Person extends AsyncDisposable {
   transport: Transport;
   /** Everything sent so far, newest last. */
   sent: Sent[];
-  /** Signs in afresh, with what registration sent. */
-  login(): Promise<{ access: string; refresh: string }>;
+  /** The backup codes, as a person has them. */
+  codes: string[];
+  /** Signs in afresh, beside the session that the storage has. */
+  login(shown?: Partial<Credentials> & { second?: Second }): Promise<Tokens>;
+  /** Exchanges a refresh token, with a fresh nonce and the proof of this device. */
+  refresh(token: string, attempt?: string): Promise<Tokens>;
+}
+
+interface Tokens {
+  access: string;
+  refresh: string;
 }
 
 /** Registers somebody. Throws the faults and problems of the SDK. */
@@ -62,7 +79,9 @@ export async function newPerson(scene: Scene, invite: string): Promise<Person> {
     invite,
   });
   const joining = { storage, platform, now: Date.now };
-  const account = await register(joining, link, name, password);
+  const { account, codes } = await register(joining, link, name, { password });
+  const { device, dsk } = openAccount(account);
+  const self = { account: account.account, device };
   const transport = platform.transport(account);
   return {
     name,
@@ -73,11 +92,31 @@ export async function newPerson(scene: Scene, invite: string): Promise<Person> {
     platform,
     transport,
     sent,
-    async login() {
-      const { auth, device } = registration(sent);
-      const { access, refresh } = await call(transport, 'login', { name, auth, device });
-      return { access, refresh };
+    codes,
+    async login({ second, ...shown } = {}) {
+      const asker = { name, device };
+      const credentials = { password, ...shown };
+      const showing = await showCredentials(joining, transport, asker, credentials, second);
+      const about = aboutLogin(showing.shown);
+      return withNonce(transport, async (nonce) => {
+        const proof = proveDevice(dsk, { ...self, nonce, use: proofUses.login, about });
+        const signed = { nonce: base64url(nonce), deviceProof: base64url(proof) };
+        const request = { name, ...showing.at(nonce), device, ...signed };
+        const { access, refresh } = await call(transport, 'login', request);
+        return { access, refresh };
+      });
     },
+    refresh: (token, attempt) =>
+      withNonce(transport, (nonce) => {
+        const about = aboutRefresh(
+          fromBase64url(token),
+          attempt === undefined ? undefined : fromBase64url(attempt),
+        );
+        const proof = proveDevice(dsk, { ...self, nonce, use: proofUses.refresh, about });
+        const signed = { nonce: base64url(nonce), deviceProof: base64url(proof) };
+        const chosen = attempt === undefined ? {} : { attempt };
+        return call(transport, 'refresh', { refresh: token, ...chosen, ...signed });
+      }),
     async [Symbol.asyncDispose]() {
       await transport[Symbol.asyncDispose]();
       await storage[Symbol.asyncDispose]();

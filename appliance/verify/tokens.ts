@@ -55,9 +55,7 @@ async function checkFamily(
   person: Person,
   first: { access: string; refresh: string },
 ): Promise<Finding[]> {
-  const { transport } = person;
-  const refresh = (token: string, attempt?: string) =>
-    call(transport, 'refresh', { refresh: token, ...(attempt === undefined ? {} : { attempt }) });
+  const { refresh } = person;
   const attempt = base64url(new Uint8Array(randomBytes(16)));
   const second = await refresh(first.refresh, attempt);
   const again = await refusal(() => refresh(first.refresh, attempt));
