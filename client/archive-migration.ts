@@ -19,7 +19,7 @@ import {
   stateRow,
 } from './archive-rows.ts';
 import { type Kept, messagesAfter } from './messages.ts';
-import { knownAccounts, readPin } from './people.ts';
+import { everybody } from './people.ts';
 import { type Place, type Put, type Storage, untilCommitted } from './storage.ts';
 
 /** Messages looked at in one commit. */
@@ -29,36 +29,40 @@ const group = 500;
 export async function readyState(storage: Storage): Promise<Held<ArchiveState>> {
   const known = await readState(storage);
   if (known) return known;
-  const accounts = await knownAccounts(storage);
+  const met = await everybody(storage);
+  const peers = new Map(met.map(({ name, account }) => [name, account]));
   let history = false;
   for (let last = ''; ; ) {
     const messages = await messagesAfter(storage, last, group);
     if (messages.length === 0) break;
     last = messages.at(-1)?.key ?? last;
     history = true;
-    await untilCommitted(() => prepare(storage, messages));
+    await untilCommitted(() => prepare(storage, messages, peers));
   }
   const value: ArchiveState = {
     ...noHead,
     listEpoch: 0,
     arkEpoch: 0,
     // A home that has lived judges pins by its own, and shows what other devices received meanwhile.
-    caughtUp: history || accounts.length > 0,
+    caughtUp: history || met.length > 0,
   };
   const { version } = await storage.commit({
-    put: [...accounts.map(pendingContact), stateRow(value)],
+    put: [...met.map(({ account }) => pendingContact(account)), stateRow(value)],
     expect: [stateExpected(0)],
   });
   return { value, version };
 }
 
-async function prepare(storage: Storage, messages: readonly Kept[]): Promise<void> {
+async function prepare(
+  storage: Storage,
+  messages: readonly Kept[],
+  peers: ReadonlyMap<string, AccountId>,
+): Promise<void> {
   const put: Put[] = [];
   const expect: (Place & { version: number })[] = [];
-  const peers = new Map<string, AccountId | undefined>();
   const done = new Set<string>();
   for (const message of messages) {
-    const identity = await identityOf(storage, message, peers);
+    const identity = identityOf(message, peers);
     if (!identity || (await isKnown(storage, identity))) continue;
     const known = identityRows(identity);
     if (done.has(known.put.key)) continue;
@@ -69,15 +73,10 @@ async function prepare(storage: Storage, messages: readonly Kept[]): Promise<voi
   if (put.length > 0) await storage.commit({ put, expect });
 }
 
-async function identityOf(
-  storage: Storage,
-  message: Kept,
-  peers: Map<string, AccountId | undefined>,
-): Promise<Identity | undefined> {
+function identityOf(message: Kept, peers: ReadonlyMap<string, AccountId>): Identity | undefined {
   if (message.type === 'unreadable') return undefined;
   if (message.type === 'sent' && message.state !== 'accepted') return undefined;
   const name = message.type === 'sent' ? message.to : message.from;
-  if (!peers.has(name)) peers.set(name, (await readPin(storage, name)).list?.account);
   const peer = peers.get(name);
   return peer && { direction: message.type === 'sent' ? 'out' : 'in', peer, id: message.id };
 }

@@ -10,7 +10,7 @@ import { type DeviceList, openDeviceList } from '@island/protocol/crypto/device-
 import type { Party } from '@island/protocol/crypto/handshake.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
-import { type AccountId, accountId, deviceKey } from '@island/protocol/wire/ids.ts';
+import { type AccountId, deviceKey } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { pendingContact } from './archive-rows.ts';
@@ -77,9 +77,13 @@ export async function readPin(
   };
 }
 
-/** Every account that was met; for what is done once with all of them. */
-export const knownAccounts = async (storage: Storage): Promise<AccountId[]> =>
-  (await storage.list(byAccount)).map(({ key }) => accountId(key));
+/** All who were met, by name. */
+export async function everybody(storage: Storage): Promise<Person[]> {
+  return (await storage.list(namespace)).map((row) => {
+    const { account, list } = decodeRecord(record, row);
+    return { name: row.key, account, list: openDeviceList(list) };
+  });
+}
 
 export function openPeople(storage: Storage, session: Session): People {
   /** Opening a list verifies signatures: once for each version of the row. */

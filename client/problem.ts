@@ -101,6 +101,7 @@ export const problems = {
     'Something in the archive on the island was not written by a device that your account had at the time, or with another key. It was not used; tell the operator.',
   archive_newer:
     'Something in the archive is in a form that this version does not know. Update islander to read on.',
+  export_folder: 'The folder {folder} cannot take what is exported: {reason}.',
   message_empty: 'There is nothing to send: the message is empty.',
   message_long:
     'That message is too long: {size} bytes, and {limit} is the limit. Send it in parts.',
