@@ -103,19 +103,24 @@ export const records = sqliteTable('records', {
   bytes: bytes('bytes').notNull(),
 });
 
-/** A record that goes with a list which the directory may not have yet: one an account. */
-export const stagedRecords = sqliteTable('staged_records', {
-  account: text('account').primaryKey(),
-  listHash: bytes('list_hash').notNull(),
-  version: integer('version').notNull(),
-  hash: bytes('hash').notNull(),
-  bytes: bytes('bytes').notNull(),
-  /** The shares of its code slots, sealed. */
-  shares: bytes('shares').notNull(),
-  /** The joining that brought it. */
-  joining: text('joining'),
-  since: integer('since').notNull(),
-});
+/**
+ * Records that go with a list which the directory may not have yet. Each list with its own: whichever of two that
+ * cross becomes the next, its record is here.
+ */
+export const stagedRecords = sqliteTable(
+  'staged_records',
+  {
+    account: text('account').notNull(),
+    listHash: bytes('list_hash').notNull(),
+    bytes: bytes('bytes').notNull(),
+    /** The shares of its code slots, in their order, sealed. */
+    shares: bytes('shares').notNull(),
+    /** The joining that brought it. */
+    joining: text('joining'),
+    since: integer('since').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.account, table.listHash] })],
+);
 
 /** What a backup code needs of the island: deleted when it is used (A2, A3). */
 export const codeSlots = sqliteTable(

@@ -79,14 +79,13 @@ create table records (
 ) strict, without rowid;
 
 create table staged_records (
-  account text primary key references people (account) on delete cascade,
+  account text not null references people (account) on delete cascade,
   list_hash blob not null,
-  version integer not null,
-  hash blob not null,
   bytes blob not null,
   shares blob not null,
   joining text,
-  since integer not null
+  since integer not null,
+  primary key (account, list_hash)
 ) strict, without rowid;
 
 -- What a backup code needs of the island: deleted when it is used.
