@@ -162,12 +162,12 @@ export async function finish(
   const { joining } = leave;
   const insisting = { signal: joining.signal, onWaiting: () => joining.report?.('waiting') };
   for (let attempt = 0; ; attempt++) {
-    if (!leave.row.made) {
-      const own = await insist(() => readAll(leave), insisting);
-      await mustBeOutside(leave, own);
-      leave.row = await make(leave, own, await making(own));
-    }
     try {
+      if (!leave.row.made) {
+        const own = await insist(() => readAll(leave), insisting);
+        await mustBeOutside(leave, own);
+        leave.row = await make(leave, own, await making(own));
+      }
       return await settle(leave, await insist(() => send(leave), insisting));
     } catch (error) {
       if (!(error instanceof Fault) || !overtaken.has(error.code) || attempt === tries) throw error;
@@ -192,19 +192,14 @@ async function mustBeOutside({ joining, row }: Leave, { newest }: OwnAccount): P
     throw new Problem('joined_unheard', { name: row.name });
 }
 
-/**
- * Whether what a code or a device gave is of the record still. Otherwise it is of no use any more:
- * nothing of the joining stays, and `joining_overtaken` is thrown.
- */
-export async function mustBePresent(
-  { joining, row }: Leave,
-  { newest, record }: OwnAccount,
-  secrets: Secrets,
-): Promise<void> {
-  const aik = ed25519.fromSeed(secrets.aik);
-  if (equal(aik.public, newest.aik) && record.arkEpoch === secrets.arkEpoch) return;
+/** Whether what a code or a device gave is of this record. */
+export const isPresent = ({ newest, record }: OwnAccount, secrets: Secrets): boolean =>
+  equal(ed25519.fromSeed(secrets.aik).public, newest.aik) && record.arkEpoch === secrets.arkEpoch;
+
+/** What was given is of no use any more: nothing of the joining stays. */
+export async function overtakenBy({ joining, row }: Leave): Promise<Problem> {
   await forgetJoining(joining.storage);
-  throw new Problem('joining_overtaken', { name: row.name });
+  return new Problem('joining_overtaken', { name: row.name });
 }
 
 async function send(leave: Leave) {

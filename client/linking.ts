@@ -27,7 +27,7 @@ import { base64url } from '@island/protocol/wire/text.ts';
 import { archiveHead } from './archive-rows.ts';
 import { pause } from './backoff.ts';
 import { insist } from './insist.ts';
-import { bySecrets, finish, type Joined, mustBePresent, readAll } from './joining.ts';
+import { bySecrets, finish, isPresent, type Joined, overtakenBy, readAll } from './joining.ts';
 import type { Joining } from './joining-parts.ts';
 import { joiningRow, type Secrets } from './joining-row.ts';
 import { type Keeping, syncKeys } from './key-changes.ts';
@@ -159,7 +159,7 @@ export async function joinByLink(
   const making = async (own: OwnAccount) => {
     const { secrets } = leave.row;
     if (!secrets) throw new Problem('link_ended');
-    await mustBePresent(leave, own, secrets);
+    if (!isPresent(own, secrets)) throw await overtakenBy(leave);
     return bySecrets(leave.row, secrets);
   };
   return withLeave(leave, async () => {

@@ -13,7 +13,7 @@ import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Credentials } from './credentials.ts';
 import { insist } from './insist.ts';
-import { bySecrets, finish, type Joined, mustBePresent } from './joining.ts';
+import { bySecrets, finish, isPresent, type Joined, overtakenBy, readAll } from './joining.ts';
 import type { Joining } from './joining-parts.ts';
 import { joiningRow, type Secrets } from './joining-row.ts';
 import { ask, askLeave, type Destination, type Leave, withLeave } from './leave.ts';
@@ -34,26 +34,40 @@ export async function recover(
   const { credentials, code } = shown;
   await using leave = await askLeave(joining, to, 'code', { credentials, second: { code } });
   const making = async (own: OwnAccount) => {
-    const secrets = leave.row.secrets ?? (await obtain(leave, own));
-    await mustBePresent(leave, own, secrets);
-    return bySecrets(leave.row, secrets);
+    const { secrets } = leave.row;
+    if (secrets && isPresent(own, secrets)) return bySecrets(leave.row, secrets);
+    return bySecrets(leave.row, await obtain(leave, own));
   };
   return withLeave(leave, () => finish(leave, making));
 }
 
-/** What the code opens; it is in the row from then on, and the code no more. */
+/**
+ * What the code opens; it is in the row from then on. A record that another device made meanwhile has the
+ * code's place still, and the share that the island gives is that of the newest.
+ */
 async function obtain(leave: Leave, own: OwnAccount): Promise<Secrets> {
   const { joining, row } = leave;
+  const { signal, storage } = joining;
   const { code } = row;
   if (!code) throw new Fault('internal');
-  const { loc, share } = await insist(() => ask(leave)('recovery', {}), {
-    signal: joining.signal,
-  });
+  const { loc, share } = await insist(() => ask(leave)('recovery', {}), { signal }).catch(
+    async (error: unknown) => {
+      const over = error instanceof Fault && error.code === 'not_found';
+      throw over ? await overtakenBy(leave) : error;
+    },
+  );
   if (!equal(loc, code.loc)) throw new Problem('share_swapped');
-  const secrets = openByCode(row.name, own, code, share);
-  leave.row = { ...row, secrets };
-  await joining.storage.commit({ put: [joiningRow(leave.row)] });
-  return secrets;
+  try {
+    const secrets = openByCode(row.name, own, code, share);
+    leave.row = { ...row, secrets };
+    await storage.commit({ put: [joiningRow(leave.row)] });
+    return secrets;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    // The record may have been replaced between the two answers.
+    const again = await insist(() => readAll(leave), { signal });
+    throw equal(again.record.hash, own.record.hash) ? error : new Fault('stale_record');
+  }
 }
 
 /** Throws `identity_forged`, `code_unknown`, `code_swapped`, `share_swapped`, `record_differs`. */

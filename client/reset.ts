@@ -36,7 +36,8 @@ export async function askReset(joining: Joining, to: Destination, shown: Shown):
 /**
  * Does the reset that was asked for: this home is the only device, with a new identity and new backup
  * codes, which stay here until `codesShown`. Interrupted, the same again goes on. Throws what `askLeave`
- * throws, and `reset_waiting` (Fault, with `seconds`) as long as it can't be done.
+ * throws, `reset_waiting` (Fault, with `seconds`) as long as it can't be done, and `forbidden` when nobody
+ * asked for it, or too long ago.
  */
 export async function resetAccount(
   joining: Joining,
@@ -49,7 +50,8 @@ export async function resetAccount(
     const joined = await withLeave(leave, () => finish(leave, () => anew(leave, to)));
     return { ...joined, codes: (await readUnshown(storage)) ?? [] };
   } catch (error) {
-    if (error instanceof Fault && error.code === 'reset_waiting') await forgetJoining(storage);
+    const refused = error instanceof Fault && ['reset_waiting', 'forbidden'].includes(error.code);
+    if (refused) await forgetJoining(storage);
     throw error;
   }
 }

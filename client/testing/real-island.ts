@@ -1,0 +1,134 @@
+/**
+ * For tests: clients at real services (gateway, accounts, directory, delivery, archive with their bus,
+ * cache and databases). Only the edge is left out: requests go to the gateway as the edge would pass them
+ * on. A test may look at every request and lose it, or its answer, and put lies in place of answers.
+ */
+import { randomInt } from 'node:crypto';
+import { formatIslandLink, type RecoverLink } from '@island/protocol/wire/island-link.ts';
+import { sendPath } from '@island/protocol/wire/routes.ts';
+import { fromBase64url } from '@island/protocol/wire/text.ts';
+import { freePorts } from '../../provisioning/ports.ts';
+import { accounts } from '../../services/accounts/contract.ts';
+import { accountsService } from '../../services/accounts/service.ts';
+import { archiveService } from '../../services/archive/service.ts';
+import { deliveryService } from '../../services/delivery/service.ts';
+import { directoryService } from '../../services/directory/service.ts';
+import { gatewayService } from '../../services/gateway/service.ts';
+import { testEdge } from '../../services/gateway/testing/edge.ts';
+import { testIsland } from '../../services/kit/testing/kit.ts';
+import type { Platform } from '../platform.ts';
+import { Problem } from '../problem.ts';
+import type { HttpAnswer, HttpRequest } from '../transport.ts';
+import { quickPlatform } from './person.ts';
+
+type Json = Record<string, unknown>;
+
+/** One request of a client, with what the island answered. */
+export interface Exchange {
+  method: string;
+  path: string;
+  body: Json;
+  token: string | undefined;
+}
+
+/** What happens to requests on their way; each may be set at any time. */
+export interface Line {
+  /** 'cut': the request never arrives. */
+  before?: (exchange: Exchange) => 'cut' | undefined;
+  /** In place of the answer; 'cut': it is lost. Refusals pass as they are. */
+  answer?: (exchange: Exchange, answer: Json) => Json | 'cut';
+}
+
+export interface RealIsland extends AsyncDisposable {
+  address: string;
+  caFingerprint: Uint8Array;
+  /** Milliseconds that its clock is ahead of this machine's, for services and clients. */
+  clock: { ahead: number; now(): number };
+  line: Line;
+  requests: Exchange[];
+  /** A client's place, at an address of its own. */
+  platform(): Platform;
+  /** An invite link. */
+  link(): Promise<string>;
+  recoverLink(name: string): RecoverLink;
+}
+
+export async function realIsland(): Promise<RealIsland> {
+  await using held = new AsyncDisposableStack();
+  const [port = 0] = await freePorts(1);
+  const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
+  const settings = { gatewayPort: port };
+  const island = held.use(await testIsland(['control'], { settings, clock }));
+  await island.start(directoryService);
+  await island.start(archiveService);
+  await island.start(accountsService);
+  await island.start(deliveryService);
+  await island.start(gatewayService);
+  const edge = testEdge(held.use(await island.pki.identity('edge')), port);
+  const control = (await island.kit('control')).bus;
+  const { address } = island.settings;
+  const caFingerprint = fromBase64url(island.pki.caFingerprint);
+  const line: Line = {};
+  const requests: Exchange[] = [];
+  const lost = () => new Problem('unreachable', { address });
+
+  async function request(from: string, asked: HttpRequest): Promise<HttpAnswer> {
+    const { method, path, body, token, signal } = asked;
+    signal?.throwIfAborted();
+    const exchange = { method, path, body: body ? JSON.parse(body) : {}, token };
+    requests.push(exchange);
+    if (line.before?.(exchange) === 'cut') throw lost();
+    signal?.throwIfAborted();
+    const reply = await edge.ask(path, {
+      method,
+      address: from,
+      ...(body !== undefined && { body }),
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    });
+    signal?.throwIfAborted();
+    const after = Number(reply.headers['retry-after'] ?? Number.NaN);
+    const answer = (text: string): HttpAnswer => ({
+      status: reply.status,
+      retryAfter: after >= 0 ? after : undefined,
+      body: new TextEncoder().encode(text),
+    });
+    if (reply.status !== 200 || !line.answer) return answer(reply.body);
+    const twisted = line.answer(exchange, JSON.parse(reply.body));
+    if (twisted === 'cut') throw lost();
+    signal?.throwIfAborted();
+    return answer(JSON.stringify(twisted));
+  }
+
+  const stack = held.move();
+  return {
+    address,
+    caFingerprint,
+    clock,
+    line,
+    requests,
+    platform: () => {
+      const from = `10.${randomInt(256)}.${randomInt(256)}.${randomInt(256)}`;
+      return {
+        argon2id: quickPlatform.argon2id,
+        fetchRoot: async () => island.pki.root,
+        transport: () => ({
+          address,
+          request: (asked) => request(from, asked),
+          send: async (body) => {
+            const reply = await edge.ask(sendPath, { method: 'POST', body, address: from });
+            const bytes = new TextEncoder().encode(reply.body);
+            return { status: reply.status, retryAfter: undefined, body: bytes };
+          },
+          socket: () => Promise.reject(lost()),
+          [Symbol.asyncDispose]: async () => undefined,
+        }),
+      };
+    },
+    async link() {
+      const { invite } = await control.call(accounts, 'invite', { uses: 1, seconds: 3600 });
+      return formatIslandLink({ kind: 'join', address, caFingerprint, invite });
+    },
+    recoverLink: (name) => ({ kind: 'recover', address, caFingerprint, name }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
