@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { vectorFiles } from './files.ts';
 import { vectorText } from './vector-file.ts';
@@ -13,3 +16,12 @@ for (const file of vectorFiles) {
     },
   );
 }
+
+t.test('I3: a host without node:crypto, such as a browser, makes the same vectors', async (t) => {
+  // Without this function the primitives don't find node:crypto and take libsodium for everything.
+  const without = 'data:text/javascript,process.getBuiltinModule=undefined';
+  const generate = fileURLToPath(new URL('generate.ts', import.meta.url));
+  const run = promisify(execFile);
+  const { stdout } = await run(process.execPath, ['--import', without, generate, '--check']);
+  t.equal(stdout, '');
+});

@@ -32,10 +32,7 @@ export const deviceRoutes = {
     request: s.empty,
     answer: v.strictObject({
       account: s.account,
-      lists: v.pipe(
-        v.array(s.text64UpTo(structureBytes.list)),
-        v.maxLength(limits.listsPerAnswer),
-      ),
+      lists: v.pipe(v.array(s.text64UpTo(structureBytes.list)), v.maxLength(limits.listsPerAnswer)),
     }),
   }),
   /** Removes devices of the asker, or changes what else a list says; the record goes with the list. */
