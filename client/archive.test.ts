@@ -3,6 +3,7 @@ import { decodeEntries, encodeEntries } from '@island/protocol/crypto/archive-en
 import { openSegment, readSegment, sealSegment } from '@island/protocol/crypto/archive-segment.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import t from 'tap';
+import { keysRow } from './account-keys.ts';
 import { archiveHead, hasPending, noHead } from './archive-rows.ts';
 import { unshown } from './messages.ts';
 import { personRows, readPin } from './people.ts';
@@ -208,6 +209,30 @@ t.test(
     await one.archive.flush();
     await two.archive.sync();
     t.same(await two.told(), ['bob: under the new key']);
+  },
+);
+
+t.test(
+  'a device that has read everything, but not heard of a rotation, writes under the new key',
+  async (t) => {
+    const { island, one, two } = await twoHomes();
+    island.rotate();
+    await one.renew();
+    await one.hears(bob, 'first');
+    await one.archive.flush();
+    // Read, and the keys lost: as after a home was put back from a copy.
+    const keys = island.keys;
+    await two.archive.sync();
+    const { ark, ...rest } = keys;
+    const before = { ...rest, ark: keys.former[0] ?? ark, arkEpoch: 1, former: [] };
+    await two.storage.commit({ put: [keysRow(before)] });
+    await two.hears(carol, 'second');
+    await two.archive.flush();
+    t.same(
+      island.segments.map((bytes) => readSegment(bytes).arkEpoch),
+      [2, 2],
+    );
+    t.same(island.offered.length, 3);
   },
 );
 

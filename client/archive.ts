@@ -206,9 +206,12 @@ export function openArchive(parts: ArchiveParts): Archive {
       try {
         await session.call('archiveAppend', { segment }, options(signal));
       } catch (error) {
-        if (!(error instanceof Fault) || error.code !== 'archive_moved') throw error;
-        await takeIn(outgoing, signal);
-        if (++attempt === tries) throw new Fault('unavailable', undefined, { cause: error });
+        if (!(error instanceof Fault)) throw error;
+        attempt += 1;
+        if (error.code === 'archive_moved') await takeIn(outgoing, signal);
+        else if (isOutdated(error) && attempt < tries) await parts.renew?.(signal);
+        else throw error;
+        if (attempt === tries) throw new Fault('unavailable', undefined, { cause: error });
         await pause(backoff(attempt) / 4, signal);
         signal?.throwIfAborted();
         fencing &&= await isOpen(signal);
@@ -251,6 +254,9 @@ export function openArchive(parts: ArchiveParts): Archive {
       }),
   };
 }
+
+/** The archive has segments of a newer list or key: the same is made anew under those. */
+const isOutdated = ({ code }: Fault): boolean => code === 'stale_list' || code === 'stale_record';
 
 /** An archive never gets shorter, and what was in it stays. */
 function checkHead({ seq, hash, floor }: ArchiveState, head: Head): void {

@@ -174,6 +174,10 @@ function answer(island: OddArchive, route: string, request: unknown, path: strin
       const head = headOf(island);
       if (seq !== head.seq + 1 || !equal(prevHash, head.hash))
         throw new Fault('archive_moved', { seq: head.seq });
+      const { listEpoch, arkEpoch } = readSegment(bytes);
+      const last = segments.map((each) => readSegment(each)).at(-1);
+      if (listEpoch < (last?.listEpoch ?? 0)) throw new Fault('stale_list');
+      if (arkEpoch < (last?.arkEpoch ?? 0)) throw new Fault('stale_record');
       segments.push(bytes);
       return {};
     }
