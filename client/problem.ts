@@ -8,6 +8,10 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 export const problems = {
   bad_link:
     'That is not an invite link. It looks like island://HOST/join?ca=…&invite=… and is printed by the island; copy it whole.',
+  bad_device_link:
+    'That is not a link to add a device by. It looks like island://HOST/link?ca=…&name=…&offer=…&secret=… and is shown by: islander link',
+  bad_recover_link:
+    'That is not a link to recover by. It looks like island://HOST/recover?ca=…&name=… and stands on the sheet with your backup codes; an invite link together with your name does, too.',
   unreachable:
     'The island at {address} cannot be reached. Check that it is running and that this machine has a connection.',
   wrong_island:
@@ -24,7 +28,7 @@ export const problems = {
   registered_already:
     '{name} is registered in {home} already. For somebody else use --home DIR with another folder.',
   no_device_keys:
-    'There are no device keys in {home}, and linking another device to an account is not built yet. Sign in from the folder in which you registered.',
+    'There are no device keys in {home}. Sign in from the folder in which you registered; or make this one a device of your account, with npx islander recover LINK, or with npx islander devices link on another device.',
   other_account:
     'The keys in {home} belong to another account than the one of that name on the island.',
   salt_changed:
@@ -113,6 +117,7 @@ export const problems = {
   password_mismatch: 'The two passwords differ. Try again.',
   password_missing:
     'There is no password: give one on the first line of standard input, or use --password-file FILE.',
+  codes_file: 'The backup codes cannot be written to {file} ({reason}): it has to be a new file.',
   second_missing:
     'This account has a second factor. Give the six digits or a backup code on the next line of standard input, or use --second-file FILE.',
   code_missing:

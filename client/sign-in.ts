@@ -16,6 +16,7 @@ import {
 } from './account.ts';
 import { type Credentials, type Second, showCredentials } from './credentials.ts';
 import type { Joining } from './joining-parts.ts';
+import { joiningPlace } from './joining-row.ts';
 import { withNonce } from './nonces.ts';
 import { Problem } from './problem.ts';
 import { registeredBatch } from './registration.ts';
@@ -80,7 +81,8 @@ function signedIn(
     const expect = [{ ...accountKey, version: row.version }];
     if (held.state === 'pending') {
       const batch = await registeredBatch(storage, account, tokens, now());
-      await storage.commit({ ...batch, expect });
+      const remove = [...(batch.remove ?? []), joiningPlace];
+      await storage.commit({ ...batch, remove, expect });
       return { ...account, state: 'registered' };
     }
     await storage.commit({ put: [accountRow(account), sessionRow(tokens, now())], expect });
