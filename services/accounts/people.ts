@@ -1,19 +1,35 @@
 /**
- * People: reserved as `pending` together with a use of their invite, `active` once the directory
- * has their keys. docs/protocol/accounts.md §1
+ * People: reserved as `pending` together with a use of their invite, or `waiting` for the operator's word,
+ * `active` once the directory has their keys. docs/protocol/accounts.md §1
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
-import { and, count, eq, isNotNull, lt } from 'drizzle-orm';
+import { and, count, eq, inArray, isNotNull, lt } from 'drizzle-orm';
 import type { Database } from './database.ts';
-import { returnInvite, takeInvite } from './invites.ts';
+import { returnInvite } from './invites.ts';
 import { people } from './schema.ts';
 
 export type Person = typeof people.$inferSelect;
-export type Reservation = Omit<Person, 'state' | 'since' | 'invite' | 'registration'> & {
-  invite: Buffer;
-  registration: Buffer;
-};
+/** All that a row begins with. */
+export type Reservation = Pick<
+  Person,
+  | 'account'
+  | 'name'
+  | 'state'
+  | 'role'
+  | 'salt'
+  | 'memory'
+  | 'passes'
+  | 'lanes'
+  | 'verifier'
+  | 'passwordKey'
+  | 'oidcSubject'
+  | 'codeSalt'
+  | 'codeMemory'
+  | 'codePasses'
+  | 'codeLanes'
+  | 'invite'
+> & { registration: Buffer };
 
 const day = 86_400;
 
@@ -22,6 +38,13 @@ export const repeatable = day;
 
 export async function findPerson(db: Database, account: AccountId): Promise<Person | undefined> {
   const [person] = await db.select().from(people).where(eq(people.account, account));
+  return person;
+}
+
+/** Of somebody whose session goes on: never missing. */
+export async function mustFindPerson(db: Database, account: AccountId): Promise<Person> {
+  const person = await findPerson(db, account);
+  if (person?.state !== 'active') throw new Fault('unauthenticated');
   return person;
 }
 
@@ -34,31 +57,27 @@ export async function checkNameFree(db: Database, name: string): Promise<void> {
   if ((await findByName(db, name)) !== undefined) throw new Fault('name_taken');
 }
 
-/**
- * Reserves name, account and one use of the invite, in one transaction (the caller's).
- * False when the account is there already: then the caller looks whether this is a repetition.
- */
-export async function reserve(db: Database, person: Reservation, now: number): Promise<boolean> {
-  if ((await findPerson(db, person.account as AccountId)) !== undefined) return false;
-  await takeInvite(db, person.invite, now);
+/** Belongs into the transaction that takes the invite. Throws `name_taken`. */
+export async function reserve(db: Database, person: Reservation, now: number): Promise<void> {
   await checkNameFree(db, person.name);
-  await db.insert(people).values({ ...person, state: 'pending', since: now });
-  return true;
+  await db.insert(people).values({ ...person, since: now });
 }
 
 const pending = (account: string) => and(eq(people.account, account), eq(people.state, 'pending'));
+/** May become `active`: who was let in stays `admitted` until then, so that a failure does not cost the operator's word. */
+const underway = ['pending', 'admitted'] as const;
 
-/** A repetition is under way: the reservation begins anew. False when it is none any more. */
+/** A repetition is under way: the reservation begins anew, with another password perhaps. False when it is none any more. */
 export async function renew(
   db: Database,
   account: AccountId,
-  verifier: string,
+  password: Partial<Pick<Person, 'verifier' | 'passwordKey'>>,
   now: number,
 ): Promise<boolean> {
   const rows = await db
     .update(people)
-    .set({ verifier, since: now })
-    .where(pending(account))
+    .set({ ...password, since: now })
+    .where(and(eq(people.account, account), inArray(people.state, underway)))
     .returning({ account: people.account });
   return rows.length > 0;
 }
@@ -68,7 +87,7 @@ export async function activate(db: Database, account: AccountId): Promise<boolea
   const rows = await db
     .update(people)
     .set({ state: 'active' })
-    .where(eq(people.account, account))
+    .where(and(eq(people.account, account), inArray(people.state, [...underway, 'active'])))
     .returning({ account: people.account });
   return rows.length > 0;
 }
@@ -98,7 +117,11 @@ export async function forgetRegistrations(db: Database, now: number): Promise<vo
     .select({ account: people.account, since: people.since })
     .from(people)
     .where(
-      and(eq(people.state, 'active'), isNotNull(people.invite), lt(people.since, now - repeatable)),
+      and(
+        eq(people.state, 'active'),
+        isNotNull(people.registration),
+        lt(people.since, now - repeatable),
+      ),
     );
   for (const { account, since } of old) {
     await db

@@ -1,12 +1,16 @@
-/** What accounts forgets, and when. docs/protocol/accounts.md §5 */
+/** What accounts forgets, and when. docs/protocol/accounts.md §8 */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { accountId } from '@island/protocol/wire/ids.ts';
 import type { Bus } from '../kit/bus.ts';
+import { forgetApplicants } from './applicants.ts';
 import type { AccountsStore } from './database.ts';
+import { devicesOf } from './devices.ts';
+import { forgetFlows } from './grants.ts';
 import { forgetInvites } from './invites.ts';
+import { forgetJoinings } from './joinings.ts';
+import { forgetNonces } from './nonces.ts';
 import { activate, forgetRegistrations, pendingBefore, release } from './people.ts';
-import { forgetSessions } from './sessions.ts';
-import { devicesOf } from './sign-in.ts';
+import { forgetSessions } from './session-ends.ts';
 
 /** Seconds after which a registration that nobody completed is settled. */
 const pendingSeconds = 600;
@@ -16,8 +20,12 @@ export async function forget(store: AccountsStore, bus: Bus, now: number): Promi
   await settle(store, bus, now);
   await store.write(async (db) => {
     await forgetRegistrations(db, now);
+    await forgetApplicants(db, now);
     await forgetSessions(db, now);
     await forgetInvites(db, now);
+    await forgetNonces(db, now);
+    await forgetFlows(db, now);
+    await forgetJoinings(db, now);
   });
 }
 

@@ -1,65 +1,68 @@
-/** Accounts: names, passwords, invites, sessions. docs/protocol/accounts.md */
-import { join } from 'node:path';
+/** Accounts: names, passwords, second factors, sessions, and the record of people's keys. docs/protocol/accounts.md */
+import { join as joinPath } from 'node:path';
 import { unixSeconds } from '../kit/clock.ts';
 import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
 import { createAttempts } from './attempts.ts';
 import { accounts } from './contract.ts';
-import { createInvite, inviteHash, isInviteGood } from './invites.ts';
+import { answerDevices } from './device-calls.ts';
+import { watchLists } from './device-changes.ts';
+import { answerJoining } from './joining-calls.ts';
+import { createLinks } from './links.ts';
+import { createNonces } from './nonces.ts';
+import { openOrganisation } from './organisation.ts';
 import { createPasswords } from './passwords.ts';
-import { countPeople } from './people.ts';
-import { register } from './registration.ts';
+import { answerPeople } from './people-calls.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
 import { openSecrets } from './secrets.ts';
 import { createSessions } from './sessions.ts';
-import { login, prelogin } from './sign-in.ts';
 import { openSigningKeys } from './signing-keys.ts';
+import { createStaging } from './staging.ts';
 
-const migrations = join(import.meta.dirname, 'migrations');
+const migrations = joinPath(import.meta.dirname, 'migrations');
 /** Milliseconds between two rounds of retention and key rotation. */
 const round = 600_000;
 
 export const accountsService = defineService({
   contract: accounts,
-  async start({ bus, cache, clock, data, log }) {
+  async start({ bus, cache, clock, data, log, settings }) {
     if (cache === undefined) throw new Error('accounts needs its cache');
     await using held = new AsyncDisposableStack();
-    const file = join(data, 'accounts.sqlite');
+    const file = joinPath(data, 'accounts.sqlite');
     const store = held.use(await openStore({ file, schema, migrations, log }));
-    const { pepper, invention, refresh, attempts: counters } = await openSecrets(data, store);
-    const keys = await openSigningKeys(store, clock);
-    const sessions = createSessions({ store, bus, clock, keys, secret: refresh });
-    const passwords = await createPasswords(pepper);
-    const attempts = createAttempts(cache, clock, counters);
-    const now = () => unixSeconds(clock);
-    const registration = { store, bus, clock, passwords, sessions };
-    const signIn = { store, bus, passwords, attempts, sessions, invention };
+    const secrets = await openSecrets(data, store);
+    const { sealing, invention } = secrets;
+    const { shares } = sealing;
 
-    bus.handle(accounts, 'register', (request) => register(registration, request));
-    bus.handle(accounts, 'prelogin', ({ name }) => prelogin(signIn, name));
-    bus.handle(accounts, 'login', (request) => login(signIn, request));
-    bus.handle(accounts, 'refresh', ({ refresh, attempt }) => sessions.refresh(refresh, attempt));
-    bus.handle(accounts, 'logout', async ({ account, session }) => {
-      await sessions.end(account, session);
-      return {};
-    });
-    bus.handle(accounts, 'keys', async () => ({ keys: await keys.published() }));
-    bus.handle(accounts, 'invite', async ({ uses, seconds }) => {
-      const expires = now() + seconds;
-      return { invite: await store.write((db) => createInvite(db, { uses, expires })), expires };
-    });
-    bus.handle(accounts, 'standing', async ({ invite }) => ({
-      people: await countPeople(store.read),
-      inviteGood:
-        invite !== undefined && (await isInviteGood(store.read, inviteHash(invite), now())),
-    }));
+    const keys = await openSigningKeys(store, clock, sealing.signingKeys);
+    const nonces = createNonces(secrets.nonces, clock);
+    const base = { store, bus, clock, nonces, keys };
+    const sessions = createSessions({ ...base, secret: secrets.refresh });
+    const passwords = await createPasswords(secrets.pepper, sealing.passwordKeys);
+    const attempts = createAttempts(cache, clock, secrets.attempts);
+    const staging = createStaging({ store, bus, clock, shares, sessions });
+    const links = createLinks(clock);
+    const organisation = openOrganisation(log);
 
-    held.use(
-      startRounds(round, () => Promise.all([keys.rotate(), forget(store, bus, now())]), log),
-    );
+    answerPeople(bus, { ...base, sessions, passwords, attempts, invention, sealing });
+    answerDevices(bus, { ...base, sessions, staging, shares, links });
+    answerJoining(bus, { store, clock, organisation, secrets, address: settings.address });
+
+    held.use(watchLists(bus, { store, clock, staging }, sessions, log));
+    const work = async () => {
+      await Promise.all([keys.rotate(), staging.settleAll()]);
+      await forget(store, bus, unixSeconds(clock));
+    };
+    held.use(startRounds(round, work, log));
+    // Whoever listens may have missed the end of a session while this service or its bus was away.
+    const resumed = () => bus.publish(accounts, 'resumed', 'all', {});
+    held.defer(bus.onReconnect(resumed));
     const stack = held.move();
-    return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
+    return {
+      ready: bus.settled().then(resumed),
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    };
   },
 });

@@ -1,6 +1,7 @@
 /**
- * The keys that sign access tokens (A5), and their rotation: the next key is published a day before
- * it signs, the last one stays published until no token of its lives. docs/protocol/accounts.md §4
+ * The keys that sign access tokens (A5) and joining tokens, and their rotation: the next key is published
+ * a day before it signs, the last one stays published until no token of its lives. They are stored
+ * sealed: the database alone signs nothing. docs/protocol/accounts.md §4
  */
 import {
   createPrivateKey,
@@ -14,8 +15,9 @@ import type { DeviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { asc, lt } from 'drizzle-orm';
-import { SignJWT } from 'jose';
+import { type JWTPayload, SignJWT } from 'jose';
 import { type Clock, unixSeconds } from '../kit/clock.ts';
+import type { Place, Sealing } from '../kit/sealing.ts';
 import { accessToken } from './contract.ts';
 import type { AccountsStore } from './database.ts';
 import { signingKeys } from './schema.ts';
@@ -40,6 +42,8 @@ export interface AccessClaims {
 export interface SigningKeys {
   /** A compact JWT, good for `limits.accessSeconds`. */
   sign(claims: AccessClaims): Promise<string>;
+  /** The same for somebody without a device: `sid` is the joining. Good for `limits.joiningSeconds`. */
+  signJoining(claims: { account: string; joining: string }): Promise<string>;
   /** Public JWKs: the last ones, the present one, the next one. */
   published(): Promise<Record<string, string>[]>;
   /** Makes the keys that are due and forgets those that are over. Any number of calls at once do it once. */
@@ -48,7 +52,16 @@ export interface SigningKeys {
 
 const generate = promisify(generateKeyPair);
 
-export async function openSigningKeys(store: AccountsStore, clock: Clock): Promise<SigningKeys> {
+const placeOf = (kid: string): Place => ({ table: 'signing_keys', column: 'sealed', row: kid });
+
+/** The longest that anything lives which one of these keys has signed. */
+const longest = Math.max(limits.accessSeconds, limits.joiningSeconds);
+
+export async function openSigningKeys(
+  store: AccountsStore,
+  clock: Clock,
+  sealing: Sealing,
+): Promise<SigningKeys> {
   let keys: SigningKey[] = [];
   let rotating: Promise<void> | undefined;
 
@@ -57,19 +70,17 @@ export async function openSigningKeys(store: AccountsStore, clock: Clock): Promi
 
   async function make(starts: number): Promise<void> {
     const pair = await generate('rsa', { modulusLength: 2048 });
-    const row = {
-      kid: base64url(randomBytes(9)),
-      private: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-      starts,
-      ends: starts + rotation.signs,
-    };
-    await store.write((db) => db.insert(signingKeys).values(row));
-    keys.push({ ...row, private: pair.privateKey });
+    const kid = base64url(randomBytes(9));
+    const span = { starts, ends: starts + rotation.signs };
+    const pkcs8 = pair.privateKey.export({ type: 'pkcs8', format: 'der' });
+    const sealed = sealing.seal(placeOf(kid), pkcs8);
+    await store.write((db) => db.insert(signingKeys).values({ kid, sealed, ...span }));
+    keys.push({ kid, private: pair.privateKey, ...span });
   }
 
   async function rotateOnce(): Promise<void> {
     const now = unixSeconds(clock);
-    const over = now - limits.accessSeconds - rotation.skew;
+    const over = now - longest - rotation.skew;
     await store.write((db) => db.delete(signingKeys).where(lt(signingKeys.ends, over)));
     keys = keys.filter((key) => key.ends >= over);
     // After a long stop no key may be valid: then one starts at once.
@@ -96,24 +107,36 @@ export async function openSigningKeys(store: AccountsStore, clock: Clock): Promi
   }
 
   for (const row of await store.read.select().from(signingKeys).orderBy(asc(signingKeys.starts))) {
-    keys.push({ ...row, private: createPrivateKey(row.private) });
+    const { kid, sealed, starts, ends } = row;
+    const key = Buffer.from(sealing.open(placeOf(kid), sealed));
+    const opened = createPrivateKey({ key, format: 'der', type: 'pkcs8' });
+    keys.push({ kid, private: opened, starts, ends });
   }
   await rotate();
 
+  /** What both kinds of token have in common. */
+  async function token(claims: JWTPayload, audience: string, seconds: number): Promise<string> {
+    const { kid, private: key } = await current();
+    const now = unixSeconds(clock);
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: accessToken.algorithm, kid, typ: 'at+jwt' })
+      .setIssuer(accessToken.issuer)
+      .setAudience(audience)
+      .setIssuedAt(now)
+      .setExpirationTime(now + seconds)
+      .setJti(base64url(randomBytes(16)))
+      .sign(key);
+  }
+
   return {
     rotate,
-    async sign({ account, device, session }) {
-      const { kid, private: key } = await current();
-      const now = unixSeconds(clock);
-      return new SignJWT({ dev: device, sid: session })
-        .setProtectedHeader({ alg: accessToken.algorithm, kid, typ: 'at+jwt' })
-        .setSubject(account)
-        .setIssuer(accessToken.issuer)
-        .setAudience(accessToken.audience)
-        .setIssuedAt(now)
-        .setExpirationTime(now + limits.accessSeconds)
-        .setJti(base64url(randomBytes(16)))
-        .sign(key);
+    sign({ account, device, session }) {
+      const claims = { sub: account, dev: device, sid: session };
+      return token(claims, accessToken.audience, limits.accessSeconds);
+    },
+    signJoining({ account, joining }) {
+      const claims = { sub: account, sid: joining };
+      return token(claims, accessToken.joiningAudience, limits.joiningSeconds);
     },
     async published() {
       await current();

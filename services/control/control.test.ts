@@ -4,7 +4,8 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
 import { accounts } from '../accounts/contract.ts';
-import { applicant, testAccounts } from '../accounts/testing/accounts.ts';
+import { testAccounts } from '../accounts/testing/accounts.ts';
+import { applicant } from '../accounts/testing/applicant.ts';
 import { runService } from '../kit/service.ts';
 import { controlService } from './service.ts';
 

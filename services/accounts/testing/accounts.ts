@@ -1,21 +1,31 @@
 /** Accounts and a directory at work, each with a bus of its own, for tests. Their clock stands still until put ahead. */
-import { randomBytes } from 'node:crypto';
-import { kdfFloor } from '@island/protocol/crypto/password.ts';
+import type { DeviceKeys } from '@island/protocol/crypto/device.ts';
+import { decodeJwt } from 'jose';
+import { Secret, TOTP } from 'otpauth';
 import { directory } from '../../directory/contract.ts';
 import { directoryService } from '../../directory/service.ts';
-import { type Newcomer, newcomer } from '../../directory/testing/newcomer.ts';
 import type { Bus } from '../../kit/bus.ts';
+import type { CallAnswer } from '../../kit/contract.ts';
 import { runService, type ServiceDefinition } from '../../kit/service.ts';
 import { type TestIsland, testIsland } from '../../kit/testing/kit.ts';
-import { accounts } from '../contract.ts';
-import type { RegisterRequest } from '../registration.ts';
+import { accessToken, accounts } from '../contract.ts';
 import { accountsService } from '../service.ts';
+import type { Asker } from '../session-ends.ts';
+import type { Tokens } from '../sessions.ts';
+import {
+  type Applicant,
+  applicant,
+  joiningRequest,
+  loginRequest,
+  type RegisterRequest,
+  random,
+  refreshRequest,
+  registration,
+  type SignInChange,
+} from './applicant.ts';
 
-/** A newcomer with a password. */
-export interface Applicant extends Newcomer {
-  auth: Uint8Array<ArrayBuffer>;
-  salt: Uint8Array<ArrayBuffer>;
-}
+type LoginAnswer = CallAnswer<typeof accounts, 'login'>;
+type JoiningAnswer = CallAnswer<typeof accounts, 'beginJoining'>;
 
 export interface TestAccounts extends AsyncDisposable {
   island: TestIsland;
@@ -24,33 +34,46 @@ export interface TestAccounts extends AsyncDisposable {
   clock: { ahead: number; now(): number };
   start(service: ServiceDefinition): Promise<AsyncDisposable>;
   invite(uses?: number, seconds?: number): Promise<string>;
-  /** A registration, complete; the directory must be at work. */
-  application(applicant: Applicant, invite: string): Promise<RegisterRequest>;
+  nonce(): Promise<Uint8Array>;
+  /** A registration, complete, with a fresh nonce; the directory must be at work. */
+  application(applicant: Applicant, invite?: string, grant?: Uint8Array): Promise<RegisterRequest>;
   /** Registers with an invite of their own. */
   joined(name: string): Promise<Applicant>;
-  login(person: Applicant, change?: object): ReturnType<typeof signIn>;
+  /** Each has a fresh nonce unless one is given. */
+  login(person: Applicant, change?: SignInChange): Promise<LoginAnswer>;
+  beginJoining(person: Applicant, change?: SignInChange): Promise<JoiningAnswer>;
+  refresh(
+    keys: DeviceKeys,
+    refresh: string,
+    change?: { attempt?: Uint8Array | undefined; nonce?: Uint8Array },
+  ): Promise<Tokens>;
+  /** Turns six-digit sign-in on. Answers what makes the digits. */
+  withTotp(asker: Asker): Promise<Authenticator>;
 }
 
-export const random = (length: number) => new Uint8Array(randomBytes(length));
-
-export const applicant = (name: string): Applicant => ({
-  ...newcomer(name, { oneTime: 1 }),
-  auth: random(32),
-  salt: random(16),
-});
+/** A person's authenticator, by the clock of the island. */
+export interface Authenticator {
+  /** `steps` from the present one. */
+  digits(steps?: number): string;
+}
 
 const somewhere = random(16);
 
-const signIn = (gateway: Bus, { name, auth, keys }: Applicant, change: object) =>
-  gateway.call(accounts, 'login', {
-    name,
-    auth,
-    device: keys.device,
-    origin: somewhere,
-    ...change,
-  });
+/** Who asks with an access token, as the gateway would say. */
+export function askerOf({ access }: { access: string }): Asker {
+  const { sub, dev, sid, aud } = decodeJwt(access);
+  if (aud !== accessToken.audience) throw new TypeError('no access token');
+  return { account: sub, device: dev, session: sid } as Asker;
+}
 
-/** @param started the services that run from the beginning; both unless given */
+export function authenticator(secret: string, clock: { now(): number }): Authenticator {
+  const totp = new TOTP({ secret: Secret.fromBase32(secret), algorithm: 'SHA1', digits: 6 });
+  return {
+    digits: (steps = 0) => totp.generate({ timestamp: clock.now() + steps * 30_000 }),
+  };
+}
+
+/** @param started the services that run from the beginning; accounts and the directory unless given */
 export async function testAccounts(
   started: readonly ServiceDefinition[] = [directoryService, accountsService],
 ): Promise<TestAccounts> {
@@ -66,12 +89,25 @@ export async function testAccounts(
   for (const service of started) await start(service);
   const gateway = (await island.kit('gateway')).bus;
   const control = (await island.kit('control')).bus;
+
   const invite = async (uses = 1, seconds = 3600) =>
-    (await control.call(accounts, 'invite', { uses, seconds })).invite;
-  const application = async (person: Applicant, code: string) => {
+    (await control.call(accounts, 'invite', { uses, seconds, role: 'member' })).invite;
+  const nonce = async () => (await gateway.call(accounts, 'nonce', {})).nonce;
+  const application: TestAccounts['application'] = async (person, code, grant) => {
     const { challenge } = await gateway.call(directory, 'challenge', {});
-    return register(person, code, challenge);
+    return registration(person, {
+      challenge,
+      nonce: await nonce(),
+      ...(code === undefined ? {} : { invite: code }),
+      ...(grant === undefined ? {} : { grant }),
+    });
   };
+  const at = async (change: SignInChange) => ({
+    ...change,
+    nonce: change.nonce ?? (await nonce()),
+    origin: change.origin ?? somewhere,
+  });
+
   const stack = held.move();
   owner = stack;
   return {
@@ -81,26 +117,28 @@ export async function testAccounts(
     clock,
     start,
     invite,
+    nonce,
     application,
     async joined(name) {
       const person = applicant(name);
       await gateway.call(accounts, 'register', await application(person, await invite()));
       return person;
     },
-    login: (person, change = {}) => signIn(gateway, person, change),
+    login: async (person, change = {}) =>
+      gateway.call(accounts, 'login', loginRequest(person, await at(change))),
+    beginJoining: async (person, change = {}) =>
+      gateway.call(accounts, 'beginJoining', joiningRequest(person, await at(change))),
+    async refresh(keys, token, { attempt, nonce: given } = {}) {
+      const request = refreshRequest(keys, token, { attempt, nonce: given ?? (await nonce()) });
+      return gateway.call(accounts, 'refresh', request);
+    },
+    async withTotp(asker) {
+      const { secret } = await gateway.call(accounts, 'totpBegin', asker);
+      const made = authenticator(secret, clock);
+      const totp = made.digits();
+      await gateway.call(accounts, 'totpConfirm', { ...asker, totp, origin: random(16) });
+      return made;
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
-
-/** @param challenge an X25519 key; the directory accepts its own only */
-export const register = (
-  person: Applicant,
-  invite: string,
-  challenge: Uint8Array,
-): RegisterRequest => ({
-  ...person.enrol(challenge),
-  invite,
-  salt: person.salt,
-  kdf: { ...kdfFloor },
-  auth: person.auth,
-});
