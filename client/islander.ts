@@ -5,6 +5,7 @@ import { personName } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { type Account, openAccount } from './account.ts';
+import { keepAccount } from './account-upkeep.ts';
 import { type Archive, openArchive, type Progress } from './archive.ts';
 import { keepArchive } from './archive-upkeep.ts';
 import { runOutbox } from './dm.ts';
@@ -12,7 +13,7 @@ import { runInbox } from './inbox.ts';
 import type { Outgoing } from './messages.ts';
 import { enqueue } from './outbox.ts';
 import { adoptOwnAccount } from './own-account.ts';
-import { openPeople } from './people.ts';
+import { openPeople, type People } from './people.ts';
 import type { Platform } from './platform.ts';
 import { keepPrekeys } from './prekey-upkeep.ts';
 import { Problem, willPass } from './problem.ts';
@@ -20,6 +21,7 @@ import { openRatchets } from './ratchets.ts';
 import { openRecord } from './restored-home.ts';
 import { openSession, type Session } from './session.ts';
 import type { Storage } from './storage.ts';
+import type { Transport } from './transport.ts';
 
 /** What happens beside the messages themselves, which are in the storage (messages.ts, arrivals.ts). */
 export type IslanderEvent =
@@ -33,7 +35,11 @@ export type IslanderEvent =
   /** The archive can't be reached: what came is here, and stays in the mailbox until it is archived. */
   | { type: 'archiving'; error: Error }
   /** The archive took something, or showed something, that is refused: new messages are on this device only. */
-  | { type: 'unarchived'; error: Error };
+  | { type: 'unarchived'; error: Error }
+  /** Another device changed the account: own-changes.ts says what. */
+  | { type: 'account' }
+  /** What the island shows of the account is refused. */
+  | { type: 'account-refused'; error: Error };
 
 export interface IslanderParts {
   storage: Storage;
@@ -46,6 +52,8 @@ export interface IslanderParts {
 export interface Islander extends AsyncDisposable {
   account: Account;
   session: Session;
+  people: People;
+  transport: Transport;
   archive: Archive;
   /**
    * Queues texts for a person, in their order; resolves with their places in the history once they are
@@ -81,6 +89,13 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       if (progress.read < progress.of) on({ type: 'reading', progress });
     },
   });
+  const own = keepAccount(
+    { storage, session, now },
+    {
+      onAccountChanged: () => on({ type: 'account' }),
+      onAccountRefused: (error) => on({ type: 'account-refused', error }),
+    },
+  );
   const stop = new AbortController();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
@@ -127,6 +142,8 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   return {
     account,
     session,
+    people,
+    transport,
     archive,
     send,
     failed: failed.promise,
@@ -143,6 +160,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
             ...common,
             onOnline: () => {
               kept.connected();
+              own.connected();
               on({ type: 'online' });
             },
             onOffline: (error) => on({ type: 'offline', error }),
@@ -155,6 +173,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       );
       start('archiving', (signal) => kept.write(signal));
       start('reading', (signal) => kept.read(signal));
+      start('account', (signal) => own.run(signal));
     },
     async [Symbol.asyncDispose]() {
       stop.abort(new Problem('unreachable', { address: transport.address }));

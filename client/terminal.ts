@@ -138,6 +138,10 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
           `New messages are on this device only: ${event.error.message}`,
           'archive',
         );
+      case 'account':
+        return terminal.status('account', 'Something about your account has changed.', 'account');
+      case 'account-refused':
+        return terminal.status('account-refused', event.error.message, 'account');
     }
   };
 }
