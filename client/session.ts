@@ -35,11 +35,10 @@ const key = 'tokens';
 /** Milliseconds before its end at which a token is renewed. */
 const margin = 120_000;
 
-export const sessionRow = (tokens: { access: string; refresh: string }, now: number) => ({
-  namespace,
-  key,
-  bytes: encodeRecord({ ...tokens, obtained: now }),
-});
+export const sessionRow = (
+  { access, refresh }: { access: string; refresh: string },
+  now: number,
+) => ({ namespace, key, bytes: encodeRecord({ access, refresh, obtained: now }) });
 export const sessionKey = { namespace, key };
 
 /** Whether this home has a session, as far as it knows. */
