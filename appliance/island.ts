@@ -1,23 +1,14 @@
-/** The operator's command: `island up | status | invite | verify`. docs/operations.md */
+/** The operator's command: `island up | status | verify`, and who may join: joining-commands.ts. docs/operations.md */
 
 import { join } from 'node:path';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { formatIslandLink } from '@island/protocol/wire/island-link.ts';
-import { fromBase64url } from '@island/protocol/wire/text.ts';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { ConfigError } from '@island/services/kit/config.ts';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, type CommandOptions, Option } from 'commander';
+import { addJoiningCommands } from './joining-commands.ts';
 import { formatStatus } from './messages-for-people.ts';
-import { askInvite, askStatus } from './operator.ts';
-import {
-  toCount,
-  toFolder,
-  toHost,
-  toName,
-  toPort,
-  toPromises,
-  toSeconds,
-} from './option-values.ts';
+import { askStatus } from './operator.ts';
+import { toCount, toFolder, toHost, toName, toPort, toPromises } from './option-values.ts';
 import { styleFor } from './terminal.ts';
 import { runUp, type Streams, type UpFlags } from './up-command.ts';
 import { type PromiseId, promiseIds } from './verify/promises.ts';
@@ -59,9 +50,14 @@ function program(streams: Streams): Command {
       writeErr: (text) => streams.stderr.write(text),
     })
     .showHelpAfterError('(island --help shows what there is)');
-  const command = (name: string, about: string): Command =>
-    island
-      .command(name)
+  const commandOf = (
+    parent: Command,
+    name: string,
+    about: string,
+    options: CommandOptions = {},
+  ): Command =>
+    parent
+      .command(name, options)
       .description(about)
       .addOption(
         new Option('--data <dir>', 'folder with everything of the island')
@@ -69,6 +65,8 @@ function program(streams: Streams): Command {
           .default(defaultData, 'island-data in the repository'),
       )
       .option('--json', 'one line of JSON on standard output, for programs');
+  const command = (name: string, about: string): Command => commandOf(island, name, about);
+  const hintOf = (data: string): string => (data === defaultData ? '' : ` --data ${data}`);
 
   command('up', 'starts the island and keeps it running until Ctrl-C')
     .option('--port <port>', 'port for clients (first start: 8443; 0 chooses a free one)', toPort)
@@ -93,9 +91,7 @@ function program(streams: Streams): Command {
         .argParser(toCount)
         .hideHelp(),
     )
-    .action((flags: UpFlags) =>
-      runUp(flags, flags.data === defaultData ? '' : ` --data ${flags.data}`, streams),
-    );
+    .action((flags: UpFlags) => runUp(flags, hintOf(flags.data), streams));
   command('status', 'shows services, engines, certificates and listeners').action(
     async ({ data, json }: UpFlags) => {
       const report = await askStatus(data);
@@ -104,27 +100,7 @@ function program(streams: Streams): Command {
       );
     },
   );
-  command('invite', 'makes an invite link')
-    .option('--uses <n>', 'how many people it lets in', toCount, 1)
-    .addOption(
-      new Option('--expires <time>', 'how long it is good, such as 12h or 7d')
-        .argParser(toSeconds)
-        .default(604_800, '7d'),
-    )
-    .action(async ({ data, json, uses, expires }: UpFlags & { uses: number; expires: number }) => {
-      const { address, caFingerprint } = await askStatus(data);
-      const made = await askInvite(data, uses, expires);
-      const link = formatIslandLink({
-        kind: 'join',
-        address,
-        caFingerprint: fromBase64url(caFingerprint),
-        invite: made.invite,
-      });
-      const until = new Date(made.expires * 1000).toISOString();
-      streams.stdout.write(
-        json ? `${JSON.stringify({ invite: link, uses, expires: until })}\n` : `${link}\n`,
-      );
-    });
+  addJoiningCommands({ island, commandOf, hintOf, streams });
   command('verify', 'checks the promises on the running island, with evidence')
     .option('--only <ids>', 'these promises alone, such as T2,T3', toPromises)
     .option('--evidence', 'each finding below its promise')

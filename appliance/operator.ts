@@ -1,8 +1,18 @@
-/** What the `island` command asks of a running island: the supervisor's status, and control's invites and tokens. */
+/** What the `island` command asks of a running island: the supervisor's status, and what operators may ask control. */
+import type { Role } from '@island/protocol/wire/account-routes.ts';
 import { findRun, layoutOf, type Run } from '@island/provisioning/layout.ts';
 import { Stated } from '@island/provisioning/stated.ts';
 import type { StatusReport } from './status-report.ts';
 import { askSocket, type SocketRequest } from './unix-http.ts';
+
+/** What the island refused, by its code, in its own words. */
+export class Refused extends Stated {
+  readonly code: string;
+  constructor(code: string, text: string) {
+    super(text);
+    this.code = code;
+  }
+}
 
 async function ask(socket: string, asked: SocketRequest): Promise<unknown> {
   const { status, text } = await askSocket(socket, asked);
@@ -13,9 +23,9 @@ async function ask(socket: string, asked: SocketRequest): Promise<unknown> {
     throw new Stated(`The island gave an answer that is not understood (${status}).`);
   }
   if (status === 200) return body;
-  const sentence =
-    typeof body === 'object' && body !== null && 'text' in body ? body.text : undefined;
-  throw new Stated(typeof sentence === 'string' ? sentence : `The island refused (${status}).`);
+  const { code = '', text: sentence = `The island refused (${status}).` } =
+    typeof body === 'object' ? ((body as { code?: string; text?: string } | null) ?? {}) : {};
+  throw new Refused(code, sentence);
 }
 
 /** The run folder of the island in `data`; throws `Stated` when there is none. */
@@ -59,13 +69,20 @@ export interface Invite {
   expires: number;
 }
 
-export async function askInvite(data: string, uses: number, seconds: number): Promise<Invite> {
+/** Asks control of the island in `data`: services/control/operator-routes.ts says what there is. */
+export async function askControl(data: string, asked: SocketRequest): Promise<unknown> {
   const { controlSocket } = await runningIsland(data);
-  const body = { uses, seconds };
-  return (await orNotRunning(
-    data,
-    ask(controlSocket, { method: 'POST', path: '/invites', body }),
-  )) as Invite;
+  return orNotRunning(data, ask(controlSocket, asked));
+}
+
+export async function askInvite(
+  data: string,
+  uses: number,
+  seconds: number,
+  role: Role = 'member',
+): Promise<Invite> {
+  const body = { uses, seconds, role };
+  return (await askControl(data, { method: 'POST', path: '/invites', body })) as Invite;
 }
 
 /** What is still unused: null once it was used. */

@@ -67,3 +67,44 @@ export function toHost(text: string): string {
   }
   return host;
 }
+
+const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/** An OpenID provider: secrets go there, so in the clear only within this machine. */
+export function toIssuer(text: string): string {
+  const url = URL.parse(text);
+  const fit =
+    url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback.test(url.hostname));
+  if (!fit || /[?#@]|\/\.well-known\//.test(text) || text.length > 1024) {
+    throw new InvalidArgumentError(
+      'It is the https address of the provider as the provider itself says it, without /.well-known/…',
+    );
+  }
+  return text;
+}
+
+export interface Claim {
+  claim: string;
+  value: string;
+}
+
+export function toClaim(text: string): Claim {
+  const [, claim, value] = /^([^=\s]{1,128})=(.{1,256})$/.exec(text) ?? [];
+  if (claim === undefined || value === undefined)
+    throw new InvalidArgumentError('It is a claim and its value, such as groups=staff.');
+  return { claim, value };
+}
+
+export function toTitle(text: string): string {
+  const title = text.trim();
+  if (title.length < 1 || title.length > 64 || /\p{Cc}/u.test(title))
+    throw new InvalidArgumentError('It is what people call the organisation, 1 to 64 characters.');
+  return title;
+}
+
+export function toHint(text: string): string {
+  const hint = text.toLowerCase();
+  if (!/^[0-9a-f]{8}$/.test(hint))
+    throw new InvalidArgumentError('It is the eight letters and digits that island invites shows.');
+  return hint;
+}

@@ -1,56 +1,16 @@
 /** What operators decide about joining, over their socket. docs/operations.md §8 */
-import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { roles } from '@island/protocol/wire/account-routes.ts';
-import { hex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { accounts, registrationModes } from '../accounts/contract.ts';
-import { answerJoining } from '../accounts/joining-calls.ts';
-import { openOrganisation } from '../accounts/organisation.ts';
-import * as schema from '../accounts/schema.ts';
-import { testProvider } from '../accounts/testing/oidc-provider.ts';
-import { systemClock } from '../kit/clock.ts';
-import { createSealing } from '../kit/sealing.ts';
-import { openStore } from '../kit/store.ts';
-import { testIsland } from '../kit/testing/kit.ts';
-import { openOperatorSocket } from './operator-socket.ts';
+import { testDoor } from './testing/door.ts';
 
-const island = await testIsland(['control']);
-const kit = await island.kit('accounts');
-const store = await openStore({
-  file: join(kit.data, 'accounts.sqlite'),
-  schema,
-  migrations: join(import.meta.dirname, '../accounts/migrations'),
-  log: island.log,
-});
-const { address } = island.settings;
-const provider = await testProvider(`${address}/v1/oidc/callback`);
-answerJoining(kit.bus, {
-  store,
-  clock: systemClock,
-  organisation: openOrganisation(island.log),
-  secrets: { subjects: randomBytes(32), sealing: { oidc: createSealing(randomBytes(32)) } },
-  address,
-});
-await kit.bus.settled();
-const { bus } = await island.kit('control');
+const running = await testDoor((dir) => join(dir, 'control.sock'));
+const { island, provider, callback, applicant } = running;
+t.teardown(() => running[Symbol.asyncDispose]());
 const socketPath = join(island.pki.dir, 'control.sock');
-const never = (): never => {
-  throw new Error('nobody asked for this');
-};
-const door = await openOperatorSocket(socketPath, {
-  bus,
-  log: island.log,
-  files: { setupToken: '', firstInvite: '' },
-  store: { read: undefined as never, rows: never, write: never, [Symbol.asyncDispose]: never },
-});
-t.teardown(async () => {
-  await door[Symbol.asyncDispose]();
-  await provider[Symbol.asyncDispose]();
-  await store[Symbol.asyncDispose]();
-  await island[Symbol.asyncDispose]();
-});
+const { bus } = await island.kit('control');
 
 function ask(method: 'GET' | 'POST', path: string, body?: object) {
   const { promise, resolve, reject } = Promise.withResolvers<{
@@ -66,25 +26,6 @@ function ask(method: 'GET' | 'POST', path: string, body?: object) {
   asked.end(body === undefined ? undefined : JSON.stringify(body));
   return promise;
 }
-
-const { people } = schema;
-const applicant = (name: string) =>
-  store.write((db) =>
-    db.insert(people).values({
-      account: hex(randomBytes(16)),
-      name,
-      state: 'waiting',
-      role: 'member',
-      verifier: 'x',
-      passwordKey: Buffer.alloc(1),
-      codeSalt: Buffer.alloc(16),
-      codeMemory: 1,
-      codePasses: 1,
-      codeLanes: 1,
-      registration: randomBytes(32),
-      since: 1_800_000_000,
-    }),
-  );
 
 t.test('invites: made in a role, listed by a hint, withdrawn by it', async (t) => {
   for (const role of roles) {
@@ -129,7 +70,6 @@ t.test('applicants: listed, let in, refused', async (t) => {
 });
 
 t.test('oidc: set, shown without its secret, and ended', async (t) => {
-  const callback = `${address}/v1/oidc/callback`;
   t.same((await ask('GET', '/oidc')).body, { callback, provider: null });
   const { issuer, client, secret } = provider;
   const shown = { title: 'Example', issuer, client, require: { claim: 'groups', value: 'staff' } };

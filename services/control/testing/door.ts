@@ -1,0 +1,71 @@
+/** The operators' socket, with what accounts really answers about joining, and an organisation's provider; for tests. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { hex } from '@island/protocol/wire/text.ts';
+import { answerJoining } from '../../accounts/joining-calls.ts';
+import { openOrganisation } from '../../accounts/organisation.ts';
+import * as schema from '../../accounts/schema.ts';
+import { type TestProvider, testProvider } from '../../accounts/testing/oidc-provider.ts';
+import { systemClock } from '../../kit/clock.ts';
+import { createSealing } from '../../kit/sealing.ts';
+import { openStore } from '../../kit/store.ts';
+import { type TestIsland, testIsland } from '../../kit/testing/kit.ts';
+import { openOperatorSocket } from '../operator-socket.ts';
+
+export interface TestDoor extends AsyncDisposable {
+  island: TestIsland;
+  provider: TestProvider;
+  /** Where the provider sends browsers back to. */
+  callback: string;
+  /** Somebody who waits for the operator's word. */
+  applicant(name: string): Promise<void>;
+}
+
+const never = (): never => {
+  throw new Error('no test asks for this');
+};
+
+/** @param socketOf where the socket is to be, of the island's temporary folder */
+export async function testDoor(socketOf: (dir: string) => string): Promise<TestDoor> {
+  await using held = new AsyncDisposableStack();
+  const island = held.use(await testIsland(['accounts', 'control']));
+  const kit = await island.kit('accounts');
+  const file = join(kit.data, 'accounts.sqlite');
+  const migrations = join(import.meta.dirname, '../../accounts/migrations');
+  const store = held.use(await openStore({ file, schema, migrations, log: island.log }));
+  const { address } = island.settings;
+  const callback = `${address}/v1/oidc/callback`;
+  const provider = held.use(await testProvider(callback));
+  answerJoining(kit.bus, {
+    store,
+    clock: systemClock,
+    organisation: openOrganisation(island.log),
+    secrets: { subjects: randomBytes(32), sealing: { oidc: createSealing(randomBytes(32)) } },
+    address,
+  });
+  await kit.bus.settled();
+  const { bus } = await island.kit('control');
+  held.use(
+    await openOperatorSocket(socketOf(island.pki.dir), {
+      bus,
+      log: island.log,
+      files: { setupToken: '', firstInvite: '' },
+      store: { read: undefined as never, rows: never, write: never, [Symbol.asyncDispose]: never },
+    }),
+  );
+  const stack = held.move();
+  return {
+    island,
+    provider,
+    callback,
+    async applicant(name) {
+      const account = hex(randomBytes(16));
+      const codes = { codeSalt: Buffer.alloc(16), codeMemory: 1, codePasses: 1, codeLanes: 1 };
+      const password = { verifier: 'x', passwordKey: Buffer.alloc(1) };
+      const standing = { state: 'waiting', role: 'member', since: 1_800_000_000 } as const;
+      const row = { account, name, ...standing, ...password, ...codes };
+      await store.write((db) => db.insert(schema.people).values(row));
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
