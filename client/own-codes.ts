@@ -1,6 +1,6 @@
 /**
  * The backup codes of one's own account: how many are left, whether one is good, and eight new ones.
- * docs/protocol/keys.md §2, §8
+ * docs/protocol/keys.md §2, §3
  */
 import { openCode, readCode } from '@island/protocol/crypto/backup-code.ts';
 import { ed25519, equal, randomBytes, sha256 } from '@island/protocol/crypto/primitives.ts';

@@ -28,7 +28,7 @@ export const problems = {
   registered_already:
     '{name} is registered in {home} already. For somebody else use --home DIR with another folder.',
   no_device_keys:
-    'There are no device keys in {home}. Sign in from the folder in which you registered; or make this one a device of your account, with npx islander recover LINK, or with npx islander devices link on another device.',
+    'There are no device keys in {home}. Sign in from the folder in which you registered; or make this one a device of your account, with npx islander recover LINK, or with npx islander link on another device.',
   other_account:
     'The keys in {home} belong to another account than the one of that name on the island.',
   salt_changed:
@@ -78,11 +78,13 @@ export const problems = {
     'This device has joined the account of {name}, but the answer was lost. Sign in with: npx islander login',
   devices_full: 'The account has {limit} devices, which is the most. Remove one first.',
   link_broken:
-    'The other device did not keep to the protocol, or somebody stands between the two, so nothing was given. Make a new link with: npx islander devices link',
+    'The other device did not keep to the protocol, or somebody stands between the two, so nothing was given. Make a new link with: npx islander link',
+  link_not_given:
+    'Nothing was given, and the link is dead. If the digits were not the same, somebody may stand between your devices: make a new link in a place that you trust.',
   link_declined:
     'The link was declined on the other device, so nothing was given. If the digits were not the same there, somebody may stand between the two devices.',
   link_ended:
-    'The other device did not answer in time, so the link has ended. Make a new one with: npx islander devices link',
+    'The other device did not answer in time, so the link has ended. Make a new one with: npx islander link',
   link_differs:
     'The island shows another device list or record of keys than the device that gave the link, so this device did not join. Make a new link; if it happens again, tell the operator.',
   device_unknown: 'The account has no device {device}. See: npx islander devices',

@@ -1,5 +1,5 @@
 /**
- * The last resort: an account whose keys are lost begins anew, with a new identity. docs/protocol/devices.md §7
+ * The last resort: an account whose keys are lost begins anew, with a new identity. docs/protocol/devices.md §8
  *
  * The island lets time pass before, in which any device of the account can object. Everybody who knows
  * the person has to accept the new identity, and the archive is gone: nobody has its key.
@@ -20,8 +20,8 @@ import { ask, askLeave, type Destination, type Leave, type Shown, withLeave } fr
 import type { Session } from './session.ts';
 
 /**
- * Asks for the reset; answers the seconds until it can be done. Throws what `askLeave` throws. Nothing
- * stays in this home.
+ * Asks for the reset; answers the seconds until it can be done. Throws what `askLeave` throws. With
+ * 0 seconds the leave stays in this home, for `resetAccount`; else nothing does.
  */
 export async function askReset(joining: Joining, to: Destination, shown: Shown): Promise<number> {
   await using leave = await askLeave(joining, to, 'reset', shown);
@@ -29,7 +29,7 @@ export async function askReset(joining: Joining, to: Destination, shown: Shown):
   const { seconds } = await withLeave(leave, () =>
     insist(() => ask(leave)('resetBegin', {}), { signal }),
   );
-  await storage.commit({ remove: [joiningPlace] });
+  if (seconds > 0) await storage.commit({ remove: [joiningPlace] });
   return seconds;
 }
 

@@ -1,0 +1,66 @@
+/** For tests: a program that dies at a chosen step. What it had in memory is gone; its storage stays. */
+import type { Platform } from '../platform.ts';
+import type { Storage } from '../storage.ts';
+import type { Home } from './member-home.ts';
+
+export class Killed extends Error {
+  override name = 'Killed';
+}
+
+export interface Life {
+  home: Home;
+  /** What it had done when it died, or all. */
+  steps: string[];
+  dead: boolean;
+}
+
+/**
+ * The home, used by a program that dies at step `at`, counted from 0: each commit and each request is
+ * two steps: before it, and after it, so that nobody hears of its outcome.
+ */
+export function dying({ storage, platform, joining }: Home, at: number): Life {
+  const life: Life = { steps: [], dead: false, home: { storage, platform, joining } };
+  const step = (name: string): void => {
+    if (life.dead) throw new Killed();
+    life.dead = life.steps.length === at;
+    life.steps.push(name);
+    if (life.dead) throw new Killed(name);
+  };
+  const alive = <T>(value: T): T => {
+    if (life.dead) throw new Killed();
+    return value;
+  };
+  const mortalStorage: Storage = {
+    ...storage,
+    read: async (namespace, key) => alive(await storage.read(namespace, key)),
+    async commit(batch) {
+      step('before a commit');
+      const done = await storage.commit(batch);
+      step('after a commit');
+      return done;
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const mortalPlatform: Platform = {
+    ...platform,
+    transport(pinned) {
+      const transport = platform.transport(pinned);
+      return {
+        ...transport,
+        async request(asked) {
+          step(`before ${asked.method} ${asked.path}`);
+          const answer = await transport.request(asked);
+          step(`after ${asked.method} ${asked.path}`);
+          return answer;
+        },
+        [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+      };
+    },
+  };
+  life.home = {
+    storage: mortalStorage,
+    platform: mortalPlatform,
+    joining: { ...joining, storage: mortalStorage, platform: mortalPlatform },
+  };
+  return life;
+}
