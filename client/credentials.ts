@@ -1,5 +1,5 @@
 /**
- * What a person shows to sign in, as the island takes it. docs/protocol/accounts.md §2, §3
+ * What a person shows to sign in, as the island takes it. docs/protocol/accounts.md §2, §3, docs/decisions/041-pinned-hashing.md
  *
  * The island says with which salt and parameters a secret is hashed, so it could ask for a hash that is
  * easy to guess, or for one that it has guessed already for somebody else. What this home knows from

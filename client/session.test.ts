@@ -88,3 +88,18 @@ t.test(
     await t.rejects(session.token(), { code: 'signed_out' });
   },
 );
+
+t.test('A5: a nonce of another length is refused, and the refresh token stays here', async (t) => {
+  await using island = await oddIsland();
+  await using alice = await person(island, 'alice');
+  const { session } = alice.islander;
+  session.refused(await session.token());
+  for (const length of [0, 39, 41]) {
+    island.twist.answer = (path, answer) =>
+      path === '/v1/nonce' ? { nonce: Buffer.alloc(length).toString('base64url') } : answer;
+    await t.rejects(session.token(), { code: 'not_an_island' });
+  }
+  t.notOk(island.requests.some(({ path }) => path === '/v1/refresh'));
+  delete island.twist.answer;
+  await session.token();
+});

@@ -1,13 +1,20 @@
 /** Signing in again: what leaves the client, and what an island may not talk it into. */
 import { createHash } from 'node:crypto';
+import { createDevice, signDeviceCert } from '@island/protocol/crypto/device.ts';
+import {
+  nextDeviceList,
+  openDeviceList,
+  signDeviceList,
+} from '@island/protocol/crypto/device-list.ts';
 import { checkPasswordProof } from '@island/protocol/crypto/password.ts';
 import { ed25519 } from '@island/protocol/crypto/primitives.ts';
 import { aboutLogin, checkDeviceProof, proofUses } from '@island/protocol/crypto/session-proof.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
+import { deviceId } from '@island/protocol/wire/ids.ts';
 import { leastKdf } from '@island/protocol/wire/limits.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
-import { openAccount, readAccount } from './account.ts';
+import { accountRow, openAccount, readAccount } from './account.ts';
 import { nodePlatform } from './platform-node.ts';
 import { register } from './registration.ts';
 import { signIn } from './sign-in.ts';
@@ -214,4 +221,33 @@ t.test('an account of that name with other keys is not signed in to', async (t) 
     path === '/v1/login' ? { ...answer, account: '0'.repeat(32) } : answer;
   await t.rejects(signIn(joining(storage), x), { code: 'other_account' });
   await t.rejects(signIn(joining(memoryStorage()), x), { code: 'no_device_keys' });
+});
+
+t.test('a nonce of another length is refused, and nothing is signed', async (t) => {
+  await using island = await oddIsland();
+  const { storage } = await registered(island);
+  for (const length of [0, 39, 41]) {
+    island.twist.answer = (path, answer) =>
+      path === '/v1/nonce' ? { nonce: base64url(new Uint8Array(length)) } : answer;
+    await t.rejects(signIn(joining(storage), x), { code: 'not_an_island' });
+  }
+  t.same(bodies(island, '/v1/login'), []);
+});
+
+t.test('A4: a device that was removed is told so, and shows nothing', async (t) => {
+  await using island = await oddIsland();
+  const { storage } = await registered(island);
+  const record = await readAccount(storage);
+  if (!record) return t.fail('no account');
+  const list = openDeviceList(record.list);
+  const aik = ed25519.generate();
+  const keys = createDevice({ account: list.account, device: deviceId(2) });
+  const devices = [signDeviceCert(keys, aik.public, 20_000)];
+  const replace = { aik: aik.public, how: 'rotate' } as const;
+  const state = nextDeviceList(list, { devices, replace }, 20_000);
+  const newest = signDeviceList(state, aik, ed25519.fromSeed(record.aik));
+  await storage.commit({ put: [accountRow({ ...record, list: newest })] });
+  await t.rejects(signIn(joining(storage), x), { code: 'device_removed' });
+  t.same(paths(island), []);
+  return undefined;
 });
