@@ -342,3 +342,13 @@ t.test('an answer that was lost, and others behind it: nothing is written again'
   await two.archive.sync();
   t.same((await one.told()).sort(), (await two.told()).sort());
 });
+
+t.test('an archive is closed to a device that came and went without writing in it', async (t) => {
+  const { island, one, two } = await twoHomes();
+  island.remove(two.keys.device);
+  await one.renew();
+  await one.archive.sync();
+  t.same(entriesOf(island), [0]);
+  await one.archive.sync();
+  t.equal(island.segments.length, 1);
+});

@@ -238,9 +238,14 @@ export function openArchive(parts: ArchiveParts): Archive {
     const { present } = await own();
     if (state.listEpoch >= present.epoch || present.epoch === 1) return false;
     const before = await lists.at(Math.max(state.listEpoch, 1), present, signal);
-    return before.devices.some(
+    const removed = present.revoked.some(
+      ({ device }) => !before.revoked.some((gone) => gone.device === device),
+    );
+    // The list names no more than the last removals.
+    const missing = before.devices.some(
       ({ device }) => !present.devices.some((cert) => cert.device === device),
     );
+    return removed || missing;
   }
 
   return {

@@ -20,6 +20,7 @@ import type { Platform } from '../platform.ts';
 import { Problem } from '../problem.ts';
 import type { HttpAnswer, HttpRequest } from '../transport.ts';
 import { quickPlatform } from './person.ts';
+import { realSocket } from './real-socket.ts';
 
 type Json = Record<string, unknown>;
 
@@ -119,7 +120,7 @@ export async function realIsland(): Promise<RealIsland> {
             const bytes = new TextEncoder().encode(reply.body);
             return { status: reply.status, retryAfter: undefined, body: bytes };
           },
-          socket: () => Promise.reject(lost()),
+          socket: async (_path, signal) => realSocket(await edge.socket(from), signal),
           [Symbol.asyncDispose]: async () => undefined,
         }),
       };
