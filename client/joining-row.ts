@@ -37,6 +37,8 @@ const row = v.strictObject({
   name: s.person,
   way: v.picklist(['code', 'link', 'reset']),
   code: v.optional(code),
+  /** Slots of the codes that were used for this joining: the next record has none of them. */
+  spent: v.optional(v.array(bytes64)),
   /** The island's answer: none while it is asked for. */
   leave: v.optional(
     v.strictObject({

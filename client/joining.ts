@@ -78,7 +78,7 @@ export const readAll = (leave: Leave): Promise<OwnAccount> =>
   });
 
 /** By secrets of the account: a device more, and a new archive key if a code brought them. */
-export const bySecrets = ({ way, code }: JoiningRow, secrets: Secrets): Making => {
+export const bySecrets = ({ way, spent = [] }: JoiningRow, secrets: Secrets): Making => {
   const aik = ed25519.fromSeed(secrets.aik);
   const { ark, arkEpoch, head } = secrets;
   return {
@@ -92,7 +92,7 @@ export const bySecrets = ({ way, code }: JoiningRow, secrets: Secrets): Making =
         list: openDeviceList(list),
         aik,
         rotate: way === 'code',
-        used: code ? [...used, code.loc] : used,
+        used: [...used, ...spent],
         head,
       }),
   };

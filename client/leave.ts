@@ -140,7 +140,8 @@ async function begin(
     );
     const until = now() + limits.joiningSeconds * 1000;
     const leave = { account: answer.account, token: answer.joining, until };
-    const row = { ...asking, leave };
+    const spent = [...(asking.spent ?? []), ...(code ? [code.loc] : [])];
+    const row = { ...asking, spent, leave };
     await storage.commit({ put: [joiningRow(row)] });
     return row;
   } catch (error) {
