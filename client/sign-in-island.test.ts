@@ -3,11 +3,14 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import { TOTP } from 'otpauth';
 import t from 'tap';
 import { readAccount } from './account.ts';
+import { needKeys } from './account-keys.ts';
+import { testCode } from './own-codes.ts';
 import { changePassword } from './password-change.ts';
 import { openPeople } from './people.ts';
 import { register } from './registration.ts';
 import { signIn } from './sign-in.ts';
 import { credentials, type DeviceHome, home, opened, registered } from './testing/member-home.ts';
+import { dying, Killed } from './testing/mortal.ts';
 import { type RealIsland, realIsland } from './testing/real-island.ts';
 import { beginTwoFactor, confirmTwoFactor, endTwoFactor } from './two-factor.ts';
 
@@ -50,6 +53,54 @@ t.test('A1, A5: whatever answer is lost, the same again brings the session', asy
 
   await signIn(alice.joining, credentials);
   t.equal((await alice.session.call('account', {})).name, 'alice');
+});
+
+t.test(
+  'A1, A3: a registration dies at any step; the same again ends it, and all is whole',
+  async (t) => {
+    await using island = await realIsland();
+    let steps = 1;
+    for (let at = 0; at < steps; at++) {
+      const link = await island.link();
+      const fresh = home(island);
+      const name = `alice${at}`;
+      const life = dying(fresh, at);
+      await t.rejects(register(life.home.joining, link, name, credentials), Killed);
+      const { codes } = await register(fresh.joining, link, name, credentials);
+      const alice = await opened(island, fresh);
+      const { record } = await needKeys(alice.storage);
+      t.same((await alice.session.call('record', {})).record, record, life.steps.at(-1) ?? '');
+      const [code = ''] = codes;
+      t.same((await testCode(alice.keeping, alice.platform, code)).state, 'good');
+      if (at === 0) steps = await stepsOf(island);
+    }
+    t.ok(steps > 10, `${steps} steps`);
+  },
+);
+
+async function stepsOf(island: RealIsland): Promise<number> {
+  const life = dying(home(island), Number.POSITIVE_INFINITY);
+  await register(life.home.joining, await island.link(), 'counted', credentials);
+  return life.steps.length;
+}
+
+t.test('A5: an exchange of tokens dies at any step, and goes on', async (t) => {
+  await using island = await realIsland();
+  const alice = await registered(island, 'alice');
+  let whole = false;
+  for (let at = 0; !whole; at++) {
+    island.clock.ahead += limits.accessSeconds * 1000;
+    const life = dying(alice, at);
+    const dead = await opened(island, life.home);
+    whole = await dead.session.token().then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Killed) return false;
+        throw error;
+      },
+    );
+    t.equal((await alice.session.call('account', {})).name, 'alice', life.steps.at(-1) ?? '');
+  }
 });
 
 t.test('A1, A5: every request that was ever sent, sent again, signs nobody in', async (t) => {
