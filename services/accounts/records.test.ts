@@ -74,12 +74,7 @@ t.test(
       'bad_signature',
       'another key in a slot',
     );
-    const resealed = nextKeys(
-      { ...keys, parts: { ...keys.parts, list: keys.list } },
-      { ark: 'rotate' },
-    );
-    const forged = makeForged(resealed, stranger);
-    await refuse(forged, 'bad_signature', 'a foreign signature');
+    await refuse(forgedOf(next), 'bad_signature', 'a foreign signature');
     await refuse(nextKeys(other.keys).keeping, 'bad_signature', 'the record of somebody else');
     await refuse(
       { record: own(record).subarray(0, -1), shares },
