@@ -105,7 +105,7 @@ export function createStaging({ store, bus, clock, shares, sessions }: StagingPa
       await dropOver(account);
       return list;
     }
-    if (has(list, 'reset')) await bus.call(archive, 'erase', { account });
+    if (has(list, 'reset')) await bus.call(archive, 'erase', { account, listEpoch: list.epoch });
     const ended = await store.write((db) => activate(db, staged, list));
     sessions.announce(account, ended);
     return list;

@@ -1,0 +1,227 @@
+/** A person's way through the whole client API over mTLS, with the real services behind it. */
+import { randomBytes } from 'node:crypto';
+import { readSegment, sealSegment } from '@island/protocol/crypto/archive-segment.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
+import {
+  type RequestText,
+  type RouteName,
+  routes,
+  sendPath,
+} from '@island/protocol/wire/routes.ts';
+import { decode } from '@island/protocol/wire/schema.ts';
+import { encodeSend } from '@island/protocol/wire/send.ts';
+import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
+import { freePorts } from '@island/provisioning/ports.ts';
+import t from 'tap';
+import { accountsService } from '../accounts/service.ts';
+import { testAccounts } from '../accounts/testing/accounts.ts';
+import {
+  type Applicant,
+  applicant,
+  joiningRequest,
+  loginRequest,
+  newPassword,
+  random,
+  refreshRequest,
+  registration,
+  shownCode,
+} from '../accounts/testing/applicant.ts';
+import { archiveService } from '../archive/service.ts';
+import { deliveryService } from '../delivery/service.ts';
+import { envelope } from '../delivery/testing/lists.ts';
+import { directoryService } from '../directory/service.ts';
+import { asText } from '../kit/http.ts';
+import { eventually } from '../kit/testing/outcome.ts';
+import { gatewayService } from './service.ts';
+import { testEdge } from './testing/edge.ts';
+
+const test = await testAccounts([
+  directoryService,
+  accountsService,
+  deliveryService,
+  archiveService,
+]);
+t.teardown(() => test[Symbol.asyncDispose]());
+const { island } = test;
+const [gatewayPort = 0] = await freePorts(1);
+const kit = await island.kit('gateway');
+const service = await gatewayService.start({ ...kit, settings: { ...kit.settings, gatewayPort } });
+t.teardown(() => service[Symbol.asyncDispose]());
+const identity = await island.pki.identity('edge');
+t.teardown(() => identity[Symbol.asyncDispose]());
+const edge = testEdge(identity, gatewayPort);
+
+let address = '192.0.2.1';
+
+/** @param path of a GET route where it has parameters */
+async function ask(name: RouteName, request: object = {}, token?: string, path?: string) {
+  const { method } = routes[name];
+  return edge.ask(path ?? routes[name].path, {
+    method,
+    address,
+    ...(method === 'POST' ? { body: JSON.stringify(request) } : {}),
+    ...(token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } }),
+  });
+}
+const codeOf = async (asked: ReturnType<typeof ask>) => (await asked).json().code ?? 'answered';
+const nonce = async () => fromBase64url(`${(await ask('nonce')).json()['nonce']}`);
+
+async function joined(name: string) {
+  const person = applicant(name);
+  const challenge = fromBase64url(`${(await ask('challenge')).json()['challenge']}`);
+  const at = { challenge, nonce: await nonce(), invite: await test.invite() };
+  const reply = await ask('register', asText(registration(person, at)));
+  if (reply.status !== 200) throw new Error(reply.body);
+  return { person, account: person.keys.account, ...decode(routes.register.answer, reply.json()) };
+}
+
+/** As a client writes it: `origin` is the gateway's to say. */
+function login(person: Applicant, at: Parameters<typeof loginRequest>[1]): RequestText<'login'> {
+  const { origin: _origin, ...request } = loginRequest(person, at);
+  return asText(request);
+}
+
+t.test('discovery says who may join, as accounts has it', async (t) => {
+  const reply = await ask('discovery');
+  t.equal(reply.status, 200);
+  const document = decode(routes.discovery.answer, reply.json());
+  t.match(document, { name: 'Test Island', versions: [1], registration: 'invite' });
+  t.equal(base64url(document.caFingerprint), island.settings.caFingerprint);
+  t.strictSame(document.kdf, { memory: 65_536, passes: 3, lanes: 1 });
+  t.equal(reply.headers['server'], undefined);
+});
+
+t.test('a person registers, signs in, refreshes, is found, and signs out', async (t) => {
+  const { person, refresh, account } = await joined('maja');
+  const prelogin = decode(routes.prelogin.answer, (await ask('prelogin', { name: 'maja' })).json());
+  t.same(prelogin.salt, person.password.salt);
+  t.same(prelogin.codes.salt, person.codesSalt);
+  const signedIn = await ask('login', login(person, { nonce: await nonce(), origin: random(16) }));
+  t.equal(signedIn.status, 200, signedIn.body);
+  const { access } = decode(routes.login.answer, signedIn.json());
+  const again = asText(refreshRequest(person.keys, refresh, { nonce: await nonce() }));
+  t.equal((await ask('refresh', again)).status, 200);
+
+  const found = await ask('person', {}, access, '/v1/people/maja');
+  t.equal(found.json()['account'], account);
+  t.equal(await codeOf(ask('person', {}, access, '/v1/people/nobody')), 'unknown_person');
+  t.equal(await codeOf(ask('person', {}, access, '/v1/people/No%20Name')), 'name_invalid');
+  const lists = await ask('lists', {}, access, '/v1/people/maja/lists/0');
+  t.same(decode(routes.lists.answer, lists.json()).lists, [person.list.bytes]);
+  t.strictSame((await ask('prekeyCount', {}, access)).json(), { oneTime: 1 });
+  const bundles = await ask('bundles', { account, devices: [1] }, access);
+  t.equal(decode(routes.bundles.answer, bundles.json()).bundles.length, 1);
+  t.strictSame((await ask('replenish', {}, access)).json(), { oneTime: 0 });
+  const record = decode(routes.record.answer, (await ask('record', {}, access)).json());
+  t.same(record, { record: person.keeping.record, used: [] });
+  t.match((await ask('account', {}, access)).json(), { name: 'maja', codes: limits.backupCodes });
+
+  using socket = await edge.hello(access);
+  t.equal((await ask('logout', {}, access)).status, 200);
+  t.equal(await socket.end(), 4401);
+  t.equal(await codeOf(ask('person', {}, access, '/v1/people/maja')), 'session_revoked');
+});
+
+t.test('A3: a device appends to the archive of its person and reads it back', async (t) => {
+  const { person, account, access } = await joined('nils');
+  const empty = decode(routes.archiveHead.answer, (await ask('archiveHead', {}, access)).json());
+  t.same(empty, { seq: 0, hash: new Uint8Array(32) });
+  const head = { account, device: person.keys.device, listEpoch: 1, arkEpoch: 1 };
+  const keys = { ark: person.ark, dsk: person.keys.dsk };
+  const first = sealSegment({ ...head, seq: 1, prevHash: empty.hash }, randomBytes(200), keys);
+  const segment = base64url(first);
+  t.equal((await ask('archiveAppend', { segment }, access)).status, 200);
+  t.equal((await ask('archiveAppend', { segment }, access)).status, 200, 'the very same again');
+  const { hash } = readSegment(first);
+  t.same((await ask('archiveHead', {}, access)).json(), { seq: 1, hash: base64url(hash) });
+  t.same((await ask('archiveRead', {}, access, '/v1/archive/0')).json(), { segments: [segment] });
+  t.same((await ask('archiveRead', {}, access, '/v1/archive/1')).json(), { segments: [] });
+  const other = sealSegment({ ...head, seq: 1, prevHash: empty.hash }, randomBytes(9), keys);
+  const moved = await ask('archiveAppend', { segment: base64url(other) }, access);
+  t.equal(moved.status, 409);
+  t.match(moved.json(), { code: 'archive_moved', details: { seq: 1 } });
+  const thief = await joined('olga');
+  t.equal(await codeOf(ask('archiveAppend', { segment }, thief.access)), 'forbidden');
+  t.same((await ask('archiveRead', {}, thief.access, '/v1/archive/0')).json(), { segments: [] });
+});
+
+t.test(
+  'A3: a code gives a joining its share, and neither token is good for the other',
+  async (t) => {
+    const { person, access } = await joined('petra');
+    const [code] = person.codes;
+    if (code === undefined) throw new Error('no code');
+    const at = { nonce: await nonce(), origin: random(16), second: shownCode(code) };
+    const { origin: _origin, ...request } = joiningRequest(person, at);
+    const begun = await ask('beginJoining', asText(request));
+    t.equal(begun.status, 200, begun.body);
+    const { joining } = decode(routes.beginJoining.answer, begun.json());
+    const given = decode(routes.recovery.answer, (await ask('recovery', {}, joining)).json());
+    const meant = person.keeping.shares.find(({ loc }) => Buffer.compare(loc, code.loc) === 0);
+    t.same(given, meant);
+    t.equal((await ask('record', {}, joining)).status, 200, 'its record');
+    t.equal((await ask('person', {}, joining, '/v1/people/petra')).status, 200, 'and its list');
+    for (const name of ['account', 'prekeyCount', 'archiveHead', 'sessions', 'logout'] as const)
+      t.equal(await codeOf(ask(name, {}, joining)), 'unauthenticated', name);
+    for (const name of ['recovery', 'resetBegin'] as const)
+      t.equal(await codeOf(ask(name, {}, access)), 'unauthenticated', name);
+    using socket = await edge.socket();
+    socket.send({ type: 'hello', access: joining });
+    t.equal(await socket.end(), 4401);
+  },
+);
+
+t.test('A1: a wrong password is refused, and too many attempts from one place are', async (t) => {
+  const { person } = await joined('quirin');
+  const password = newPassword();
+  const wrong = async () =>
+    codeOf(ask('login', login(person, { password, nonce: await nonce(), origin: random(16) })));
+  const codes: string[] = [];
+  for (let i = 0; i <= limits.signInAttempts; i++) codes.push(await wrong());
+  t.strictSame(new Set(codes.slice(0, limits.signInAttempts)), new Set(['wrong_credentials']));
+  t.equal(codes.at(-1), 'rate_limited');
+  address = '192.0.2.2';
+  t.equal(await wrong(), 'wrong_credentials', 'another place is not');
+});
+
+t.test('a sealed message goes from one to the other, whoever they are', async (t) => {
+  const { access, account } = await joined('rosa');
+  using socket = await edge.hello(access);
+  const one = envelope(1, 400);
+  const body = encodeSend({ account, epoch: 1, envelopes: [one] });
+  const reply = await edge.ask(sendPath, { method: 'POST', body });
+  t.equal(reply.status, 202);
+  t.equal(reply.body, '');
+  await eventually(() => socket.seqs().length === 1);
+  t.match(socket.frames[1], { type: 'envelope', seq: 1, id: one.id });
+  const stale = encodeSend({ account, epoch: 2, envelopes: [envelope(1), envelope(4)] });
+  const refused = await edge.ask(sendPath, { method: 'POST', body: stale });
+  t.equal(refused.status, 409);
+  t.match(refused.json(), {
+    code: 'stale_devices',
+    details: { missing: [], extra: [4], epoch: 1 },
+  });
+});
+
+t.test(
+  'A5: a session that another one ends is out within moments, on its socket too',
+  async (t) => {
+    const { person, access } = await joined('sven');
+    const signedIn = await ask(
+      'login',
+      login(person, { nonce: await nonce(), origin: random(16) }),
+    );
+    const second = decode(routes.login.answer, signedIn.json());
+    using socket = await edge.hello(access);
+    t.same((await ask('endSession', {}, second.access)).json(), { ended: 1 });
+    t.equal(await socket.end(), 4401);
+    t.equal(await codeOf(ask('account', {}, access)), 'session_revoked');
+    t.equal((await ask('account', {}, second.access)).status, 200);
+    const kept = asText(refreshRequest(person.keys, second.refresh, { nonce: await nonce() }));
+    t.equal((await ask('refresh', kept)).status, 200);
+  },
+);
+
+t.test('no address, no token, no key is written down', async (t) => {
+  t.notMatch(island.log.lines.join('\n'), /192\.0\.2\.|eyJ/);
+});
