@@ -3,13 +3,22 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import type { AddCommand } from './command.ts';
+import { acceptCommand } from './commands/accept.ts';
 import { chatCommand } from './commands/chat.ts';
+import { codesCommand } from './commands/codes.ts';
+import { devicesCommand } from './commands/devices.ts';
+import { exportCommand } from './commands/export.ts';
+import { linkCommand } from './commands/link.ts';
 import { listenCommand } from './commands/listen.ts';
 import { loginCommand } from './commands/login.ts';
 import { logoutCommand } from './commands/logout.ts';
 import { PartlyFailed } from './commands/partly-failed.ts';
+import { passwordCommand } from './commands/password.ts';
+import { recoverCommand } from './commands/recover.ts';
 import { registerCommand } from './commands/register.ts';
 import { sendCommand } from './commands/send.ts';
+import { sessionsCommand } from './commands/sessions.ts';
+import { twoFactorCommand } from './commands/two-factor.ts';
 import { whoamiCommand } from './commands/whoami.ts';
 import { openTerminal, type Streams, statedFailure, type Terminal } from './terminal.ts';
 
@@ -89,6 +98,15 @@ function program(streams: Streams, signal: AbortSignal): Command {
     chatCommand,
     whoamiCommand,
     logoutCommand,
+    linkCommand,
+    recoverCommand,
+    devicesCommand,
+    codesCommand,
+    twoFactorCommand,
+    sessionsCommand,
+    passwordCommand,
+    acceptCommand,
+    exportCommand,
   ]) {
     command(add);
   }

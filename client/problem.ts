@@ -122,6 +122,8 @@ export const problems = {
   codes_file: 'The backup codes cannot be written to {file} ({reason}): it has to be a new file.',
   second_missing:
     'This account has a second factor. Give the six digits or a backup code on the next line of standard input, or use --second-file FILE.',
+  digits_missing:
+    'There are no digits: give those that the page in the browser shows, on the next line of standard input.',
   code_missing:
     'There is no backup code: give one on the next line of standard input, or use --code-file FILE.',
 } as const;

@@ -1,6 +1,7 @@
 /** Opens the home that a command works in. */
 import type { Context } from '../command.ts';
 import { type Islander, openIslander } from '../islander.ts';
+import type { Keeping } from '../key-changes.ts';
 import { nodePlatform } from '../platform-node.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage.ts';
@@ -10,10 +11,12 @@ import { eventStatus } from '../terminal.ts';
 export interface Home extends AsyncDisposable {
   storage: Storage;
   islander: Islander;
+  /** What changing the keys of the account needs. */
+  keeping: Keeping & { signal: AbortSignal };
 }
 
 /** Throws `not_registered` without making anything. */
-export async function openHome({ home, terminal }: Context): Promise<Home> {
+export async function openHome({ home, terminal, signal }: Context): Promise<Home> {
   if (!hasFileStorage(home)) throw new Problem('not_registered', { home });
   const storage = fileStorage(home);
   try {
@@ -25,6 +28,7 @@ export async function openHome({ home, terminal }: Context): Promise<Home> {
     return {
       storage,
       islander,
+      keeping: { storage, session: islander.session, now: Date.now, signal },
       async [Symbol.asyncDispose]() {
         await islander[Symbol.asyncDispose]();
         await storage[Symbol.asyncDispose]();

@@ -1,32 +1,45 @@
 /** `islander login`: signs the device of this home in again. */
+
+import { readAccount } from '../account.ts';
 import type { AddCommand } from '../command.ts';
-import { nodePlatform } from '../platform-node.ts';
 import { Problem } from '../problem.ts';
 import { askPassword, openQuestions } from '../questions.ts';
 import { signIn } from '../sign-in.ts';
 import { fileStorage, hasFileStorage } from '../storage-file.ts';
-import { joiningReport } from './report.ts';
+import { given, joiningOf, withPasswordFile, withSecond, withSecondFile } from './asking.ts';
+import { askOrganisation } from './organisation.ts';
 
 export function loginCommand(add: AddCommand): void {
   add(
     'login',
-    'signs in again, in a home where you registered',
+    'signs in again, in a home of yours',
     ['islander login', 'islander login --home ~/bob --password-file bob.txt'],
-    (command) => command.option('--password-file <file>', 'file whose first line is the password'),
-    async ({ terminal, home, signal }, _args, { passwordFile }) => {
+    (command) =>
+      withSecondFile(withPasswordFile(command)).option(
+        '--password-changed',
+        'the password was changed on another device',
+      ),
+    async (context, _args, options) => {
+      const { terminal, home } = context;
       if (!hasFileStorage(home)) throw new Problem('no_device_keys', { home });
-      const file = typeof passwordFile === 'string' ? passwordFile : undefined;
       await using storage = fileStorage(home);
       using questions = openQuestions(terminal);
-      const password = await askPassword(questions, { file });
-      const joining = {
-        storage,
-        platform: nodePlatform,
-        now: Date.now,
-        report: joiningReport(terminal),
-        signal,
-      };
-      const { name, address } = await signIn(joining, { password });
+      const joining = joiningOf(context, storage);
+      const known = await readAccount(storage);
+      if (!known) throw new Problem('no_device_keys', { home });
+      const credentials = known.password
+        ? { password: await askPassword(questions, { file: given(options['passwordFile']) }) }
+        : await askOrganisation(context, questions, known);
+      const { name, address } = await withSecond(
+        questions,
+        given(options['secondFile']),
+        (second) =>
+          signIn(joining, {
+            ...credentials,
+            second,
+            passwordChanged: options['passwordChanged'] === true,
+          }),
+      );
       terminal.say(`Signed in as ${name}.`, { type: 'signed-in', name, address });
     },
   );

@@ -1,50 +1,46 @@
-/** `islander register`: a new person on an island. */
+/** `islander register`: a new person on an island, with eight backup codes. */
 import { personName } from '@island/protocol/wire/ids.ts';
+import { openSheet, recoverLink } from '../code-sheet.ts';
 import { codesShown } from '../codes.ts';
 import type { AddCommand } from '../command.ts';
-import { nodePlatform } from '../platform-node.ts';
-import { askPassword, openQuestions } from '../questions.ts';
+import { openQuestions } from '../questions.ts';
 import { openJoinLink, register } from '../registration.ts';
 import { fileStorage } from '../storage-file.ts';
-import { joiningReport } from './report.ts';
+import { askCredentials, given, joiningOf, withCredentials } from './asking.ts';
+import { typeOneBack } from './codes.ts';
 
 export function registerCommand(add: AddCommand): void {
   add(
     'register <link> <name>',
-    'makes your keys and your account, with an invite link',
+    'makes your keys, your account and your backup codes',
     [
       "islander register 'island://localhost:8443/join?ca=…&invite=…' alice",
-      "islander register 'island://…' bob --home ~/bob --password-file bob.txt",
+      "islander register 'island://…' bob --home ~/bob --password-file bob.txt --codes-file codes.txt",
     ],
-    (command) => command.option('--password-file <file>', 'file whose first line is the password'),
-    async ({ terminal, home, signal }, [link = '', name = ''], { passwordFile }) => {
+    (command) =>
+      withCredentials(command).option(
+        '--codes-file <file>',
+        'new file for the backup codes, instead of showing them',
+      ),
+    async (context, [link = '', name = ''], options) => {
       // What is wrong on the command line is said before anybody types a password.
-      openJoinLink(link);
+      const { address, caFingerprint } = openJoinLink(link);
       personName(name);
-      const file = typeof passwordFile === 'string' ? passwordFile : undefined;
+      const { terminal, home } = context;
       await using storage = fileStorage(home);
       using questions = openQuestions(terminal);
-      const password = await askPassword(questions, { file, fresh: true });
-      const joining = {
-        storage,
-        platform: nodePlatform,
-        now: Date.now,
-        report: joiningReport(terminal),
-        signal,
-      };
-      const { account, codes } = await register(joining, link, name, { password });
-      const { address } = account;
+      await using sheet = await openSheet(given(options['codesFile']));
+      const joining = joiningOf(context, storage);
+      const to = { address, caFingerprint };
+      const credentials = await askCredentials(context, joining, questions, to, options, true);
+      const made = await register(joining, link, name, credentials);
       terminal.say(
         `Welcome, ${name}. Your keys are in ${home}: whoever has that folder is you, so keep it to yourself.`,
-        {
-          type: 'registered',
-          name,
-          address,
-          home,
-        },
+        { type: 'registered', name, address: made.account.address, home },
       );
-      terminal.say(`Your backup codes: ${codes.join(' ')}`, { type: 'codes', codes });
+      await sheet.show(terminal, name, recoverLink(made.account, caFingerprint), made.codes);
       await codesShown(storage);
+      await typeOneBack(terminal, questions, made.codes);
     },
   );
 }

@@ -1,11 +1,11 @@
 /** `islander send`: one message, or one for each line of standard input. */
 import { createInterface } from 'node:readline';
-import { CommanderError } from 'commander';
 import type { AddCommand } from '../command.ts';
 import { departures } from '../departures.ts';
 import { departureObject } from '../terminal.ts';
 import { openHome } from './home.ts';
 import { PartlyFailed } from './partly-failed.ts';
+import { usage } from './usage.ts';
 
 /** Lines of standard input that are queued in one commit. */
 const group = 200;
@@ -26,7 +26,7 @@ export function sendCommand(add: AddCommand): void {
       const piped = text === '-' || words.length === 0;
       if (words.length === 0 && terminal.stdin.isTTY) {
         throw usage(
-          terminal.stderr,
+          terminal,
           'There is no text. Say it after the name, or pipe lines into the command.',
         );
       }
@@ -75,9 +75,4 @@ async function* linesOf(stdin: NodeJS.ReadStream): AsyncGenerator<string[]> {
     lines = [];
   }
   if (lines.length > 0) yield lines;
-}
-
-function usage(stderr: NodeJS.WriteStream, text: string): CommanderError {
-  stderr.write(`error: ${text}\n`);
-  return new CommanderError(2, 'islander.usage', text);
 }
