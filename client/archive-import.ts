@@ -102,7 +102,7 @@ async function addMessage(
   adding: Import,
   entry: MessageEntry,
   account: AccountId,
-  shown: boolean,
+  earlier: boolean,
 ): Promise<void> {
   const identity = identityOf(entry);
   const key = identityKey(identity);
@@ -112,15 +112,23 @@ async function addMessage(
   const known = identityRows(identity);
   adding.put.push(known.put);
   adding.expect.push(known.expect);
-  adding.append.push(fromArchive(messageOf(entry), shown));
+  adding.append.push(fromArchive(messageOf(entry, earlier)));
   adding.messages += 1;
 }
 
-function messageOf(entry: MessageEntry): Incoming | Outgoing {
+function messageOf(entry: MessageEntry, earlier: boolean): Incoming | Outgoing {
   const { peerName, text, sentAt, receivedAt } = entry;
   const id = hex(entry.id);
   return entry.direction === 'in'
-    ? { type: 'message', id, from: peerName, text, sentAt, receivedAt }
+    ? {
+        type: 'message',
+        id,
+        from: peerName,
+        text,
+        sentAt,
+        receivedAt,
+        ...(earlier && { earlier }),
+      }
     : { type: 'sent', id, to: peerName, text, sentAt, state: 'accepted', elsewhere: true };
 }
 

@@ -5,6 +5,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import t from 'tap';
 import { keysRow } from './account-keys.ts';
 import { archiveHead, hasPending, noHead } from './archive-rows.ts';
+import { arrivals } from './arrivals.ts';
 import { unshown } from './messages.ts';
 import { personRows, readPin } from './people.ts';
 import type { Storage } from './storage.ts';
@@ -351,4 +352,31 @@ t.test('an archive is closed to a device that came and went without writing in i
   t.same(entriesOf(island), [0]);
   await one.archive.sync();
   t.equal(island.segments.length, 1);
+});
+
+t.test('a program that listens while a new device reads shows what comes later only', async (t) => {
+  const { one, two } = await twoHomes();
+  await one.hears(bob, 'old');
+  await one.archive.flush();
+  const shown: string[] = [];
+  const listening = (async () => {
+    const most = () => 1 - shown.length;
+    for await (const group of arrivals(two.storage, new AbortController().signal, { most }))
+      for (const arrival of group) shown.push(arrival.type === 'message' ? arrival.text : '');
+  })();
+  await two.archive.sync();
+  await one.hears(bob, 'new');
+  await one.archive.flush();
+  await two.archive.sync();
+  await listening;
+  t.same(shown, ['new']);
+});
+
+t.test('two programs of one home write one archive', async (t) => {
+  const { island, one, two } = await twoHomes();
+  const other = one.reopened();
+  for (let i = 0; i < 20; i++) await one.hears(bob, `${i}`);
+  await Promise.all([one.archive.flush(), other.archive.flush(), other.archive.sync()]);
+  t.same(entriesOf(island), [20]);
+  t.equal(await two.archive.sync(), 20);
 });

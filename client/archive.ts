@@ -92,7 +92,7 @@ export function openArchive(parts: ArchiveParts): Archive {
   function alone<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     const turn = last.then(async () => {
       using _section = await storage.lock('archive', signal);
-      return work();
+      return await work();
     });
     last = turn.catch(() => undefined);
     return turn;

@@ -28,6 +28,7 @@ const isArrival = (
 ): message is Arrival =>
   message !== undefined &&
   message.type !== 'sent' &&
+  !(message.type === 'message' && message.earlier) &&
   (from === undefined ||
     message.from === from ||
     (message.type === 'unreadable' && message.claims === from));

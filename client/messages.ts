@@ -17,8 +17,10 @@ const incoming = v.strictObject({
   text: v.string(),
   /** Unix milliseconds by the sender's clock. */
   sentAt: v.number(),
-  /** Unix milliseconds by ours. */
+  /** Unix milliseconds by the clock of the device that it came to. */
   receivedAt: v.number(),
+  /** It came before this device was there, and was shown on another. */
+  earlier: v.optional(v.literal(true)),
 });
 
 const outgoing = v.strictObject({
@@ -68,11 +70,12 @@ export const arrival = (message: Incoming | Unreadable, identity?: Identity): Ap
   beside: [{ namespace: arrived, bytes: nothing }, ...(identity ? [pendingMessage(identity)] : [])],
 });
 
-/** What comes from the archive is there already. `shown`: on another device, before this one was. */
-export const fromArchive = (message: Incoming | Outgoing, shown: boolean): Append => ({
+/** What comes from the archive is there already. */
+export const fromArchive = (message: Incoming | Outgoing): Append => ({
   namespace,
   bytes: encodeRecord(message),
-  ...(message.type === 'message' && !shown && { beside: [{ namespace: arrived, bytes: nothing }] }),
+  ...(message.type === 'message' &&
+    !message.earlier && { beside: [{ namespace: arrived, bytes: nothing }] }),
 });
 
 export const departure = (
