@@ -61,7 +61,7 @@ const tries = 4;
 export async function syncKeys(keeping: Keeping): Promise<Present & { changes: OwnChange[] }> {
   using _section = await keeping.storage.lock(lockName, keeping.signal);
   await settle(keeping);
-  return adoptOwnAccount(keeping);
+  return await adoptOwnAccount(keeping);
 }
 
 /**
