@@ -12,26 +12,30 @@ import { accounts } from './contract.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
 import { accountsService } from './service.ts';
-import { applicant, random, register as request, testAccounts } from './testing/accounts.ts';
+import { testAccounts } from './testing/accounts.ts';
+import { type Applicant, applicant, newPassword, registration } from './testing/applicant.ts';
 
 /** A key that no directory made: for when there is none to ask. */
 const anyChallenge = () => createDevice(applicant('x').keys).dik.public;
+type Running = Awaited<ReturnType<typeof testAccounts>>;
+const applies = async ({ nonce }: Running, person: Applicant, invite: string) =>
+  registration(person, { nonce: await nonce(), challenge: anyChallenge(), invite });
 
 t.test('a crash between the two databases: the repetition completes what was begun', async (t) => {
   await using running = await testAccounts([accountsService]);
   const { gateway, invite, application, start, login } = running;
   const ada = applicant('ada');
   const code = await invite();
-  const first = request(ada, code, anyChallenge());
+  const first = await applies(running, ada, code);
   await t.rejects(gateway.call(accounts, 'register', first), { code: 'unavailable' });
-  const rival = request(applicant('ada'), await invite(), anyChallenge());
+  const rival = await applies(running, applicant('ada'), await invite());
   await t.rejects(gateway.call(accounts, 'register', rival), { code: 'name_taken' }, 'reserved');
-  const thief = request(applicant('eve'), code, anyChallenge());
+  const thief = await applies(running, applicant('eve'), code);
   await t.rejects(gateway.call(accounts, 'register', thief), { code: 'invite_used' }, 'reserved');
   await start(directoryService);
   await t.rejects(login(ada), { code: 'wrong_credentials' }, 'not there yet');
   // Nothing depends on the password yet: typed anew, it may be another one.
-  ada.auth = random(32);
+  ada.password = { ...newPassword(), salt: ada.password.salt };
   await gateway.call(accounts, 'register', await application(ada, code));
   t.equal((await login(ada)).account, ada.keys.account);
 });
@@ -43,9 +47,9 @@ t.test(
     const { island, gateway, start, application, invite, login } = running;
     const before = await start(accountsService);
     const ada = applicant('ada');
-    const registration = await application(ada, await invite());
+    const request = await application(ada, await invite());
     // The directory commits, and its answer finds nobody: accounts ends while it waits.
-    const lost = gateway.call(accounts, 'register', registration).catch(() => undefined);
+    const lost = gateway.call(accounts, 'register', request).catch(() => undefined);
     const observer = await island.kit('gateway');
     await using bus = await connectBus({ port: island.nats.port, ...observer });
     for (let found = false; !found; ) {
@@ -57,7 +61,10 @@ t.test(
     await before[Symbol.asyncDispose]();
     await lost;
     await start(accountsService);
-    await gateway.call(accounts, 'register', registration);
+    await gateway.call(accounts, 'register', {
+      ...(await application(ada, 'fresh nonce')),
+      invite: request.invite,
+    });
     t.equal((await login(ada)).account, ada.keys.account);
   },
 );
@@ -71,8 +78,7 @@ t.test(
     const enrolled = applicant('enrolled');
     const dropped = applicant('dropped');
     const code = await invite();
-    const registration = await application(enrolled, await invite());
-    await gateway.call(accounts, 'register', registration);
+    await gateway.call(accounts, 'register', await application(enrolled, await invite()));
     await gateway.call(accounts, 'register', await application(dropped, code));
     await service[Symbol.asyncDispose]();
 
@@ -84,7 +90,9 @@ t.test(
     const unknown = applicant('unknown').keys.account;
     await store.write(async (_db, sql) => {
       await sql.run("update people set state = 'pending'");
-      await sql.run('delete from families where account = ?', [dropped.keys.account]);
+      for (const table of ['families', 'records', 'code_slots']) {
+        await sql.run(`delete from ${table} where account = ?`, [dropped.keys.account]);
+      }
       await sql.run("update people set account = ? where name = 'dropped'", [unknown]);
     });
     await forget(store, kit.bus, unixSeconds(clock));

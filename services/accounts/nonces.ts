@@ -40,10 +40,10 @@ export function createNonces(key: Uint8Array, clock: Clock): Nonces {
   function endOf(nonce: Uint8Array): number {
     const from = new Reader(nonce);
     const fields = from.raw(nonceBytes - macLength);
-    const genuine = timingSafeEqual(mac(fields), from.raw(macLength));
+    if (!timingSafeEqual(mac(fields), from.raw(macLength))) throw new Fault('challenge_expired');
     from.end();
     const expires = new Reader(fields.subarray(randomLength)).u64();
-    if (!genuine || expires <= unixSeconds(clock)) throw new Fault('challenge_expired');
+    if (expires <= unixSeconds(clock)) throw new Fault('challenge_expired');
     return expires;
   }
 

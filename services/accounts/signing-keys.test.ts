@@ -1,10 +1,11 @@
 /** The keys of access tokens and their rotation (A5), on real SQLite. docs/protocol/accounts.md §4 */
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { deviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
-import { createLocalJWKSet, jwtVerify } from 'jose';
+import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
 import t from 'tap';
+import { createSealing } from '../kit/sealing.ts';
 import { openStore } from '../kit/store.ts';
 import { testLog } from '../kit/testing/pki.ts';
 import { accessToken } from './contract.ts';
@@ -13,16 +14,22 @@ import { openSigningKeys, rotation } from './signing-keys.ts';
 
 const day = 86_400;
 const claims = { account: randomBytes(16).toString('hex'), device: deviceId(1), session: 's' };
+const sealing = createSealing(randomBytes(32));
 const migrations = join(import.meta.dirname, 'migrations');
 
 const openAt = (dir: string) =>
   openStore({ file: join(dir, 'accounts.sqlite'), schema, migrations, log: testLog() });
 
 /** The `kid` of the token, once it is verified with what is published. */
-async function verify(access: string, keys: Record<string, string>[], now: number) {
+async function verify(
+  access: string,
+  keys: Record<string, string>[],
+  now: number,
+  audience: string = accessToken.audience,
+) {
   const { protectedHeader } = await jwtVerify(access, createLocalJWKSet({ keys }), {
     issuer: accessToken.issuer,
-    audience: accessToken.audience,
+    audience,
     currentDate: new Date(now * 1000),
   });
   return String(protectedHeader.kid);
@@ -33,7 +40,7 @@ t.test(
   async (t) => {
     await using store = await openAt(t.testdir());
     let now = 1_800_000_000;
-    const keys = await openSigningKeys(store, { now: () => now * 1000 });
+    const keys = await openSigningKeys(store, { now: () => now * 1000 }, sealing);
     const seen = new Map<string, number>();
     const used: string[] = [];
     const end = now + 3 * rotation.signs;
@@ -41,16 +48,18 @@ t.test(
       await keys.rotate();
       for (const { kid = '' } of await keys.published()) if (!seen.has(kid)) seen.set(kid, now);
       const access = await keys.sign(claims);
+      const joining = await keys.signJoining({ account: claims.account, joining: 'j' });
       const kid = await verify(access, await keys.published(), now);
       if (!used.includes(kid)) {
         const early = now - (seen.get(kid) ?? now);
         t.ok(used.length === 0 || early >= rotation.before / 2, `published ${early} s before use`);
         used.push(kid);
       }
-      const lastMoment = limits.accessSeconds - 1;
+      // A joining token lives longest.
+      const lastMoment = limits.joiningSeconds - 1;
       now += lastMoment;
       await keys.rotate();
-      await verify(access, await keys.published(), now);
+      await verify(joining, await keys.published(), now, accessToken.joiningAudience);
       now += day / 3 - lastMoment;
     }
     t.equal(used.length, 3);
@@ -64,7 +73,7 @@ t.test('A5: the keys outlast a restart; after a long stop a new one signs at onc
   const clock = { now: () => now * 1000 };
   const published = async () => {
     await using store = await openAt(dir);
-    const keys = await openSigningKeys(store, clock);
+    const keys = await openSigningKeys(store, clock, sealing);
     const access = await keys.sign(claims);
     await verify(access, await keys.published(), now);
     return (await keys.published()).map(({ kid }) => kid);
@@ -80,7 +89,7 @@ t.test('A5: the keys outlast a restart; after a long stop a new one signs at onc
 t.test('A5: many sign-ins at the moment of a rotation make one key', async (t) => {
   await using store = await openAt(t.testdir());
   let now = 1_800_000_000;
-  const keys = await openSigningKeys(store, { now: () => now * 1000 });
+  const keys = await openSigningKeys(store, { now: () => now * 1000 }, sealing);
   now += 2 * rotation.signs;
   const all = await Promise.all(Array.from({ length: 16 }, () => keys.sign(claims)));
   const kids = await Promise.all(
@@ -91,8 +100,35 @@ t.test('A5: many sign-ins at the moment of a rotation make one key', async (t) =
 
 t.test('A5: what is published is public', async (t) => {
   await using store = await openAt(t.testdir());
-  const keys = await openSigningKeys(store, { now: Date.now });
+  const keys = await openSigningKeys(store, { now: Date.now }, sealing);
   for (const key of await keys.published()) {
     t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use']);
   }
+});
+
+t.test('A5: a joining token is no access token, and names no device', async (t) => {
+  await using store = await openAt(t.testdir());
+  const keys = await openSigningKeys(store, { now: () => 1_800_000_000_000 }, sealing);
+  const token = await keys.signJoining({ account: claims.account, joining: 'j' });
+  await t.rejects(verify(token, await keys.published(), 1_800_000_000));
+  const { sub, sid, dev, exp, iat } = decodeJwt(token);
+  t.match({ sub, sid, dev }, { sub: claims.account, sid: 'j', dev: undefined });
+  t.equal(Number(exp) - Number(iat), limits.joiningSeconds);
+});
+
+t.test('A5: the database alone signs nothing: keys are sealed, each to its row', async (t) => {
+  const dir = t.testdir();
+  const clock = { now: () => 1_800_000_000_000 };
+  {
+    await using store = await openAt(dir);
+    await openSigningKeys(store, clock, sealing);
+    const [row] = await store.read.select().from(schema.signingKeys);
+    const sealed = row?.sealed ?? Buffer.alloc(0);
+    t.throws(() => createPrivateKey({ key: sealed, format: 'der', type: 'pkcs8' }));
+    const stranger = createSealing(randomBytes(32));
+    await t.rejects(openSigningKeys(store, clock, stranger), /does not open/);
+    await store.write((db) => db.update(schema.signingKeys).set({ kid: 'another' }));
+  }
+  await using store = await openAt(dir);
+  await t.rejects(openSigningKeys(store, clock, sealing), /does not open/, 'moved to another row');
 });
