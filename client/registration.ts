@@ -60,7 +60,8 @@ export async function register(
   const island = await discover(transport, invitation.caFingerprint);
   const begun = known && (await readShares(storage));
   const resumed = begun && known.name === name && known.root === pinned.root ? known : undefined;
-  if (!resumed && invitation.invite === undefined) mustTakeIn(island.registration);
+  const ticket = invitation.invite !== undefined || 'grant' in credentials;
+  if (!resumed) mustTakeIn(island.registration, ticket);
   report?.('hashing');
   const pending = resumed ?? (await makeAccount(joining, pinned, name, island.kdf));
   const shown = await newCredentials(joining, pending, credentials);
@@ -89,9 +90,9 @@ export function openJoinLink(link: string): JoinLink {
 }
 
 /** Said before anybody waits for keys: the island would say the same after them. */
-function mustTakeIn(mode: Answer<'discovery'>['registration']): void {
+function mustTakeIn(mode: Answer<'discovery'>['registration'], ticket: boolean): void {
   if (mode === 'closed') throw new Fault('registration_closed');
-  if (mode === 'invite') throw new Fault('invite_needed');
+  if (mode === 'invite' && !ticket) throw new Fault('invite_needed');
 }
 
 /** The password as the island keeps it, or what stands in its place. */

@@ -15,6 +15,7 @@ import { deliveryService } from '../../services/delivery/service.ts';
 import { directoryService } from '../../services/directory/service.ts';
 import { gatewayService } from '../../services/gateway/service.ts';
 import { testEdge } from '../../services/gateway/testing/edge.ts';
+import type { Bus } from '../../services/kit/bus.ts';
 import { testIsland } from '../../services/kit/testing/kit.ts';
 import type { Platform } from '../platform.ts';
 import { Problem } from '../problem.ts';
@@ -52,6 +53,10 @@ export interface RealIsland extends AsyncDisposable {
   /** An invite link. */
   link(): Promise<string>;
   recoverLink(name: string): RecoverLink;
+  /** For what operators ask of services. */
+  control: Bus;
+  /** What a browser gets. */
+  page(path: string): Promise<{ status: number; body: string }>;
 }
 
 export async function realIsland(): Promise<RealIsland> {
@@ -130,6 +135,8 @@ export async function realIsland(): Promise<RealIsland> {
       return formatIslandLink({ kind: 'join', address, caFingerprint, invite });
     },
     recoverLink: (name) => ({ kind: 'recover', address, caFingerprint, name }),
+    control,
+    page: (path) => edge.ask(path),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -56,8 +56,17 @@ interface Application {
   hash: Buffer;
 }
 
-/** The directory may have committed before it failed so: the reservation stays, to be taken up again. */
-const undecided: readonly FaultCode[] = ['unavailable', 'internal', 'storage_full', 'rate_limited'];
+/**
+ * The directory may have committed before it failed so, or only wants to be asked with a fresh challenge: the
+ * reservation stays, with the invite or the grant that it took, to be taken up again.
+ */
+const undecided: readonly FaultCode[] = [
+  'unavailable',
+  'internal',
+  'storage_full',
+  'rate_limited',
+  'challenge_expired',
+];
 
 /** Of equal requests at once, one that comes late finds the other's reservation, and then that it is completed. */
 const rounds = 3;
