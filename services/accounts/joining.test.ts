@@ -146,35 +146,6 @@ t.test('A3: whoever joins by a code takes a new archive key and leaves the slot 
 });
 
 t.test(
-  'a crash between the databases: whoever comes next finds the record of the list that is there',
-  async (t) => {
-    for (const comes of ['record', 'join', 'nobody'] as const) {
-      await using own = await testAccounts([directoryService]);
-      const before = await own.start(accountsService);
-      const its = ownersOf(own);
-      const owner = await its.owner('gil');
-      const next = its.newDevice(owner.keys);
-      const joining = await its.begin(owner);
-      // The directory commits, and its answer finds nobody: accounts ends while it waits.
-      const lost = own.gateway.call(accounts, 'join', await its.request(next, joining));
-      lost.catch(() => undefined);
-      for (let there = false; !there; ) {
-        const { lists } = await own.gateway.call(directory, 'lists', { name: 'gil', after: 1 });
-        there = lists.length > 0;
-      }
-      await before[Symbol.asyncDispose]();
-      await lost.catch(() => undefined);
-      await own.start(accountsService);
-      if (comes === 'join') await its.join(next, joining);
-      if (comes === 'nobody') own.clock.ahead += 600_000;
-      const { record } = await its.record(owner);
-      t.equal(hex(record), hex(next.keys.keeping.record), comes);
-      t.equal(askerOf(await own.login(owner.person, { keys: next.device.keys })).device, 2);
-    }
-  },
-);
-
-t.test(
   'reset: after the time for it, with a new identity, nothing of before and nobody else',
   async (t) => {
     const owner = await owners.owner('hal');

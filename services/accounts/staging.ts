@@ -26,7 +26,7 @@ import type { Sessions } from './sessions.ts';
 
 export interface StagingParts {
   store: AccountsStore;
-  bus: Bus;
+  bus: Pick<Bus, 'call'>;
   clock: Clock;
   /** Seals shares of backup codes. */
   shares: Sealing;

@@ -1,7 +1,12 @@
 /** People who are signed in and change their devices, for tests. */
 import type { CodeKeys } from '@island/protocol/crypto/backup-code.ts';
 import { directory } from '../../directory/contract.ts';
-import { type ListChange, type NewDevice, nextList } from '../../directory/testing/next-list.ts';
+import {
+  type ListChange,
+  type NewDevice,
+  nextList,
+  type Owned,
+} from '../../directory/testing/next-list.ts';
 import { accounts } from '../contract.ts';
 import type { JoinRequest } from '../joining.ts';
 import type { Released } from '../joinings.ts';
@@ -39,6 +44,8 @@ export interface Owners {
   begin(owner: Owner, code?: CodeKeys): Promise<string>;
   /** A device that joins, with the list and record that follow from `keys`. */
   newDevice(keys: AccountKeys, list?: ListChange, record?: KeysChange): Newcoming;
+  /** A list that follows from that of `keys` and adds nobody. */
+  newList(keys: AccountKeys, change: Omit<ListChange, 'add'>): Owned;
   /** The request of `join`, with a fresh challenge and nonce. */
   request(next: Newcoming, joining: string): Promise<JoinRequest>;
   join(next: Newcoming, joining: string): Promise<Tokens>;
@@ -67,6 +74,7 @@ export function ownersOf({ gateway, joined, login, beginJoining, nonce, clock }:
       const { added, ...owned } = nextList(keys, { now: clock.now(), ...list, add: true });
       return { device: added, keys: nextKeys(keys, { owned, ...record }) };
     },
+    newList: (keys, change) => nextList(keys, { now: clock.now(), ...change }),
     async request({ device, keys }, joining) {
       const { challenge } = await gateway.call(directory, 'challenge', {});
       return joinRequest(keys, device, { joining, nonce: await nonce(), challenge });
