@@ -2,6 +2,7 @@
 import { encodeEntries } from '@island/protocol/crypto/archive-entry.ts';
 import { readSegment, sealSegment } from '@island/protocol/crypto/archive-segment.ts';
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
 import t from 'tap';
 import { archiveHead, type Head, noHead, vouchedFor } from './archive-rows.ts';
 import {
@@ -187,5 +188,31 @@ t.test(
     await t.rejects(two.archive.sync(), { code: 'own_list_broken' });
     island.lists = lists;
     t.equal(await two.archive.sync(), 1);
+  },
+);
+
+t.test(
+  'pitfall: archive tampering: an island that says that others wrote has to show what',
+  async (t) => {
+    const { island, two } = await filled(5);
+    await two.hears(bob, 'mine');
+    island.twist.before = (route) => {
+      if (route === 'archiveAppend') throw new Fault('archive_moved', { seq: 9 });
+    };
+    await t.rejects(two.archive.flush(), { code: 'archive_broken' });
+    island.twist = {};
+    await two.archive.flush();
+    t.equal(island.segments.length, 6);
+  },
+);
+
+t.test(
+  'pitfall: archive tampering: an island that says that it has what it has not is found out',
+  async (t) => {
+    const { island, two } = await filled(5);
+    await two.hears(bob, 'mine');
+    await two.archive.flush();
+    island.segments = island.segments.slice(0, 5);
+    await t.rejects(two.archive.sync(), { code: 'archive_rolled_back' });
   },
 );

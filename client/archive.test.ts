@@ -1,7 +1,14 @@
 /** Homes of one account that share a history through the archive. docs/protocol/archive.md §5 */
 import { decodeEntries, encodeEntries } from '@island/protocol/crypto/archive-entry.ts';
 import { openSegment, readSegment, sealSegment } from '@island/protocol/crypto/archive-segment.ts';
+import {
+  nextDeviceList,
+  openDeviceList,
+  signDeviceList,
+} from '@island/protocol/crypto/device-list.ts';
+import { ed25519 } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
+import { deviceId } from '@island/protocol/wire/ids.ts';
 import t from 'tap';
 import { keysRow } from './account-keys.ts';
 import { archiveHead, hasPending, noHead } from './archive-rows.ts';
@@ -379,4 +386,29 @@ t.test('two programs of one home write one archive', async (t) => {
   await Promise.all([one.archive.flush(), other.archive.flush(), other.archive.sync()]);
   t.same(entriesOf(island), [20]);
   t.equal(await two.archive.sync(), 20);
+});
+
+t.test('a first reading takes pins in their order, as another device came to them', async (t) => {
+  const { island, one, two } = await twoHomes();
+  await one.meets(bob);
+  await one.archive.flush();
+  const third = await island.home(island.add(), undefined, noHead);
+  await third.renew();
+  await two.renew();
+  await two.archive.sync();
+  const aik = ed25519.generate();
+  const replace = { aik: aik.public, how: 'reset' } as const;
+  const joined = createDevice({ account: bob.account, device: deviceId(2) });
+  const devices = [signDeviceCert(joined, aik.public, 2)];
+  const anew = openDeviceList(signDeviceList(nextDeviceList(bob, { devices, replace }, 2), aik));
+  await one.meets(anew);
+  await one.archive.flush();
+  await two.archive.sync();
+  await third.archive.sync();
+  t.same((await readPin(third.storage, 'bob')).list?.hash, anew.hash, 'accepted by its person');
+  t.same((await readPin(two.storage, 'bob')).list?.hash, bob.hash, 'to be accepted here, too');
+  await one.meets(bob);
+  await one.archive.flush();
+  await third.archive.sync();
+  t.same((await readPin(third.storage, 'bob')).list?.hash, anew.hash, 'and nothing goes back');
 });
