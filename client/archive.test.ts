@@ -1,6 +1,7 @@
 /** Homes of one account that share a history through the archive. docs/protocol/archive.md §5 */
 import { decodeEntries, encodeEntries } from '@island/protocol/crypto/archive-entry.ts';
 import { openSegment, readSegment, sealSegment } from '@island/protocol/crypto/archive-segment.ts';
+import { createDevice, signDeviceCert } from '@island/protocol/crypto/device.ts';
 import {
   nextDeviceList,
   openDeviceList,
