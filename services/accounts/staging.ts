@@ -54,11 +54,10 @@ export interface Staging {
   change(change: Change): Promise<void>;
 }
 
-type Staged = typeof stagedRecords.$inferSelect;
 type UpdateRequest = CallRequest<typeof directory, 'update'>;
 
 /** The directory may have committed before it failed so: the record stays staged until that is known. */
-const undecided: readonly FaultCode[] = ['unavailable', 'internal', 'storage_full', 'rate_limited'];
+const undecided: readonly FaultCode[] = ['unavailable', 'internal', 'storage_full'];
 /** Seconds after which no update can be on its way to the directory any more. */
 const overSeconds = 60;
 /** Records of one account that wait at once. */
@@ -106,14 +105,16 @@ export function createStaging({ store, bus, clock, shares, sessions }: StagingPa
       return list;
     }
     if (has(list, 'reset')) await bus.call(archive, 'erase', { account, listEpoch: list.epoch });
-    const ended = await store.write((db) => activate(db, staged, list));
+    const ended = await store.write((db) => activate(db, list));
     sessions.announce(account, ended);
     return list;
   }
 
   /** Answers the sessions that end with it: those of devices that the list does not have. */
-  async function activate(db: Database, staged: Staged, list: DeviceList): Promise<string[]> {
+  async function activate(db: Database, list: DeviceList): Promise<string[]> {
     const { account } = list;
+    const [staged] = await db.select().from(stagedRecords).where(of(account, list.hash));
+    if (staged === undefined) return [];
     const record = readKeyRecord(staged.bytes);
     const all = shares.open(placeOf(account, list.hash), staged.shares);
     const each = record.slots.map((_, i) => all.subarray(32 * i, 32 * i + 32));

@@ -44,7 +44,7 @@ export const directoryService = defineService({
       return { account, list: await currentList(store.read, account) };
     });
     bus.handle(directory, 'update', async (request) => {
-      await update(enrolment, request);
+      await update({ ...enrolment, quotas }, request);
       return {};
     });
     bus.handle(directory, 'lists', async ({ name, after }) => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
+import { faultCode } from '../kit/testing/outcome.ts';
 import { directory } from './contract.ts';
 import { testDirectory } from './testing/directory.ts';
 import type { Newcomer } from './testing/newcomer.ts';
@@ -167,6 +168,17 @@ t.test('a reset and an end are taken only where they are allowed, a rollback nev
   await t.rejects(bundlesOf(first, 1), { code: 'unknown_device' });
   const back = nextList(first, { add: true, now: clock.now() });
   await t.rejects(update(back), { code: 'stale_list' });
+});
+
+t.test('an account changes its list sixty times in an hour at most', async (t) => {
+  let last = owned(await enrolled('gus'));
+  const codes: string[] = [];
+  for (let i = 0; i < 61; i++) {
+    const next = nextList(last, { replace: 'rotate' });
+    codes.push(await faultCode(update(next)));
+    last = next;
+  }
+  t.same(codes, [...Array(60).fill('resolved'), 'rate_limited']);
 });
 
 t.test('who missed lists gets them in order, sixteen at a time', async (t) => {

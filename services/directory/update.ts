@@ -8,12 +8,14 @@ import { certHash, checkDikProof, type DeviceCert, dayOf } from '@island/protoco
 import {
   checkSuccessor,
   type DeviceList,
+  hashDeviceList,
   openDeviceList,
 } from '@island/protocol/crypto/device-list.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import type { CallRequest } from '../kit/contract.ts';
+import type { Quotas } from '../kit/quotas.ts';
 import { directory } from './contract.ts';
 import type { Database } from './database.ts';
 import { addList, currentList } from './device-lists.ts';
@@ -23,8 +25,15 @@ import { dropPrekeys, storePrekeys } from './prekeys.ts';
 
 export type UpdateRequest = CallRequest<typeof directory, 'update'>;
 
-export async function update(tools: Enrolment, request: UpdateRequest): Promise<void> {
-  const { store, bus, clock } = tools;
+/** Lists are kept for ever: nobody needs more of them than this in an hour. */
+const updatesPerHour = 60;
+
+export interface Updates extends Enrolment {
+  quotas: Quotas;
+}
+
+export async function update(tools: Updates, request: UpdateRequest): Promise<void> {
+  const { store, bus, clock, quotas } = tools;
   const { account } = request;
   const next = openDeviceList(request.list);
   if (next.account !== account) throw new Fault('malformed');
@@ -33,14 +42,15 @@ export async function update(tools: Enrolment, request: UpdateRequest): Promise<
   if (equal(seen.hash, next.hash)) return;
   checkChange(seen, next, request);
   const prekeys = checkJoining(tools, newDevice(seen, next), request);
+  await quotas.count(`update\0${account}`, updatesPerHour, 3600);
   const changed = await store.write(async (db) => {
-    const newest = openDeviceList(await currentList(db, account));
-    if (equal(newest.hash, next.hash)) return false;
-    if (!equal(newest.hash, seen.hash)) throw new Fault('stale_list');
+    const newest = hashDeviceList(await currentList(db, account));
+    if (equal(newest, next.hash)) return false;
+    if (!equal(newest, seen.hash)) throw new Fault('stale_list');
     await addList(db, next);
     if (prekeys !== undefined)
       await storePrekeys(db, prekeys.at, prekeys.checked, unixSeconds(clock));
-    await dropRemoved(db, newest, next);
+    await dropRemoved(db, seen, next);
     return true;
   });
   if (changed) bus.publish(directory, 'changed', account, { epoch: next.epoch });
