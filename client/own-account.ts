@@ -147,8 +147,11 @@ function open({ self, keys }: Here, record: KeyRecord): { aik: Uint8Array; keys:
   return refusing('record_closed', name, () => {
     const secrets = openDeviceSlot(record, self.device, x25519.fromPrivate(self.dik));
     const next = keyringOf(record, secrets.ark);
-    const former = arkFor(next, keys.arkEpoch);
-    if (!former || !equal(former, keys.ark)) throw new Fault('record_broken');
+    const known = [...keys.former, keys.ark];
+    const kept = known.every((ark, i) =>
+      equal(ark, arkFor(next, keys.firstEpoch + i) ?? new Uint8Array(0)),
+    );
+    if (!kept) throw new Fault('record_broken');
     return { aik: secrets.aik.private, keys: next };
   });
 }
