@@ -8,6 +8,7 @@
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { and, asc, count, eq, inArray, lt } from 'drizzle-orm';
 import type { CallAnswer } from '../kit/contract.ts';
+import { retentionDays } from '../kit/retention.ts';
 import type { accounts } from './contract.ts';
 import type { Database } from './database.ts';
 import type { Person } from './people.ts';
@@ -17,8 +18,8 @@ import { people } from './schema.ts';
 const mostWaiting = 1000;
 const day = 86_400;
 /** Seconds for which an applicant waits, and somebody who was let in may come; for which a refusal stands. */
-export const applicationSeconds = 30 * day;
-export const refusalSeconds = day;
+export const applicationSeconds = retentionDays.applicants * day;
+export const refusalSeconds = retentionDays.refusals * day;
 
 /** Throws `approval_pending` or `approval_refused` when that is how things stand with somebody. */
 export function checkDecided({ state }: Pick<Person, 'state'>): void {

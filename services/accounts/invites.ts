@@ -5,6 +5,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { base64url, hex } from '@island/protocol/wire/text.ts';
 import { and, asc, eq, gt, lt, sql } from 'drizzle-orm';
 import type { CallAnswer } from '../kit/contract.ts';
+import { retentionDays } from '../kit/retention.ts';
 import type { accounts } from './contract.ts';
 import type { Database } from './database.ts';
 import { invites } from './schema.ts';
@@ -13,7 +14,7 @@ import { invites } from './schema.ts';
 const codeBytes = 16;
 
 /** Seconds an invite is remembered past its end, so that its holder hears `invite_expired`, not `invite_invalid`. */
-const remembered = 7 * 86_400;
+const remembered = retentionDays.invites * 86_400;
 
 /** Hex digits of the hash by which an operator names an invite. */
 const hintDigits = 8;

@@ -278,26 +278,6 @@ t.test('a provider that is down is told from one that says no', async (t) => {
   t.ok((await oidc.begin()).url);
 });
 
-t.test('what does not answer as that provider is refused before it is written down', async (t) => {
-  const check = (issuer: string) => faultCode(asked.discover({ ...provider, issuer }));
-  t.equal(await check(organisation.issuer), 'resolved');
-  t.equal(await check(`${organisation.issuer}/other`), 'oidc_unavailable');
-  t.equal(await check(organisation.issuer.replace('127.0.0.1', 'localhost')), 'oidc_unavailable');
-  t.equal(await check('http://127.0.0.1:1'), 'oidc_unavailable');
-  const before = organisation.asked.length;
-  for (const issuer of [
-    'http://example.org',
-    'ftp://127.0.0.1',
-    'https://user:word@example.org',
-    'https://example.org/?a=b',
-    'https://example.org/#a',
-    `${organisation.issuer}/.well-known/openid-configuration`,
-  ]) {
-    t.equal(await check(issuer), 'malformed', issuer);
-  }
-  t.equal(organisation.asked.length, before, 'nobody was asked');
-});
-
 t.test('a change of the provider ends what was under way with the one before', async (t) => {
   await configure({});
   const { grant } = await granted('u-1');

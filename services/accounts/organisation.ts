@@ -87,7 +87,6 @@ export function openOrganisation(log: Log, now = () => performance.now()): Organ
         state,
         nonce,
       });
-      if (!isSafe(url)) throw new Fault('oidc_unavailable');
       return url.href;
     },
 
@@ -218,6 +217,14 @@ async function bounded(response: Response): Promise<Response> {
   return new Response(length === 0 ? null : Buffer.concat(chunks), { status, headers });
 }
 
+/** What is used of what a provider says of itself: where the browser goes, and what is asked with the secret or a token. */
+const addresses = [
+  'authorization_endpoint',
+  'token_endpoint',
+  'jwks_uri',
+  'userinfo_endpoint',
+] as const;
+
 async function discovered(issuer: string, { fetch }: Asking): Promise<client.ServerMetadata> {
   const found = await client.discovery(new URL(issuer), 'island', undefined, client.None(), {
     execute: isInsecure(issuer) ? [client.allowInsecureRequests] : [],
@@ -225,6 +232,12 @@ async function discovered(issuer: string, { fetch }: Asking): Promise<client.Ser
     timeout: patience / 1000,
   });
   const { supportsPKCE: _, ...metadata } = found.serverMetadata();
+  for (const name of addresses) {
+    const { [name]: address } = metadata;
+    if (address === undefined && name === 'userinfo_endpoint') continue;
+    const url = address === undefined ? null : URL.parse(address);
+    if (url === null || !isSafe(url)) throw new Refused('unsafe_address');
+  }
   return metadata;
 }
 

@@ -12,4 +12,7 @@ export const retentionDays = {
   sessions: limits.refreshSeconds / 86_400,
   /** Invites, past their end. */
   invites: 7,
+  /** Applications that no operator answered, and word for somebody to come who did not; refusals. */
+  applicants: 30,
+  refusals: 1,
 } as const;
