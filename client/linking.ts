@@ -162,7 +162,7 @@ export async function joinByLink(
     if (!isPresent(own, secrets)) throw await overtakenBy(leave);
     return bySecrets(leave.row, secrets);
   };
-  return withLeave(leave, async () => {
+  return await withLeave(leave, async () => {
     if (!leave.row.secrets) await obtain(leave, link, shown.onDigits);
     return finish(leave, making);
   });

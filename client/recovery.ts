@@ -38,7 +38,7 @@ export async function recover(
     if (secrets && isPresent(own, secrets)) return bySecrets(leave.row, secrets);
     return bySecrets(leave.row, await obtain(leave, own));
   };
-  return withLeave(leave, () => finish(leave, making));
+  return await withLeave(leave, () => finish(leave, making));
 }
 
 /**

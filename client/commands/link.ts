@@ -85,7 +85,7 @@ async function join(
     await using storage = fileStorage(home);
     const joining = joiningOf(context, storage);
     const credentials = await askCredentials(context, joining, questions, link, options);
-    return withSecond(questions, given(options['secondFile']), (second) =>
+    return await withSecond(questions, given(options['secondFile']), (second) =>
       joinByLink(joining, link, {
         credentials,
         second,

@@ -47,7 +47,7 @@ export function recoverCommand(add: AddCommand): void {
         await using storage = fileStorage(context.home);
         const joining = joiningOf(context, storage);
         const credentials = await askCredentials(context, joining, questions, to, options);
-        return bring({ context, joining, questions, to, credentials, options });
+        return await bring({ context, joining, questions, to, credentials, options });
       })();
       if (joined) await welcomeBack(context, joined);
     },
@@ -88,7 +88,7 @@ async function beginAnew({ context, joining, questions, to, credentials, options
   const { terminal } = context;
   const secondFile = given(options['secondFile']);
   await using sheet = await openSheet(given(options['codesFile']));
-  return withSecond(questions, secondFile, async (second) => {
+  return await withSecond(questions, secondFile, async (second) => {
     const shown = { credentials, second };
     const seconds = await askReset(joining, to, shown);
     if (seconds > 0) {
