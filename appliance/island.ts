@@ -66,7 +66,8 @@ function program(streams: Streams): Command {
       )
       .option('--json', 'one line of JSON on standard output, for programs');
   const command = (name: string, about: string): Command => commandOf(island, name, about);
-  const hintOf = (data: string): string => (data === defaultData ? '' : ` --data ${data}`);
+  const hintOf = (data: string): string =>
+    data === defaultData ? '' : ` --data ${forShell(data)}`;
 
   command('up', 'starts the island and keeps it running until Ctrl-C')
     .option('--port <port>', 'port for clients (first start: 8443; 0 chooses a free one)', toPort)
@@ -107,6 +108,10 @@ function program(streams: Streams): Command {
     .action((flags: VerifyFlags) => runVerify(flags, streams.stdout));
   return island;
 }
+
+/** As a shell takes it for one word. */
+const forShell = (text: string): string =>
+  /^[\w./@%+,:=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 interface VerifyFlags {
   data: string;
