@@ -167,3 +167,28 @@ t.test('new codes end a joining that waits with an old one', async (t) => {
   await revokeDevice(one.keeping, two.device);
   await t.rejects(syncOwn(two.keeping), { code: 'signed_out' });
 });
+
+t.test(
+  'a code that somebody used and never joined with loses its place, and its archive key',
+  async (t) => {
+    await using island = await realIsland();
+    const one = await registered(island, 'frank');
+    const to = island.recoverLink('frank');
+    island.line.before = ({ path }) => {
+      if (path === '/v1/recovery') throw new Killed();
+      return undefined;
+    };
+    const shown = { credentials, code: one.codes[0] ?? '' };
+    await t.rejects(recover(home(island).joining, to, shown), { name: 'Killed' });
+    island.line.before = () => undefined;
+    t.same((await syncOwn(one.keeping)).changes, [], 'somebody may be on the way');
+    island.clock.ahead += (limits.joiningSeconds + 1) * 1000;
+    t.match((await syncOwn(one.keeping)).changes, [{ type: 'code-used', left: 7 }]);
+    t.same((await syncOwn(one.keeping)).changes, []);
+    t.equal((await needKeys(one.storage)).arkEpoch, 1);
+    island.clock.ahead += (limits.joiningSeconds + 1) * 1000;
+    await syncOwn(one.keeping);
+    t.equal((await needKeys(one.storage)).arkEpoch, 2);
+    t.equal(await codesLeft(one.keeping), 7);
+  },
+);
