@@ -1,5 +1,6 @@
 /** Another password, on real SQLite, NATS and Redis. docs/protocol/accounts.md §2 */
 import { limits } from '@island/protocol/wire/limits.ts';
+import { decodeJwt } from 'jose';
 import t from 'tap';
 import { faultCode } from '../kit/testing/outcome.ts';
 import { accounts } from './contract.ts';
@@ -98,6 +99,17 @@ t.test('A2: a forgotten password is replaced with a code, once, from a device', 
   t.match(await gateway.call(accounts, 'account', asker), { codes: 7 });
   await change(await request(next));
   await t.rejects(change(await request(newPassword())), { code: 'wrong_code' });
+});
+
+t.test('A1: whoever is on their way to a device by the old password goes no further', async (t) => {
+  const ada = await joined('iris');
+  const asker = askerOf(await login(ada));
+  const { account, joining: token } = await running.beginJoining(ada);
+  const joining = String(decodeJwt(token)['sid']);
+  await gateway.call(accounts, 'record', { account, joining });
+  await change(await changeOf(ada, asker, newPassword()));
+  const call = gateway.call(accounts, 'record', { account, joining });
+  await t.rejects(call, { code: 'unauthenticated' });
 });
 
 t.test('a change whose answer was lost is repeated, and changes nothing', async (t) => {

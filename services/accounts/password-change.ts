@@ -1,12 +1,12 @@
 /**
- * Another password, on the authority of the present one or of a backup code. It ends all other sessions:
- * whoever had the old password may have one. docs/protocol/accounts.md §2
+ * Another password, on the authority of the present one or of a backup code. It ends all other sessions
+ * and whatever was on its way to a device: whoever had the old password may have one. docs/protocol/accounts.md §2
  */
 import { timingSafeEqual } from 'node:crypto';
 import { checkKdf } from '@island/protocol/crypto/password.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
-import { eq } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import { unixSeconds } from '../kit/clock.ts';
 import type { CallRequest } from '../kit/contract.ts';
 import type { accounts } from './contract.ts';
@@ -14,7 +14,7 @@ import type { AccountsStore } from './database.ts';
 import type { Nonces } from './nonces.ts';
 import type { Passwords } from './passwords.ts';
 import { mustFindPerson, type Person } from './people.ts';
-import { people } from './schema.ts';
+import { joinings, people } from './schema.ts';
 import { type Seconds, type Weighed, weigh } from './second-factor.ts';
 import { endOthers, mustGoOn } from './session-ends.ts';
 import type { Sessions } from './sessions.ts';
@@ -54,6 +54,8 @@ export async function changePassword(tools: PasswordChange, request: ChangeReque
       .update(people)
       .set({ salt: Buffer.from(next.salt), ...next.kdf, ...kept })
       .where(eq(people.account, account));
+    const underway = and(eq(joinings.account, account), eq(joinings.done, false));
+    await db.delete(joinings).where(underway);
     return endOthers(db, asker, now);
   });
   sessions.announce(account, ended);
