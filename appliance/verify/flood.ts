@@ -18,8 +18,8 @@ const unmoved = 1000;
 const window = 1050;
 
 export async function checkSockets(loud: Person, quiet: Person): Promise<Findings> {
-  const { access } = await loud.login();
-  const beside = await openTalk(quiet, (await quiet.login()).access);
+  const access = await loud.session.token();
+  const beside = await openTalk(quiet, await quiet.session.token());
   const talk = await openTalk(loud, access);
   const { framesPerSecond, refusedFrames, frameBytes } = limits;
 

@@ -5,16 +5,22 @@ import { encodeClientFrame } from '@island/protocol/wire/frames.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { socketPath } from '@island/protocol/wire/routes.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
+import type { Device } from './device.ts';
 import { type Finding, type Findings, found } from './finding.ts';
-import { refusal } from './password.ts';
-import type { Person } from './people.ts';
+import { askingToJoin, type Person } from './people.ts';
+import { manyTimes, oneOf, refusal, storm, told } from './storm.ts';
 
 export async function checkTokens(person: Person): Promise<Findings> {
   const first = await person.login();
   return {
     summary:
-      'RS256, 15 minutes; forged tokens are refused; re-use of a refresh token ends the whole family and its sockets',
-    findings: [...(await checkAccess(person, first.access)), ...(await checkFamily(person, first))],
+      'RS256, 15 minutes; forged tokens are refused; re-use of a refresh token, also many times at once, ends the whole family and its sockets',
+    findings: [
+      ...(await checkAccess(person, first.access)),
+      ...(await checkJoining(person, first.access)),
+      ...(await checkFamily(person, first)),
+      ...(await checkManyAtOnce(person)),
+    ],
   };
 }
 
@@ -51,6 +57,42 @@ async function checkAccess({ transport }: Person, access: string): Promise<Findi
   ];
 }
 
+/** A token for who has no device yet is of another kind. */
+async function checkJoining(person: Person, access: string): Promise<Finding[]> {
+  const { transport } = person;
+  const { joining } = await (await askingToJoin(person))();
+  const { exp, iat } = part(joining, 1);
+  const life = Number(exp) - Number(iat);
+  const asAccess = await refusal(() => call(transport, 'account', {}, { token: joining }));
+  const asJoining = await refusal(() => call(transport, 'recovery', {}, { token: access }));
+  return [
+    found(life === limits.joiningSeconds, `a token to join with lives ${life} seconds`),
+    found(asAccess === 'unauthenticated', `it in place of an access token: ${asAccess}`),
+    found(asJoining === 'unauthenticated', `an access token in its place: ${asJoining}`),
+  ];
+}
+
+/** Each with an attempt, a nonce and a proof of its own, so that none is a repetition of another. */
+async function checkManyAtOnce(person: Person): Promise<Finding[]> {
+  const { refresh } = await person.login();
+  const given: string[] = [];
+  const outcomes = await storm(person, [person.platform], async (over) => {
+    const attempt = base64url(new Uint8Array(randomBytes(16)));
+    given.push((await person.refresh(refresh, attempt, over)).refresh);
+  });
+  const after = await Promise.all(
+    [refresh, ...given].map((token) => refusal(() => person.refresh(token))),
+  );
+  const dead = after.every((code) => code === 'session_revoked');
+  return [
+    found(
+      oneOf(outcomes, ['session_revoked']),
+      `${manyTimes} uses of one refresh token at once: ${told(outcomes)}`,
+    ),
+    found(dead, `afterwards the token, and what it gave: ${after.join(', ')}`),
+  ];
+}
+
 async function checkFamily(
   person: Person,
   first: { access: string; refresh: string },
@@ -80,8 +122,8 @@ async function checkFamily(
 }
 
 /** A signed-in socket whose end can be awaited; `ended` is its close code. */
-async function openSocket(
-  { transport }: Person,
+export async function openSocket(
+  { transport }: Pick<Device, 'transport'>,
   access: string,
 ): Promise<AsyncDisposable & { ended: Promise<number> }> {
   const socket = await transport.socket(socketPath, AbortSignal.timeout(10_000));

@@ -2,11 +2,14 @@
  * `island verify`: looks at a running island from outside, promise by promise. docs/operations.md §9
  *
  * It knocks at every door with real certificates that must be refused, and joins with two throw-away
- * accounts that write to each other. It changes nothing else, and may be run at any time.
+ * accounts that sign in, recover, link devices and write to each other. It changes nothing else, and may
+ * be run at any time.
  */
 import { columns, type Style } from '../terminal.ts';
 import { checkBus } from './bus-rights.ts';
 import { checkCache } from './cache-rights.ts';
+import type { Device } from './device.ts';
+import { checkDevices } from './devices.ts';
 import { checkSockets } from './flood.ts';
 import { type Check, type Judged, judge, type PromiseReport } from './judgement.ts';
 import { checkMessages } from './messages.ts';
@@ -14,8 +17,10 @@ import { checkListeners } from './mtls.ts';
 import { checkPassword } from './password.ts';
 import { newPerson, type Person } from './people.ts';
 import { type PromiseId, promises } from './promises.ts';
+import { checkRecovery } from './recovery.ts';
 import { openScene, type Scene } from './scene.ts';
 import { checkTokens } from './tokens.ts';
+import { checkTwoFactor } from './two-factor.ts';
 
 export interface VerifyReport {
   promises: PromiseReport[];
@@ -37,16 +42,30 @@ export async function verify(o: {
 function checksOf(scene: Scene, held: AsyncDisposableStack): Partial<Record<PromiseId, Check>> {
   let joined: Promise<{ alice: Person; bob: Person }> | undefined;
   const join = async (): Promise<{ alice: Person; bob: Person }> => {
-    const invite = await scene.invite(2);
-    const alice = held.use(await newPerson(scene, invite));
-    return { alice, bob: held.use(await newPerson(scene, invite)) };
+    const { address, caFingerprint } = scene.status;
+    const joins = { address, caFingerprint, invite: await scene.invite(2) };
+    const alice = held.use(await newPerson(joins));
+    return { alice, bob: held.use(await newPerson(joins)) };
   };
   const people = (): Promise<{ alice: Person; bob: Person }> => {
     joined ??= join();
     return joined;
   };
+  /** Devices of alice beside her first. */
+  const further: Device[] = [];
   return {
     A1: async () => checkPassword(scene, (await people()).alice),
+    A2: async () => checkTwoFactor(scene, (await people()).bob),
+    async A3() {
+      const { alice, bob } = await people();
+      const { device, ...findings } = await checkRecovery(scene, alice, bob);
+      further.push(held.use(device));
+      return findings;
+    },
+    async A4() {
+      const { alice, bob } = await people();
+      return checkDevices(alice, bob, further);
+    },
     A5: async () => checkTokens((await people()).alice),
     async M1() {
       const { alice, bob } = await people();
