@@ -13,7 +13,7 @@ import { Fault, type FaultCode } from '@island/protocol/wire/fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import * as v from 'valibot';
 import { accountKey, accountRow, decodeAccount } from './account.ts';
-import { keyringOf, keysRow } from './account-keys.ts';
+import { keyringOf, keysPlace, keysRow, readKeyring } from './account-keys.ts';
 import { archiveHead } from './archive-rows.ts';
 import { unshownRow } from './codes.ts';
 import { insist } from './insist.ts';
@@ -162,18 +162,24 @@ const settled = (storage: Storage, pending: Pending): Promise<boolean> =>
   untilCommitted(async () => {
     const row = await storage.read(accountKey.namespace, accountKey.key);
     if (!row) throw new Problem('not_registered', { home: storage.place });
+    const keys = await storage.read(keysPlace.namespace, keysPlace.key);
     const self = decodeAccount(row);
     const list = pending.list ?? self.list;
     const aik = ed25519.fromSeed(pending.aik);
     const record = openKeyRecord(pending.record, aik.public);
+    const now = [
+      accountRow({ ...self, list, aik: pending.aik, codes: record.codes }),
+      keysRow(keyringOf(record, pending.ark)),
+    ];
+    // Another program of this home may have adopted what came after it.
+    const overtaken = keys !== undefined && readKeyring(keys).version >= record.version;
     await storage.commit({
-      put: [
-        accountRow({ ...self, list, aik: pending.aik, codes: record.codes }),
-        keysRow(keyringOf(record, pending.ark)),
-        ...(pending.codes ? [unshownRow(pending.codes)] : []),
-      ],
+      put: [...(overtaken ? [] : now), ...(pending.codes ? [unshownRow(pending.codes)] : [])],
       remove: [pendingPlace],
-      expect: [{ ...accountKey, version: row.version }],
+      expect: [
+        { ...accountKey, version: row.version },
+        { ...keysPlace, version: keys?.version ?? 0 },
+      ],
     });
     return true;
   });

@@ -8,7 +8,7 @@ import { changesTold, untoldChanges } from './own-changes.ts';
 import { testCode } from './own-codes.ts';
 import { nameDevice, ownDevices, revokeDevice, syncOwn } from './own-devices.ts';
 import { recover } from './recovery.ts';
-import { explainRefusal } from './removal.ts';
+import { signInOrExplain } from './removal.ts';
 import { signIn } from './sign-in.ts';
 import { credentials, type DeviceHome, home, opened, registered } from './testing/member-home.ts';
 import { dying, Killed } from './testing/mortal.ts';
@@ -62,7 +62,9 @@ t.test(
     );
     await t.rejects(syncOwn(three.keeping), { code: 'signed_out' });
     await t.rejects(signIn(three.joining, credentials), { code: 'wrong_credentials' });
-    await t.rejects(explainRefusal(three.joining, credentials), { code: 'device_removed' });
+    const wrong = { password: 'wrong' };
+    await t.rejects(signInOrExplain(three.joining, wrong), { code: 'wrong_credentials' });
+    await t.rejects(signInOrExplain(three.joining, credentials), { code: 'device_removed' });
     await t.rejects(signIn(three.joining, credentials), { code: 'device_removed' });
 
     const adopted = await syncOwn(two.keeping);

@@ -4,7 +4,7 @@ import { readAccount } from '../account.ts';
 import type { AddCommand } from '../command.ts';
 import { Problem } from '../problem.ts';
 import { askPassword, openQuestions } from '../questions.ts';
-import { signIn } from '../sign-in.ts';
+import { signInOrExplain } from '../removal.ts';
 import { fileStorage, hasFileStorage } from '../storage-file.ts';
 import { given, joiningOf, withPasswordFile, withSecond, withSecondFile } from './asking.ts';
 import { askOrganisation } from './organisation.ts';
@@ -34,7 +34,7 @@ export function loginCommand(add: AddCommand): void {
         questions,
         given(options['secondFile']),
         (second) =>
-          signIn(joining, {
+          signInOrExplain(joining, {
             ...credentials,
             second,
             passwordChanged: options['passwordChanged'] === true,
