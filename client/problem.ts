@@ -73,7 +73,6 @@ export const problems = {
     'The time for joining is over, and the island gives the share of a backup code for no longer. Begin again with another code, or with a link from another device.',
   joining_overtaken:
     'Another device changed the keys of the account while this one was joining, so what it was given is out of date. Begin again with another code, or with a link from another device.',
-  joining_nothing: 'No joining was begun in {home}. Use: npx islander recover LINK',
   joined_unheard:
     'This device has joined the account of {name}, but the answer was lost. Sign in with: npx islander login',
   devices_full: 'The account has {limit} devices, which is the most. Remove one first.',
