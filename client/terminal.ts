@@ -1,4 +1,5 @@
 /** What `islander` says: lines for a person, or one JSON object a line for a program. */
+import { CodeMistake } from '@island/protocol/crypto/backup-code.ts';
 import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Arrival } from './arrivals.ts';
@@ -139,7 +140,8 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
           'archive',
         );
       case 'account':
-        return terminal.status('account', 'Something about your account has changed.', 'account');
+        // What it is stands in the storage: commands/changes.ts.
+        return;
       case 'account-refused':
         return terminal.status('account-refused', event.error.message, 'account');
     }
@@ -151,5 +153,6 @@ export function statedFailure(error: unknown): { code: string; text: string } | 
   if (error instanceof Fault || error instanceof CryptoFault || error instanceof Problem) {
     return { code: error.code, text: error.message };
   }
+  if (error instanceof CodeMistake) return { code: 'code_mistake', text: error.message };
   return undefined;
 }

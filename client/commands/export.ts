@@ -16,7 +16,7 @@ export function exportCommand(add: AddCommand): void {
       const parts = { account, storage, session, archive, now: Date.now, signal: keeping.signal };
       const { messages, conversations, missing } = await exportData(parts, folder);
       context.terminal.say(
-        `${messages} messages of ${conversations} conversations are in ${folder}. They are not encrypted there.`,
+        `Messages: ${messages}, conversations: ${conversations}. They are in ${folder}, and not encrypted there.`,
         { type: 'exported', folder, messages, conversations },
       );
       if (missing)

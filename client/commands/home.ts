@@ -7,6 +7,7 @@ import { Problem } from '../problem.ts';
 import type { Storage } from '../storage.ts';
 import { fileStorage, hasFileStorage } from '../storage-file.ts';
 import { eventStatus } from '../terminal.ts';
+import { tellChanges } from './changes.ts';
 
 export interface Home extends AsyncDisposable {
   storage: Storage;
@@ -20,10 +21,15 @@ export async function openHome({ home, terminal, signal }: Context): Promise<Hom
   if (!hasFileStorage(home)) throw new Problem('not_registered', { home });
   const storage = fileStorage(home);
   try {
+    const say = eventStatus(terminal);
+    let telling = tellChanges(terminal, storage);
     const islander = await openIslander({
       storage,
       platform: nodePlatform,
-      on: eventStatus(terminal),
+      on(event) {
+        if (event.type === 'account') telling = telling.then(() => tellChanges(terminal, storage));
+        else say(event);
+      },
     });
     return {
       storage,
@@ -31,6 +37,8 @@ export async function openHome({ home, terminal, signal }: Context): Promise<Hom
       keeping: { storage, session: islander.session, now: Date.now, signal },
       async [Symbol.asyncDispose]() {
         await islander[Symbol.asyncDispose]();
+        await telling;
+        await tellChanges(terminal, storage);
         await storage[Symbol.asyncDispose]();
       },
     };

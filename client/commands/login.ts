@@ -2,11 +2,14 @@
 
 import { readAccount } from '../account.ts';
 import type { AddCommand } from '../command.ts';
+import { renewAfterCode } from '../own-devices.ts';
 import { Problem } from '../problem.ts';
 import { askPassword, openQuestions } from '../questions.ts';
 import { signInOrExplain } from '../removal.ts';
 import { fileStorage, hasFileStorage } from '../storage-file.ts';
 import { given, joiningOf, withPasswordFile, withSecond, withSecondFile } from './asking.ts';
+import { showUnseen } from './codes.ts';
+import { openHome } from './home.ts';
 import { askOrganisation } from './organisation.ts';
 
 export function loginCommand(add: AddCommand): void {
@@ -30,17 +33,20 @@ export function loginCommand(add: AddCommand): void {
       const credentials = known.password
         ? { password: await askPassword(questions, { file: given(options['passwordFile']) }) }
         : await askOrganisation(context, questions, known);
+      let byCode = false;
       const { name, address } = await withSecond(
         questions,
         given(options['secondFile']),
-        (second) =>
-          signInOrExplain(joining, {
-            ...credentials,
-            second,
-            passwordChanged: options['passwordChanged'] === true,
-          }),
+        (second) => {
+          byCode = second !== undefined && 'code' in second;
+          const passwordChanged = options['passwordChanged'] === true;
+          return signInOrExplain(joining, { ...credentials, second, passwordChanged });
+        },
       );
       terminal.say(`Signed in as ${name}.`, { type: 'signed-in', name, address });
+      await using signedIn = await openHome(context);
+      if (byCode) await renewAfterCode(signedIn.keeping);
+      await showUnseen(context, signedIn);
     },
   );
 }
