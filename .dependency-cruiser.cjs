@@ -97,7 +97,7 @@ module.exports = {
     door('ws', ['^services/gateway/sockets']),
     door('node-forge', ['^pki/']),
     door('(@noble|libsodium-wrappers-sumo)', ['^protocol/crypto/'], 'noble-sodium'),
-    door('openid-client', ['^services/accounts/organisation']),
+    door('openid-client', ['^services/accounts/admission/organisation']),
     door('pino', ['^services/kit/log']),
     door('undici', ['^client/transport']),
   ],

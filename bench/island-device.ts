@@ -8,11 +8,11 @@
  *   island is told that the messages have arrived. Answers made in the same step leave after the same
  *   commit.
  *
- * A step takes what is there, at most 64 messages, as client/inbox.ts does.
+ * A step takes what is there, at most 64 messages, as client/messages/inbox.ts does.
  */
 
-import type { Storage } from '@island/client/storage.ts';
-import { fileStorage } from '@island/client/storage-file.ts';
+import { fileStorage } from '@island/client/storage/file.ts';
+import type { Storage } from '@island/client/storage/storage.ts';
 import type { OwnParty, Party, PrekeyLookup } from '@island/protocol/crypto/handshake.ts';
 import { type BundleBytes, openBundle } from '@island/protocol/crypto/prekey-bundle.ts';
 import {

@@ -14,16 +14,16 @@ import { encodeServerFrame } from '@island/protocol/wire/frames.ts';
 import { deviceId } from '@island/protocol/wire/ids.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
-import { readAccount } from './account.ts';
-import { openPeople } from './people.ts';
+import { readAccount } from './account/account.ts';
+import { openPeople } from './messages/people.ts';
 import { Problem } from './problem.ts';
-import type { Batch, Storage } from './storage.ts';
-import { memoryStorage } from './storage-memory.ts';
+import { memoryStorage } from './storage/memory.ts';
+import type { Batch, Storage } from './storage/storage.ts';
 import { makeChain, serveEdge } from './testing/edge.ts';
 import type { Member } from './testing/member.ts';
 import { type OddIsland, oddIsland } from './testing/odd-island.ts';
 import { person, type TestPerson } from './testing/person.ts';
-import { nodeTransport } from './transport-node.ts';
+import { nodeTransport } from './transport/node.ts';
 
 function memberOf(island: OddIsland, { name }: TestPerson): Member {
   const member = island.members.get(name);

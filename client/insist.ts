@@ -1,7 +1,7 @@
 /** Asks again while what keeps an island from answering may pass. */
 import { backoff, pause } from './backoff.ts';
 import { passes } from './problem.ts';
-import { retryAfter } from './transport.ts';
+import { retryAfter } from './transport/transport.ts';
 
 export interface Insisting {
   signal?: AbortSignal | undefined;

@@ -1,8 +1,8 @@
 /** The client's place in Node: undici, the TLS of Node, native Argon2. */
 import { hashRaw } from '@node-rs/argon2';
-import { fetchRoot } from './first-contact.ts';
 import type { Platform } from './platform.ts';
-import { nodeTransport } from './transport-node.ts';
+import { fetchRoot } from './transport/first-contact.ts';
+import { nodeTransport } from './transport/node.ts';
 
 export const nodePlatform: Platform = {
   fetchRoot,

@@ -1,6 +1,6 @@
 /** What a client needs of the place where it runs; platform-node.ts brings it for Node. */
 import type { Argon2id } from '@island/protocol/crypto/password.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './transport/transport.ts';
 
 /** An island whose root certificate is known. */
 export interface Pinned {

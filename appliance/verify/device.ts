@@ -1,15 +1,19 @@
 /** A device of a throw-away person: a home in memory, and what can be asked with its keys. */
-import { type AccountRecord, openAccount, readAccount } from '@island/client/account.ts';
-import { type Credentials, type Second, showCredentials } from '@island/client/credentials.ts';
+import { type AccountRecord, openAccount, readAccount } from '@island/client/account/account.ts';
+import type { Keeping } from '@island/client/account/key-changes.ts';
 import { type Islander, openIslander } from '@island/client/islander.ts';
-import type { Joining } from '@island/client/joining-parts.ts';
-import type { Keeping } from '@island/client/key-changes.ts';
-import { withNonce } from '@island/client/nonces.ts';
+import type { Joining } from '@island/client/joining/joining-parts.ts';
 import type { Platform } from '@island/client/platform.ts';
-import { openSession, type Session, sessionKey } from '@island/client/session.ts';
-import type { Storage } from '@island/client/storage.ts';
-import { memoryStorage } from '@island/client/storage-memory.ts';
-import { call, type Transport } from '@island/client/transport.ts';
+import {
+  type Credentials,
+  type Second,
+  showCredentials,
+} from '@island/client/sign-in/credentials.ts';
+import { withNonce } from '@island/client/sign-in/nonces.ts';
+import { openSession, type Session, sessionKey } from '@island/client/sign-in/session.ts';
+import { memoryStorage } from '@island/client/storage/memory.ts';
+import type { Storage } from '@island/client/storage/storage.ts';
+import { call, type Transport } from '@island/client/transport/transport.ts';
 import {
   aboutLogin,
   aboutRefresh,

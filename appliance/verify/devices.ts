@@ -1,9 +1,10 @@
 /** A4: a device is added by another one, both get what is sent, and the one that is removed gets nothing more. docs/protocol/linking.md, devices.md §6 */
-import { arrivals } from '@island/client/arrivals.ts';
-import { departures } from '@island/client/departures.ts';
-import { giveByLink, joinByLink, offerLink } from '@island/client/linking.ts';
-import { revokeDevice } from '@island/client/own-devices.ts';
-import { call } from '@island/client/transport.ts';
+
+import { revokeDevice } from '@island/client/account/own-devices.ts';
+import { giveByLink, joinByLink, offerLink } from '@island/client/joining/linking.ts';
+import { arrivals } from '@island/client/messages/arrivals.ts';
+import { departures } from '@island/client/messages/departures.ts';
+import { call } from '@island/client/transport/transport.ts';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { personName } from '@island/protocol/wire/ids.ts';
 import { parseIslandLink } from '@island/protocol/wire/island-link.ts';

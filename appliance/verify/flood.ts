@@ -1,6 +1,6 @@
 /** T6: a socket that says too much, or too much at once, and one beside it. docs/protocol/socket.md */
 import { setTimeout } from 'node:timers/promises';
-import type { Socket } from '@island/client/transport.ts';
+import type { Socket } from '@island/client/transport/transport.ts';
 import {
   decodeServerFrame,
   encodeClientFrame,

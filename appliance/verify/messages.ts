@@ -1,7 +1,8 @@
 /** M1: two people write to each other, end to end. docs/protocol/dm.md */
-import { arrivals } from '@island/client/arrivals.ts';
+
 import type { Islander } from '@island/client/islander.ts';
-import { call } from '@island/client/transport.ts';
+import { arrivals } from '@island/client/messages/arrivals.ts';
+import { call } from '@island/client/transport/transport.ts';
 import { dayOf } from '@island/protocol/crypto/device.ts';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { openBundle } from '@island/protocol/crypto/prekey-bundle.ts';

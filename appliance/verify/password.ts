@@ -1,6 +1,6 @@
 /** A1: what becomes of a password, on the wire and at rest, and what a recorded sign-in is good for. docs/protocol/accounts.md §2, §3 */
 import { createHash, randomBytes } from 'node:crypto';
-import { call, type Transport } from '@island/client/transport.ts';
+import { call, type Transport } from '@island/client/transport/transport.ts';
 import { kdfFloor } from '@island/protocol/crypto/password.ts';
 import { personName } from '@island/protocol/wire/ids.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';

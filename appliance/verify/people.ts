@@ -3,12 +3,16 @@
  * send is remembered, so that a check can look for what must not be in it.
  */
 import { randomBytes } from 'node:crypto';
-import { type Credentials, type Second, showCredentials } from '@island/client/credentials.ts';
-import { withNonce } from '@island/client/nonces.ts';
+import { register } from '@island/client/joining/registration.ts';
 import type { Platform } from '@island/client/platform.ts';
 import { nodePlatform } from '@island/client/platform-node.ts';
-import { register } from '@island/client/registration.ts';
-import { call, type Transport } from '@island/client/transport.ts';
+import {
+  type Credentials,
+  type Second,
+  showCredentials,
+} from '@island/client/sign-in/credentials.ts';
+import { withNonce } from '@island/client/sign-in/nonces.ts';
+import { call, type Transport } from '@island/client/transport/transport.ts';
 import { formatIslandLink, type RecoverLink } from '@island/protocol/wire/island-link.ts';
 import type { Answer, RequestText } from '@island/protocol/wire/routes.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';

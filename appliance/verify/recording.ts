@@ -1,6 +1,6 @@
 /** A platform that keeps what a client sends, so that a check can look for what must not be in it, or send it again. */
 import type { Platform } from '@island/client/platform.ts';
-import type { HttpRequest, Transport } from '@island/client/transport.ts';
+import type { HttpRequest, Transport } from '@island/client/transport/transport.ts';
 
 export interface Sent {
   method: 'GET' | 'POST' | 'SOCKET';

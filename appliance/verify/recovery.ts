@@ -1,11 +1,11 @@
 /** A3: a home that has nothing but the password and one backup code. docs/protocol/keys.md §7 */
 
-import { needKeys } from '@island/client/account-keys.ts';
-import { departures } from '@island/client/departures.ts';
-import { history } from '@island/client/history.ts';
-import { testCode } from '@island/client/own-codes.ts';
+import { needKeys } from '@island/client/account/account-keys.ts';
+import { testCode } from '@island/client/account/own-codes.ts';
+import { recover } from '@island/client/joining/recovery.ts';
+import { departures } from '@island/client/messages/departures.ts';
+import { history } from '@island/client/messages/history.ts';
 import type { Platform } from '@island/client/platform.ts';
-import { recover } from '@island/client/recovery.ts';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { openKeyRecord, openKeyring } from '@island/protocol/crypto/key-record.ts';
 import { type Device, freshHome, openDevice } from './device.ts';

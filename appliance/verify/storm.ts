@@ -1,6 +1,6 @@
 /** The same thing asked many times at once: what came of it, by the code of each answer. */
 import type { Platform } from '@island/client/platform.ts';
-import type { Transport } from '@island/client/transport.ts';
+import type { Transport } from '@island/client/transport/transport.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Person } from './people.ts';
 

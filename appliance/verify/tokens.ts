@@ -1,6 +1,6 @@
 /** A5: access tokens of 15 minutes, refresh tokens that rotate, and what re-use of one costs. docs/protocol/accounts.md §4 */
 import { createHmac, randomBytes } from 'node:crypto';
-import { call } from '@island/client/transport.ts';
+import { call } from '@island/client/transport/transport.ts';
 import { encodeClientFrame } from '@island/protocol/wire/frames.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { socketPath } from '@island/protocol/wire/routes.ts';

@@ -1,5 +1,5 @@
 /** A2: six digits and backup codes, each good once, also when many come at once. docs/protocol/accounts.md §5, §6 */
-import { beginTwoFactor, confirmTwoFactor, showCode } from '@island/client/two-factor.ts';
+import { beginTwoFactor, confirmTwoFactor, showCode } from '@island/client/sign-in/two-factor.ts';
 import { openAuthenticator } from './authenticator.ts';
 import { type Findings, found } from './finding.ts';
 import { type Person, registration } from './people.ts';

@@ -9,7 +9,7 @@ const [major = 0] = process.versions.node.split('.').map(Number);
 if (major >= 24) {
   // Without a listener the signal would open Node's inspector, on a plaintext port.
   process.on('SIGUSR1', () => undefined);
-  const { islanderCommand } = await import('../cli.ts');
+  const { islanderCommand } = await import('../terminal/cli.ts');
   process.exitCode = await islanderCommand(process.argv.slice(2), process);
 } else {
   const root = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../..');

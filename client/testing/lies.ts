@@ -10,9 +10,9 @@ import {
 import { ed25519, type SigningPair } from '@island/protocol/crypto/primitives.ts';
 import { sign } from '@island/protocol/crypto/signature.ts';
 import { concat } from '@island/protocol/wire/bytes.ts';
-import { readAccount } from '../account.ts';
-import { needKeys } from '../account-keys.ts';
-import type { Storage } from '../storage.ts';
+import { readAccount } from '../account/account.ts';
+import { needKeys } from '../account/account-keys.ts';
+import type { Storage } from '../storage/storage.ts';
 
 export type Json = Record<string, unknown>;
 

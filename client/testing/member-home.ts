@@ -1,14 +1,14 @@
 /** For tests: a home of somebody on real services, with what a device of theirs can do. */
-import { openAccount, readAccount } from '../account.ts';
-import type { Credentials } from '../credentials.ts';
-import type { Joining } from '../joining-parts.ts';
-import type { Keeping } from '../key-changes.ts';
+import { openAccount, readAccount } from '../account/account.ts';
+import type { Keeping } from '../account/key-changes.ts';
+import type { Joining } from '../joining/joining-parts.ts';
+import { register } from '../joining/registration.ts';
 import type { Platform } from '../platform.ts';
-import { register } from '../registration.ts';
-import { openSession, type Session } from '../session.ts';
-import type { Storage } from '../storage.ts';
-import { memoryStorage } from '../storage-memory.ts';
-import type { Transport } from '../transport.ts';
+import type { Credentials } from '../sign-in/credentials.ts';
+import { openSession, type Session } from '../sign-in/session.ts';
+import { memoryStorage } from '../storage/memory.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Transport } from '../transport/transport.ts';
 import type { RealIsland } from './real-island.ts';
 
 export interface Home {

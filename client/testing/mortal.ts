@@ -1,6 +1,6 @@
 /** For tests: a program that dies at a chosen step. What it had in memory is gone; its storage stays. */
 import type { Platform } from '../platform.ts';
-import type { Storage } from '../storage.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { Home } from './member-home.ts';
 
 export class Killed extends Error {

@@ -21,17 +21,17 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId, deviceId } from '@island/protocol/wire/ids.ts';
 import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
 import { fromBase64url, hex } from '@island/protocol/wire/text.ts';
-import { type AccountRecord, accountRow } from '../account.ts';
-import { type Keyring, keysRow } from '../account-keys.ts';
-import { type Archive, openArchive } from '../archive.ts';
-import { archiveStart, type Head, identityRows, noHead, pendingContact } from '../archive-rows.ts';
-import { arrival, departure, type Kept, messagesAfter } from '../messages.ts';
-import { close } from '../outbox.ts';
-import { openPeople, personRows } from '../people.ts';
-import { encodeRecord } from '../record.ts';
-import type { Session } from '../session.ts';
-import type { Storage } from '../storage.ts';
-import { memoryStorage } from '../storage-memory.ts';
+import { type AccountRecord, accountRow } from '../account/account.ts';
+import { type Keyring, keysRow } from '../account/account-keys.ts';
+import { type Archive, openArchive } from '../archive/archive.ts';
+import { archiveStart, type Head, identityRows, noHead, pendingContact } from '../archive/rows.ts';
+import { arrival, departure, type Kept, messagesAfter } from '../messages/messages.ts';
+import { close } from '../messages/outbox.ts';
+import { openPeople, personRows } from '../messages/people.ts';
+import type { Session } from '../sign-in/session.ts';
+import { memoryStorage } from '../storage/memory.ts';
+import { encodeRecord } from '../storage/record.ts';
+import type { Storage } from '../storage/storage.ts';
 
 export const newAccount = (): AccountId => accountId(hex(randomBytes(16)));
 

@@ -1,14 +1,14 @@
 /** For tests: a person on an odd island, with a home in memory. */
 import { createHash } from 'node:crypto';
-import { arrivals } from '../arrivals.ts';
-import { departures } from '../departures.ts';
 import { type Islander, type IslanderEvent, openIslander } from '../islander.ts';
-import type { Message } from '../messages.ts';
+import { register } from '../joining/registration.ts';
+import { arrivals } from '../messages/arrivals.ts';
+import { departures } from '../messages/departures.ts';
+import type { Message } from '../messages/messages.ts';
 import type { Platform } from '../platform.ts';
 import { nodePlatform } from '../platform-node.ts';
-import { register } from '../registration.ts';
-import type { Storage } from '../storage.ts';
-import { memoryStorage } from '../storage-memory.ts';
+import { memoryStorage } from '../storage/memory.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { OddIsland } from './odd-island.ts';
 
 /** Argon2 is slow by design; who tests something else takes a hash that is not. */

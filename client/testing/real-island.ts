@@ -19,7 +19,7 @@ import type { Bus } from '../../services/kit/bus.ts';
 import { testIsland } from '../../services/kit/testing/kit.ts';
 import type { Platform } from '../platform.ts';
 import { Problem } from '../problem.ts';
-import type { HttpAnswer, HttpRequest } from '../transport.ts';
+import type { HttpAnswer, HttpRequest } from '../transport/transport.ts';
 import { quickPlatform } from './person.ts';
 import { realSocket } from './real-socket.ts';
 

@@ -1,6 +1,6 @@
 /** For tests: the socket of a client at a real gateway, as the edge would pass it on. */
 import type { TestSocket } from '../../services/gateway/testing/edge.ts';
-import type { Socket } from '../transport.ts';
+import type { Socket } from '../transport/transport.ts';
 
 export function realSocket({ raw }: TestSocket, signal?: AbortSignal): Socket {
   const waiting: Uint8Array[] = [];

@@ -1,13 +1,13 @@
 /** What the island knows of a person, told to themselves. docs/protocol/accounts.md §8 */
 import { type Clock, unixSeconds } from '../kit/clock.ts';
 import type { CallAnswer } from '../kit/contract.ts';
-import { countCodes } from './code-slots.ts';
 import type { accounts } from './contract.ts';
 import type { AccountsStore } from './database.ts';
+import { countCodes } from './devices/code-slots.ts';
+import { recordVersion } from './devices/records.ts';
+import { secondsToReset } from './devices/reset.ts';
 import { mustFindPerson } from './people.ts';
-import { recordVersion } from './records.ts';
-import { secondsToReset } from './reset.ts';
-import { type Asker, mustGoOn } from './session-ends.ts';
+import { type Asker, mustGoOn } from './sessions/session-ends.ts';
 
 const day = 86_400;
 

@@ -2,12 +2,12 @@
 import type { Bus } from '../kit/bus.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import { accounts } from './contract.ts';
-import { putRecord, readRecord, updateDevices } from './device-changes.ts';
-import { type Joinings, join, recovery } from './joining.ts';
-import { findJoining } from './joinings.ts';
-import type { LinkSide, Links } from './links.ts';
-import { beginReset, cancelReset } from './reset.ts';
-import { mustGoOn } from './session-ends.ts';
+import { putRecord, readRecord, updateDevices } from './devices/device-changes.ts';
+import { type Joinings, join, recovery } from './devices/joining.ts';
+import { findJoining } from './devices/joinings.ts';
+import type { LinkSide, Links } from './devices/links.ts';
+import { beginReset, cancelReset } from './devices/reset.ts';
+import { mustGoOn } from './sessions/session-ends.ts';
 
 export type DeviceParts = Joinings & { links: Links };
 

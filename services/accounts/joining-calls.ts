@@ -2,15 +2,21 @@
 import type { Bus } from '../kit/bus.ts';
 import { type Clock, unixSeconds } from '../kit/clock.ts';
 import type { Sealing } from '../kit/sealing.ts';
-import { decide, listApplicants } from './applicants.ts';
+import { decide, listApplicants } from './admission/applicants.ts';
+import {
+  createInvite,
+  inviteHash,
+  isInviteGood,
+  listInvites,
+  withdrawInvite,
+} from './admission/invites.ts';
+import { callbackOf, createOidc } from './admission/oidc.ts';
+import type { Organisation } from './admission/organisation.ts';
+import { registrationMode, setRegistration } from './admission/policy.ts';
+import { readProvider, setProvider } from './admission/provider.ts';
 import { accounts } from './contract.ts';
 import type { AccountsStore } from './database.ts';
-import { createInvite, inviteHash, isInviteGood, listInvites, withdrawInvite } from './invites.ts';
-import { callbackOf, createOidc } from './oidc.ts';
-import type { Organisation } from './organisation.ts';
 import { countPeople } from './people.ts';
-import { registrationMode, setRegistration } from './policy.ts';
-import { readProvider, setProvider } from './provider.ts';
 
 export interface JoiningParts {
   store: AccountsStore;

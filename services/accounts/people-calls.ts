@@ -2,12 +2,19 @@
 import type { Bus } from '../kit/bus.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import { account } from './account.ts';
+import { type Registration, register } from './admission/registration.ts';
 import { accounts } from './contract.ts';
-import { changePassword } from './password-change.ts';
-import { type Registration, register } from './registration.ts';
-import { endings, endOthers, endSession, listSessions, mustEnd, mustGoOn } from './session-ends.ts';
-import { beginJoining, login, prelogin, type SignIn } from './sign-in.ts';
-import { beginTotp, confirmTotp, endTotp } from './totp-setup.ts';
+import {
+  endings,
+  endOthers,
+  endSession,
+  listSessions,
+  mustEnd,
+  mustGoOn,
+} from './sessions/session-ends.ts';
+import { changePassword } from './sign-in/password-change.ts';
+import { beginJoining, login, prelogin, type SignIn } from './sign-in/sign-in.ts';
+import { beginTotp, confirmTotp, endTotp } from './sign-in/totp-setup.ts';
 
 export type PeopleParts = SignIn & Registration;
 

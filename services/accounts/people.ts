@@ -5,8 +5,8 @@
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { and, count, eq, inArray, isNotNull, lt } from 'drizzle-orm';
+import { returnInvite } from './admission/invites.ts';
 import type { Database } from './database.ts';
-import { returnInvite } from './invites.ts';
 import { people } from './schema.ts';
 
 export type Person = typeof people.$inferSelect;

@@ -2,15 +2,15 @@
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { accountId } from '@island/protocol/wire/ids.ts';
 import type { Bus } from '../kit/bus.ts';
-import { forgetApplicants } from './applicants.ts';
+import { forgetApplicants } from './admission/applicants.ts';
+import { forgetFlows } from './admission/grants.ts';
+import { forgetInvites } from './admission/invites.ts';
 import type { AccountsStore } from './database.ts';
-import { devicesOf } from './devices.ts';
-import { forgetFlows } from './grants.ts';
-import { forgetInvites } from './invites.ts';
-import { forgetJoinings } from './joinings.ts';
-import { forgetNonces } from './nonces.ts';
+import { devicesOf } from './devices/devices.ts';
+import { forgetJoinings } from './devices/joinings.ts';
 import { activate, forgetRegistrations, pendingBefore, release } from './people.ts';
-import { forgetSessions } from './session-ends.ts';
+import { forgetSessions } from './sessions/session-ends.ts';
+import { forgetNonces } from './sign-in/nonces.ts';
 
 /** Seconds after which a registration that nobody completed is settled. */
 const pendingSeconds = 600;

@@ -10,8 +10,8 @@ import { runService, type ServiceDefinition } from '../../kit/service.ts';
 import { type TestIsland, testIsland } from '../../kit/testing/kit.ts';
 import { accessToken, accounts } from '../contract.ts';
 import { accountsService } from '../service.ts';
-import type { Asker } from '../session-ends.ts';
-import type { Tokens } from '../sessions.ts';
+import type { Asker } from '../sessions/session-ends.ts';
+import type { Tokens } from '../sessions/sessions.ts';
 import {
   type Applicant,
   applicant,

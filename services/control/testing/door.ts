@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { hex } from '@island/protocol/wire/text.ts';
+import { openOrganisation } from '../../accounts/admission/organisation.ts';
 import { answerJoining } from '../../accounts/joining-calls.ts';
-import { openOrganisation } from '../../accounts/organisation.ts';
 import * as schema from '../../accounts/schema.ts';
 import { type TestProvider, testProvider } from '../../accounts/testing/oidc-provider.ts';
 import { systemClock } from '../../kit/clock.ts';

@@ -1,0 +1,66 @@
+/**
+ * Looks after one's own account while a home is connected: what other devices changed is checked and
+ * adopted. docs/protocol/keys.md §6
+ *
+ * A device that somebody added, or a code that somebody used, shows here first.
+ */
+import { backoff, pause } from '../backoff.ts';
+import { createBell } from '../bell.ts';
+import { Problem, willPass } from '../problem.ts';
+import type { Keeping } from './key-changes.ts';
+import { syncOwn } from './own-devices.ts';
+
+/** Milliseconds between two looks on one connection. */
+const interval = 600_000;
+
+export interface AccountReports {
+  /** Something is new that the person was not told yet (own-changes.ts). */
+  onAccountChanged: () => void;
+  /** What the island shows of the account is refused; what was known stays. */
+  onAccountRefused: (error: Error) => void;
+}
+
+export interface KeptAccount {
+  /** The connection is there: now is the time to look. */
+  connected(): void;
+  /** Until aborted. Throws what leaves this device without an account: `device_removed`, `account_reset`, `signed_out`. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function keepAccount(keeping: Keeping, reports: AccountReports): KeptAccount {
+  let ring = (): void => undefined;
+  const told = new Set<string>();
+
+  async function look(signal: AbortSignal): Promise<void> {
+    const { changes } = await syncOwn({ ...keeping, signal });
+    told.clear();
+    if (changes.length > 0) reports.onAccountChanged();
+  }
+
+  return {
+    connected: () => ring(),
+    async run(signal) {
+      using changed = createBell(signal);
+      ring = changed.ring;
+      for (let attempt = 0; !signal.aborted; ) {
+        try {
+          await look(signal);
+          attempt = 0;
+        } catch (error) {
+          if (signal.aborted) return;
+          if (!(error instanceof Error) || isEnd(error)) throw error;
+          if (willPass(error)) {
+            await pause(backoff(attempt++), signal);
+            continue;
+          }
+          if (!told.has(error.message)) reports.onAccountRefused(error);
+          told.add(error.message);
+        }
+        await changed.next(interval);
+      }
+    },
+  };
+}
+
+const ends = new Set(['device_removed', 'account_reset', 'signed_out']);
+const isEnd = (error: Error): boolean => error instanceof Problem && ends.has(error.code);

@@ -1,0 +1,94 @@
+/**
+ * From a device list that is known to a newer one, list by list. docs/protocol/devices.md §5
+ *
+ * Each list names the hash of the one before and is signed by the identity key of then; a rotation of
+ * that key is signed by both. So whoever knows one list can follow a person, or its own account, through
+ * any number of changes, and the island can leave none out. What cannot be followed is a reset: the old
+ * key has not agreed to it.
+ */
+import { has } from '@island/protocol/crypto/account-state.ts';
+import {
+  checkSuccessor,
+  type DeviceList,
+  openDeviceList,
+} from '@island/protocol/crypto/device-list.ts';
+import { equal } from '@island/protocol/crypto/primitives.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
+import { Problem, type ProblemCode } from '../problem.ts';
+
+export interface Following {
+  name: string;
+  known: DeviceList;
+  newest: DeviceList;
+  /** The lists after an epoch, from the island: ascending, as many as it gives at once. */
+  lists: (after: number) => Promise<{ account: AccountId; lists: Uint8Array[] }>;
+  /** Whether a list of a new identity, which the known one has not signed, is refused. */
+  resets: 'refused' | 'accepted';
+}
+
+/** The list of a person by that name, as the island gave it. Throws `list_invalid`. */
+export function openListOf(
+  name: string,
+  answer: { account: AccountId; list: Uint8Array },
+): DeviceList {
+  return naming('list_invalid', name, () => {
+    const list = openDeviceList(answer.list);
+    if (list.name !== name || list.account !== answer.account) throw new Fault('malformed');
+    return list;
+  });
+}
+
+/**
+ * Answers the lists after `known`, up to `newest`. Throws `list_rolled_back` for an older list,
+ * `list_invalid` for another one of the known epoch or one that does not follow, `history_broken` when
+ * the island shows no unbroken way, `identity_changed` for a reset.
+ */
+export async function followHistory(following: Following): Promise<DeviceList[]> {
+  const { name, known, newest, lists, resets } = following;
+  if (newest.epoch < known.epoch) throw new Problem('list_rolled_back', { name });
+  if (newest.epoch === known.epoch) {
+    if (!equal(newest.hash, known.hash)) throw new Problem('list_invalid', { name });
+    return [];
+  }
+  if (newest.epoch === known.epoch + 1) {
+    step(name, known, newest, resets, 'list_invalid');
+    return [newest];
+  }
+  const way: DeviceList[] = [];
+  for (let last = known; last.epoch < newest.epoch; ) {
+    const answer = await lists(last.epoch);
+    if (answer.lists.length === 0) throw new Problem('history_broken', { name });
+    for (const bytes of answer.lists) {
+      if (last.epoch === newest.epoch) break;
+      const next = naming('history_broken', name, () => openDeviceList(bytes));
+      step(name, last, next, resets, 'history_broken');
+      way.push(next);
+      last = next;
+    }
+    if (last.epoch === newest.epoch && !equal(last.hash, newest.hash))
+      throw new Problem('history_broken', { name });
+  }
+  return way;
+}
+
+function step(
+  name: string,
+  last: DeviceList,
+  next: DeviceList,
+  resets: Following['resets'],
+  otherwise: ProblemCode,
+): void {
+  naming(otherwise, name, () => checkSuccessor(last, next));
+  if (has(next, 'reset') && resets === 'refused') throw new Problem('identity_changed', { name });
+}
+
+/** What does not verify, by a name that says what the island did. */
+function naming<T>(code: ProblemCode, name: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    throw new Problem(code, { name }, { cause });
+  }
+}

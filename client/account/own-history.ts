@@ -1,0 +1,99 @@
+/**
+ * What the island shows of one's own account: the device lists up to the newest, and the record of the
+ * keys that goes with it. docs/protocol/devices.md §5, keys.md §6
+ *
+ * Nothing of it is believed before it is checked: each list follows from the one before, the record is
+ * made under the newest list and signed by its identity key.
+ */
+import { has } from '@island/protocol/crypto/account-state.ts';
+import { type DeviceList, openDeviceList } from '@island/protocol/crypto/device-list.ts';
+import {
+  type KeyRecord,
+  openKeyRecord,
+  readKeyRecord,
+} from '@island/protocol/crypto/key-record.ts';
+import { checkRecordList } from '@island/protocol/crypto/key-record-order.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
+import { backoff, pause } from '../backoff.ts';
+import { Problem, type ProblemCode } from '../problem.ts';
+import type { Session } from '../sign-in/session.ts';
+import { followHistory, openListOf } from './device-history.ts';
+
+/** Asks a route with a token, of a session or of a joining. */
+export type Ask = Session['call'];
+
+export interface OwnAccount {
+  /** The lists after the known one; all of them, if none was known. */
+  way: readonly DeviceList[];
+  newest: DeviceList;
+  record: KeyRecord;
+  /** Code slots of the record that the island says were used. */
+  used: readonly Uint8Array[];
+}
+
+export interface Asking {
+  ask: Ask;
+  name: string;
+  account: AccountId;
+  /** The newest list that is known here; without it the history is followed from the first list on. */
+  known?: DeviceList;
+  resets: 'refused' | 'accepted';
+  signal?: AbortSignal;
+}
+
+/** While a change is being taken in, the list may be newer than the record for a moment. */
+const tries = 5;
+
+/**
+ * Throws what `followHistory` throws, `list_invalid` for somebody else's list, and `record_rolled_back`,
+ * `record_differs` or `record_unsigned` for a record that is not the one of the newest list.
+ */
+export async function readOwnAccount(asking: Asking): Promise<OwnAccount> {
+  const { ask, name, signal } = asking;
+  for (let attempt = 0; ; attempt++) {
+    const { newest, way } = await readLists(asking);
+    const { record: bytes, used } = await ask('record', {}, options(asking));
+    const form = refusing('record_unsigned', name, () => readKeyRecord(bytes));
+    if (form.listEpoch === newest.epoch || attempt === tries) {
+      if (form.listEpoch < newest.epoch) throw new Problem('record_rolled_back', { name });
+      refusing('record_differs', name, () => checkRecordList(form, newest));
+      const record = refusing('record_unsigned', name, () => openKeyRecord(bytes, newest.aik));
+      return { way, newest, record, used };
+    }
+    await pause(backoff(attempt), signal);
+    signal?.throwIfAborted();
+  }
+}
+
+const options = ({ signal }: Asking) => (signal ? { signal } : {});
+
+async function readLists(asking: Asking): Promise<Pick<OwnAccount, 'newest' | 'way'>> {
+  const { ask, name, account, known, resets } = asking;
+  const lists = (after: number) =>
+    ask('lists', {}, { path: { name, after: String(after) }, ...options(asking) });
+  const newest = openListOf(name, await ask('person', {}, { path: { name }, ...options(asking) }));
+  if (newest.account !== account) throw new Problem('list_invalid', { name });
+  if (known) {
+    const way = await followHistory({ name, known, newest, lists, resets });
+    return { newest, way };
+  }
+  const [bytes = new Uint8Array(0)] = (await lists(0)).lists;
+  const first = refusing('history_broken', name, () => {
+    const list = openDeviceList(bytes);
+    if (!has(list, 'register') || list.account !== account) throw new Fault('list_broken');
+    return list;
+  });
+  const rest = await followHistory({ name, known: first, newest, lists, resets });
+  return { newest, way: [first, ...rest] };
+}
+
+/** What does not verify, by a name that says what the island did. */
+export function refusing<T>(code: ProblemCode, name: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    throw new Problem(code, { name }, { cause });
+  }
+}

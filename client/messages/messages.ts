@@ -1,0 +1,120 @@
+/**
+ * What was said, and to or by whom: the history of this home. A message of somebody else stays in
+ * `arrived` until a program has shown it; one of our own stays in `outbox` until the island took it.
+ * What other devices of the account sent and received comes through the archive (archive-import.ts).
+ */
+import * as v from 'valibot';
+import { type Identity, pendingMessage } from '../archive/rows.ts';
+import { decodeRecord, encodeRecord } from '../storage/record.ts';
+import type { Append, Row, Storage } from '../storage/storage.ts';
+
+const incoming = v.strictObject({
+  type: v.literal('message'),
+  /** 32 hex digits, chosen by the sender; the same on all devices. */
+  id: v.string(),
+  /** The person's name, as the directory and their signed list say. */
+  from: v.string(),
+  text: v.string(),
+  /** Unix milliseconds by the sender's clock. */
+  sentAt: v.number(),
+  /** Unix milliseconds by the clock of the device that it came to. */
+  receivedAt: v.number(),
+  /** It came before this device was there, and was shown on another. */
+  earlier: v.optional(v.literal(true)),
+});
+
+const outgoing = v.strictObject({
+  type: v.literal('sent'),
+  id: v.string(),
+  to: v.string(),
+  text: v.string(),
+  sentAt: v.number(),
+  state: v.picklist(['queued', 'accepted', 'failed']),
+  /** Why it failed, one sentence. */
+  reason: v.optional(v.string()),
+  /** Another device of this account sent it. */
+  elsewhere: v.optional(v.literal(true)),
+});
+
+/** Something came that could not be read: said once, never again asked for. */
+const unreadable = v.strictObject({
+  type: v.literal('unreadable'),
+  id: v.string(),
+  /** Only when the session opened it: then it is this person's, and something in it is not known here. */
+  from: v.optional(v.string()),
+  /** Whose it says it is; anybody can say so. docs/protocol/dm.md §6.2 */
+  claims: v.optional(v.string()),
+  reason: v.string(),
+  receivedAt: v.number(),
+});
+
+const record = v.variant('type', [incoming, outgoing, unreadable]);
+
+export type Incoming = v.InferOutput<typeof incoming>;
+export type Outgoing = v.InferOutput<typeof outgoing>;
+export type Unreadable = v.InferOutput<typeof unreadable>;
+export type Message = v.InferOutput<typeof record>;
+/** A message with its place in the history. */
+export type Kept<M extends Message = Message> = M & { key: string };
+
+const namespace = 'messages';
+const arrived = 'arrived';
+const nothing = new Uint8Array(0);
+
+const kept = (row: Row): Kept => ({ ...decodeRecord(record, row), key: row.key });
+
+/** For the commit that also holds the ratchet state after it. `identity`: it belongs into the archive. */
+export const arrival = (message: Incoming | Unreadable, identity?: Identity): Append => ({
+  namespace,
+  bytes: encodeRecord(message),
+  beside: [{ namespace: arrived, bytes: nothing }, ...(identity ? [pendingMessage(identity)] : [])],
+});
+
+/** What comes from the archive is there already. */
+export const fromArchive = (message: Incoming | Outgoing): Append => ({
+  namespace,
+  bytes: encodeRecord(message),
+  ...(message.type === 'message' &&
+    !message.earlier && { beside: [{ namespace: arrived, bytes: nothing }] }),
+});
+
+export const departure = (
+  message: Outgoing,
+  outbox: { namespace: string; bytes: Uint8Array },
+): Append => ({
+  namespace,
+  bytes: encodeRecord(message),
+  beside: [outbox],
+});
+
+export const messageRow = ({ key, ...message }: Kept) => ({
+  namespace,
+  key,
+  bytes: encodeRecord(message),
+});
+
+export async function readMessage(storage: Storage, key: string): Promise<Kept | undefined> {
+  const row = await storage.read(namespace, key);
+  return row && kept(row);
+}
+
+/** Ascending; after the given place. */
+export async function messagesAfter(storage: Storage, after: string, limit = 500): Promise<Kept[]> {
+  return (await storage.list(namespace, { after, limit })).map(kept);
+}
+
+/** The place of the newest message; '' when there is none. */
+export async function newestMessage(storage: Storage): Promise<string> {
+  const [row] = await storage.list(namespace, { reverse: true, limit: 1 });
+  return row?.key ?? '';
+}
+
+/** Places of what came and was not shown yet, ascending. */
+export async function unshown(storage: Storage): Promise<string[]> {
+  return (await storage.list(arrived)).map((row) => row.key);
+}
+
+export async function markShown(storage: Storage, keys: readonly string[]): Promise<void> {
+  if (keys.length > 0)
+    await storage.commit({ remove: keys.map((key) => ({ namespace: arrived, key })) });
+}

@@ -1,0 +1,50 @@
+/** Opens the home that a command works in. */
+
+import type { Keeping } from '../../account/key-changes.ts';
+import { type Islander, openIslander } from '../../islander.ts';
+import { nodePlatform } from '../../platform-node.ts';
+import { Problem } from '../../problem.ts';
+import { fileStorage, hasFileStorage } from '../../storage/file.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { Context } from '../command.ts';
+import { eventStatus } from '../terminal.ts';
+import { tellChanges } from './changes.ts';
+
+export interface Home extends AsyncDisposable {
+  storage: Storage;
+  islander: Islander;
+  /** What changing the keys of the account needs. */
+  keeping: Keeping & { signal: AbortSignal };
+}
+
+/** Throws `not_registered` without making anything. */
+export async function openHome({ home, terminal, signal }: Context): Promise<Home> {
+  if (!hasFileStorage(home)) throw new Problem('not_registered', { home });
+  const storage = fileStorage(home);
+  try {
+    const say = eventStatus(terminal);
+    let telling = tellChanges(terminal, storage);
+    const islander = await openIslander({
+      storage,
+      platform: nodePlatform,
+      on(event) {
+        if (event.type === 'account') telling = telling.then(() => tellChanges(terminal, storage));
+        else say(event);
+      },
+    });
+    return {
+      storage,
+      islander,
+      keeping: { storage, session: islander.session, now: Date.now, signal },
+      async [Symbol.asyncDispose]() {
+        await islander[Symbol.asyncDispose]();
+        await telling;
+        await tellChanges(terminal, storage);
+        await storage[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await storage[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+/** `islander send`: one message, or one for each line of standard input. */
+import { createInterface } from 'node:readline';
+import { departures } from '../../messages/departures.ts';
+import type { AddCommand } from '../command.ts';
+import { departureObject } from '../terminal.ts';
+import { openHome } from './home.ts';
+import { PartlyFailed } from './partly-failed.ts';
+import { usage } from './usage.ts';
+
+/** Lines of standard input that are queued in one commit. */
+const group = 200;
+
+export function sendCommand(add: AddCommand): void {
+  add(
+    'send <name> [text...]',
+    'sends a message; without text, one for each line of standard input',
+    [
+      'islander send bob Are you there?',
+      'islander send bob - < lines.txt',
+      'date | islander send bob',
+    ],
+    (command) => command,
+    async (context, [name = '', ...words]) => {
+      const { terminal, signal } = context;
+      const text = words.join(' ');
+      const piped = text === '-' || words.length === 0;
+      if (words.length === 0 && terminal.stdin.isTTY) {
+        throw usage(
+          terminal,
+          'There is no text. Say it after the name, or pipe lines into the command.',
+        );
+      }
+      await using home = await openHome(context);
+      const { islander, storage } = home;
+      const lines = piped ? linesOf(terminal.stdin) : [[text]];
+      const keys: string[] = [];
+      for await (const texts of lines) keys.push(...(await islander.send(name, texts)));
+      islander.startSending();
+      let failed = 0;
+      let sent = 0;
+      const work = async () => {
+        for await (const message of departures(storage, keys, signal)) {
+          if (message.state === 'accepted') sent += 1;
+          else failed += 1;
+          if (terminal.json) terminal.say('', departureObject(message));
+          else if (message.state === 'failed')
+            terminal.stderr.write(`islander: ${message.reason ?? 'Not sent.'}\n`);
+        }
+      };
+      await Promise.race([work(), islander.failed]);
+      if (sent + failed < keys.length) {
+        terminal.status(
+          'queued',
+          'Not sent yet: it stays queued and goes out with the next send, listen or chat.',
+        );
+        throw new PartlyFailed();
+      }
+      if (!terminal.json && sent > 0) {
+        terminal.stdout.write(
+          sent === 1 ? `✓ Sent to ${name}.\n` : `✓ ${sent} messages sent to ${name}.\n`,
+        );
+      }
+      if (failed > 0) throw new PartlyFailed();
+    },
+  );
+}
+
+/** Lines in groups as they come; empty ones are no messages. */
+async function* linesOf(stdin: NodeJS.ReadStream): AsyncGenerator<string[]> {
+  let lines: string[] = [];
+  for await (const line of createInterface({ input: stdin })) {
+    if (line.trim() !== '') lines.push(line);
+    if (lines.length < group) continue;
+    yield lines;
+    lines = [];
+  }
+  if (lines.length > 0) yield lines;
+}

@@ -1,0 +1,158 @@
+/** What `islander` says: lines for a person, or one JSON object a line for a program. */
+import { CodeMistake } from '@island/protocol/crypto/backup-code.ts';
+import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { IslanderEvent } from '../islander.ts';
+import type { Arrival } from '../messages/arrivals.ts';
+import type { Kept, Outgoing } from '../messages/messages.ts';
+import { Problem } from '../problem.ts';
+
+export interface Streams {
+  stdin: NodeJS.ReadStream;
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+}
+
+export interface Terminal extends Streams {
+  json: boolean;
+  /** `text` for a person, `object` for a program, on standard output. */
+  say(text: string, object: Readonly<Record<string, unknown>>): void;
+  /**
+   * How it goes: on standard error; a program gets it as an object of type `status`. The same thing
+   * again about the same `topic` is no news, however often it is tried.
+   */
+  status(state: string, text: string, topic?: string): void;
+}
+
+/** `show`: how text for a person appears, where a line is being typed meanwhile. */
+export function openTerminal(
+  streams: Streams,
+  json: boolean,
+  show?: (text: string) => void,
+): Terminal {
+  const { stdin, stdout, stderr } = streams;
+  const line = (object: object): void => void stdout.write(`${JSON.stringify(object)}\n`);
+  const last = new Map<string, string>();
+  return {
+    stdin,
+    stdout,
+    stderr,
+    json,
+    say(text, object) {
+      if (json) line(object);
+      else if (show) show(text);
+      else stdout.write(`${text}\n`);
+    },
+    status(state, text, topic = '') {
+      if (last.get(topic) === text) return;
+      last.set(topic, text);
+      if (json) line({ type: 'status', state, text });
+      else if (show) show(`· ${text}`);
+      else stderr.write(`${text}\n`);
+    },
+  };
+}
+
+/**
+ * What other people wrote could hold anything: nothing of it may steer the terminal or look like a
+ * line of ours. Joiners stay (emoji, scripts), other control and format characters do not.
+ */
+export const plain = (text: string): string =>
+  text
+    .replace(/(?![\t\n\u200c\u200d])[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd')
+    .replaceAll('\n', '\n      ');
+
+export function clockTime(ms: number): string {
+  const date = new Date(ms);
+  const time = date.toTimeString().slice(0, 5);
+  return new Date().toDateString() === date.toDateString()
+    ? time
+    : `${date.toISOString().slice(0, 10)} ${time}`;
+}
+
+export function arrivalLine(arrival: Arrival): string {
+  if (arrival.type === 'message')
+    return `${clockTime(arrival.receivedAt)} ${arrival.from}: ${plain(arrival.text)}`;
+  const what = arrival.from
+    ? `a message from ${arrival.from}`
+    : `something that claims to be from ${arrival.claims ?? 'somebody'}`;
+  return `${clockTime(arrival.receivedAt)} (${what} cannot be read: ${arrival.reason})`;
+}
+
+export function arrivalObject(arrival: Arrival): Record<string, unknown> {
+  const { id, from } = arrival;
+  if (arrival.type === 'unreadable') {
+    const { claims, reason } = arrival;
+    return { type: 'unreadable', from, claims, reason, id };
+  }
+  return { type: 'message', from, text: arrival.text, sentAt: arrival.sentAt, id };
+}
+
+export const departureObject = ({
+  state,
+  to,
+  id,
+  reason,
+}: Kept<Outgoing>): Record<string, unknown> =>
+  state === 'accepted' ? { type: 'sent', to, id } : { type: 'failed', to, id, reason };
+
+/** The states of a connection, as a person wants to hear them. */
+export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'online':
+        return terminal.status('online', 'Connected.', 'connection');
+      case 'offline':
+        return terminal.status(
+          'reconnecting',
+          `Reconnecting… (${event.error.message})`,
+          'connection',
+        );
+      case 'waiting':
+        return terminal.status(
+          'waiting',
+          `Not sent to ${event.to} yet, trying again… (${event.error.message})`,
+          `to ${event.to}`,
+        );
+      case 'moving':
+        return terminal.status('sending', `Sending to ${event.to} again.`, `to ${event.to}`);
+      case 'dropped':
+        return terminal.status(
+          'dropped',
+          `Something came that is not shown: ${event.error.message}`,
+        );
+      case 'reading':
+        return terminal.status(
+          'reading',
+          `Reading the archive: ${event.progress.read} of ${event.progress.of}.`,
+          'archive',
+        );
+      case 'archiving':
+        return terminal.status(
+          'archiving',
+          `Not in the archive yet, trying again… (${event.error.message})`,
+          'archive',
+        );
+      case 'unarchived':
+        return terminal.status(
+          'unarchived',
+          `New messages are on this device only: ${event.error.message}`,
+          'archive',
+        );
+      case 'account':
+        // What it is stands in the storage: commands/changes.ts.
+        return;
+      case 'account-refused':
+        return terminal.status('account-refused', event.error.message, 'account');
+    }
+  };
+}
+
+/** One sentence for a failure that can be stated; undefined for a mistake of this program. */
+export function statedFailure(error: unknown): { code: string; text: string } | undefined {
+  if (error instanceof Fault || error instanceof CryptoFault || error instanceof Problem) {
+    return { code: error.code, text: error.message };
+  }
+  if (error instanceof CodeMistake) return { code: 'code_mistake', text: error.message };
+  return undefined;
+}

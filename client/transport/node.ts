@@ -1,0 +1,192 @@
+/**
+ * The transport of Node: undici over TLS that trusts one root certificate and nothing else, with the
+ * host name checked. docs/protocol/http.md §1
+ *
+ * Two pools of connections. The one for sealed sending keeps no TLS sessions and no cookies, so the
+ * island sees nothing that joins it to the other.
+ */
+
+import type { Duplex } from 'node:stream';
+import { limits } from '@island/protocol/wire/limits.ts';
+import { sendPath } from '@island/protocol/wire/routes.ts';
+import { Agent, buildConnector, type Dispatcher, WebSocket } from 'undici';
+import type { Pinned } from '../platform.ts';
+import { Problem } from '../problem.ts';
+import type { HttpAnswer, Socket, Transport } from './transport.ts';
+
+/** Milliseconds. */
+const timeouts = { connect: 10_000, answer: 30_000, whole: 120_000, goodbye: 2_000 };
+/** The largest answer: 32 bundles with their one-time prekeys. */
+const answerBytes = 1_048_576;
+
+/** `whole`: milliseconds that a request may take with its answer. */
+export function nodeTransport(
+  { address, root }: Pinned,
+  { whole = timeouts.whole }: { whole?: number } = {},
+): Transport {
+  const common = {
+    allowH2: false,
+    headersTimeout: timeouts.answer,
+    bodyTimeout: timeouts.answer,
+    maxResponseSize: answerBytes,
+  };
+  // A WebSocket wants HTTP/1.1, and one protocol for all is enough.
+  const tls = {
+    ca: root,
+    timeout: timeouts.connect,
+    minVersion: 'TLSv1.2' as const,
+    allowH2: false,
+  };
+  const session = new Agent({ ...common, connect: tls, connections: 4 });
+  const sealed = new Agent({
+    ...common,
+    connect: { ...tls, maxCachedSessions: 0 },
+    connections: 4,
+  });
+
+  async function ask(agent: Agent, options: Dispatcher.RequestOptions): Promise<HttpAnswer> {
+    // An answer that trickles keeps every other timeout, and would keep the caller for ever.
+    const late = AbortSignal.timeout(whole);
+    const { signal } = options;
+    const either = signal instanceof AbortSignal ? AbortSignal.any([signal, late]) : late;
+    try {
+      const answer = await agent.request({ ...options, origin: address, signal: either });
+      const body = new Uint8Array(await answer.body.arrayBuffer());
+      const after = Number(answer.headers['retry-after'] ?? Number.NaN);
+      return { status: answer.statusCode, retryAfter: after >= 0 ? after : undefined, body };
+    } catch (error) {
+      if (options.signal instanceof AbortSignal) options.signal.throwIfAborted();
+      throw connectionProblem(address, error);
+    }
+  }
+
+  return {
+    address,
+    request: ({ method, path, body, token, signal }) =>
+      ask(session, {
+        method,
+        path,
+        headers: {
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        },
+        ...(body !== undefined && { body }),
+        ...(signal && { signal }),
+      }),
+    send: (body, signal) =>
+      ask(sealed, {
+        method: 'POST',
+        path: sendPath,
+        headers: { 'content-type': 'application/octet-stream' },
+        body,
+        ...(signal && { signal }),
+      }),
+    socket: (path, signal) => openSocket(address, path, tls, signal),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([session.destroy(), sealed.destroy()]);
+    },
+  };
+}
+
+function openSocket(
+  address: string,
+  path: string,
+  tls: buildConnector.BuildOptions,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  signal?.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  // The WebSocket does not say why it could not connect; the connector under it does.
+  let refusal: Error | null = null;
+  let line: Duplex | null = null;
+  const connector = buildConnector(tls);
+  const agent = new Agent({
+    allowH2: false,
+    // Of what the frame announces, and of what a compressed one grows to: refused before it is in memory.
+    webSocket: { maxPayloadSize: limits.frameBytes * 2 },
+    connect: (options, done) =>
+      connector(options, (...outcome) => {
+        [refusal, line] = outcome;
+        done(...outcome);
+      }),
+  });
+  const socket = new WebSocket(address.replace(/^https/, 'wss') + path, { dispatcher: agent });
+  socket.binaryType = 'arraybuffer';
+  const waiting: Uint8Array[] = [];
+  let wake: (() => void) | undefined;
+  let ended = false;
+  let code = 1006;
+
+  const end = () => {
+    ended = true;
+    wake?.();
+  };
+  const cut = () => {
+    end();
+    socket.close();
+    line?.destroy();
+  };
+  const onAbort = () => {
+    end();
+    socket.close();
+    // The other side may never answer the goodbye.
+    setTimeout(cut, timeouts.goodbye).unref();
+  };
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const connecting = setTimeout(() => socket.close(), timeouts.connect);
+
+  async function* frames(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const next = waiting.shift();
+      if (next) yield next;
+      else if (ended) return;
+      else
+        await new Promise<void>((woken) => {
+          wake = woken;
+        });
+    }
+  }
+
+  socket.addEventListener('open', () => {
+    clearTimeout(connecting);
+    resolve({
+      send: (frame) => socket.send(frame.slice()),
+      close: onAbort,
+      cut,
+      frames: frames(),
+      get code() {
+        return code;
+      },
+    });
+  });
+  socket.addEventListener('message', ({ data }) => {
+    // Text and oversize frames are not of this protocol.
+    if (ended) return;
+    if (!(data instanceof ArrayBuffer) || data.byteLength > limits.frameBytes * 2) return cut();
+    waiting.push(new Uint8Array(data));
+    wake?.();
+  });
+  socket.addEventListener('error', end);
+  socket.addEventListener('close', (event) => {
+    clearTimeout(connecting);
+    signal?.removeEventListener('abort', onAbort);
+    code = event.code;
+    reject(signal?.aborted ? signal.reason : connectionProblem(address, refusal));
+    end();
+    void agent.destroy();
+  });
+  return promise;
+}
+
+/** OpenSSL's and Node's names for a certificate that the pinned root does not vouch for. */
+const untrusted =
+  /^(?:ERR_TLS_CERT_ALTNAME_INVALID|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|ERR_TLS_PINNED)/;
+
+export function connectionProblem(address: string, error: unknown): Problem {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && untrusted.test(cause.code)) {
+      return new Problem('untrusted', { address }, { cause: error });
+    }
+  }
+  return new Problem('unreachable', { address }, { cause: error });
+}

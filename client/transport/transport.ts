@@ -1,0 +1,132 @@
+/**
+ * How a client reaches its island. docs/protocol/http.md, docs/protocol/dm.md §6
+ *
+ * Two ways that share nothing: `request` may carry the access token; `send` carries nothing that
+ * names who sends (no token, no cookie, another connection), so that the island can't tell (M2).
+ * Implementations: transport-node.ts. Nothing here trusts an answer: schemas decide.
+ */
+import { Fault, type FaultDetails, isFaultCode } from '@island/protocol/wire/fault.ts';
+import {
+  type Answer,
+  type RequestText,
+  type RouteName,
+  routes,
+} from '@island/protocol/wire/routes.ts';
+import { decode } from '@island/protocol/wire/schema.ts';
+import * as v from 'valibot';
+import { Problem } from '../problem.ts';
+
+export interface HttpRequest {
+  method: 'GET' | 'POST';
+  path: string;
+  /** JSON text. */
+  body?: string;
+  /** Access token. */
+  token?: string;
+  signal?: AbortSignal;
+}
+
+export interface HttpAnswer {
+  status: number;
+  /** Seconds, from `Retry-After`. */
+  retryAfter: number | undefined;
+  body: Uint8Array;
+}
+
+export interface Socket {
+  send(frame: Uint8Array): void;
+  /** Says goodbye; no more frames are given out. */
+  close(): void;
+  /** Ends at once: there is nobody to say goodbye to. */
+  cut(): void;
+  /** Every frame that arrives; ends with the connection. `code` is then its close code. */
+  frames: AsyncIterable<Uint8Array>;
+  readonly code: number;
+}
+
+export interface Transport extends AsyncDisposable {
+  /** `https://host[:port]`. */
+  readonly address: string;
+  /** Throws `unreachable` or `untrusted` (Problem) when there is no answer. */
+  request(request: HttpRequest): Promise<HttpAnswer>;
+  /** The body of `POST /v1/send`, on a connection without a session. */
+  send(body: Uint8Array, signal?: AbortSignal): Promise<HttpAnswer>;
+  socket(path: string, signal?: AbortSignal): Promise<Socket>;
+}
+
+export interface CallOptions {
+  token?: string;
+  /** Values of `:name` in the path. */
+  path?: Readonly<Record<string, string>>;
+  signal?: AbortSignal;
+}
+
+/**
+ * Asks a route. Throws the island's `Fault`, `unavailable` when something between us and the island
+ * answers for it, or a Problem (`unreachable`, `untrusted`, `not_an_island`).
+ */
+export async function call<N extends RouteName>(
+  transport: Transport,
+  name: N,
+  request: RequestText<N>,
+  options: CallOptions = {},
+): Promise<Answer<N>> {
+  const { method, path, answer } = routes[name];
+  const answered = await transport.request({
+    method,
+    path: path.replace(/:(\w+)/g, (_, key: string) =>
+      encodeURIComponent(options.path?.[key] ?? ''),
+    ),
+    ...(method === 'POST' && { body: JSON.stringify(request) }),
+    ...(options.token !== undefined && { token: options.token }),
+    ...(options.signal && { signal: options.signal }),
+  });
+  if (answered.status !== 200) throw faultOf(answered, transport.address);
+  try {
+    return decode(answer, JSON.parse(text.decode(answered.body))) as Answer<N>;
+  } catch (cause) {
+    throw new Problem('not_an_island', { address: transport.address }, { cause });
+  }
+}
+
+/** Sends sealed envelopes. Resolves once the island has committed them; throws as `call` does. */
+export async function sendSealed(
+  transport: Transport,
+  body: Uint8Array,
+  signal?: AbortSignal,
+): Promise<void> {
+  const answered = await transport.send(body, signal);
+  if (answered.status !== 202) throw faultOf(answered, transport.address);
+}
+
+const text = new TextDecoder('utf-8', { fatal: true });
+
+const refusal = v.object({
+  code: v.custom<keyof typeof import('@island/protocol/wire/fault.ts').faults>(isFaultCode),
+  details: v.optional(v.record(v.string(), v.union([v.number(), v.array(v.number())]))),
+});
+
+/** How long the island asked to wait, milliseconds; remembered beside the fault, not in it. */
+const waits = new WeakMap<Error, number>();
+export const retryAfter = (error: unknown): number | undefined =>
+  error instanceof Error ? waits.get(error) : undefined;
+
+function faultOf(answer: HttpAnswer, address: string): Error {
+  const error = read(answer, address);
+  if (answer.retryAfter !== undefined) waits.set(error, answer.retryAfter * 1000);
+  return error;
+}
+
+function read(answer: HttpAnswer, address: string): Error {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text.decode(answer.body));
+  } catch {
+    parsed = undefined;
+  }
+  const known = v.safeParse(refusal, parsed);
+  if (known.success) return new Fault(known.output.code, known.output.details as FaultDetails);
+  // The edge answers for a gateway that is away, in its own words.
+  if (answer.status >= 500 || answer.status === 429) return new Fault('unavailable');
+  return new Problem('not_an_island', { address });
+}

@@ -1,0 +1,65 @@
+/**
+ * What somebody shows beside their password: six digits or a backup code. It is weighed first, and taken
+ * in the transaction that gives what it was for, so that each is good once. docs/protocol/accounts.md §5, §6
+ */
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { accountId } from '@island/protocol/wire/ids.ts';
+import { type Clock, unixSeconds } from '../../kit/clock.ts';
+import type { CallRequest } from '../../kit/contract.ts';
+import type { Sealing } from '../../kit/sealing.ts';
+import type { accounts } from '../contract.ts';
+import type { Database } from '../database.ts';
+import { useCode } from '../devices/code-slots.ts';
+import type { Released } from '../devices/joinings.ts';
+import type { Person } from '../people.ts';
+import type { Attempts } from './attempts.ts';
+import { checkDigits, takeStep } from './totp.ts';
+
+export type Second = CallRequest<typeof accounts, 'totpEnd'>['second'];
+
+export interface Seconds {
+  clock: Clock;
+  attempts: Attempts;
+  sealing: { totp: Sealing; shares: Sealing };
+}
+
+export interface Weighed {
+  /** What a code releases. Throws `totp_used` or `wrong_code` for what was used meanwhile. */
+  take(db: Database): Promise<Released | undefined>;
+}
+
+/**
+ * Throws `second_factor_needed`, `wrong_totp`, `totp_used`, `wrong_code` or `rate_limited`; so it belongs behind
+ * the check of the password. A code is taken also where none is needed; six digits then say nothing.
+ * @param known whether a device of the account asks: its tries do not count among those of all together, so that
+ *   who has only the password can't keep the person's own devices out
+ */
+export async function weigh(
+  { clock, attempts, sealing }: Seconds,
+  person: Person,
+  second: Second | undefined,
+  { origin, known }: { origin: Uint8Array; known: boolean },
+): Promise<Weighed> {
+  const account = accountId(person.account);
+  if (second !== undefined && 'code' in second) {
+    await attempts.admitCode(account, origin);
+    const { code } = second;
+    return {
+      take: async (db) => ({
+        loc: code.loc,
+        share: await useCode(db, sealing.shares, account, code),
+      }),
+    };
+  }
+  if (person.totpSecret === null) return { take: async () => undefined };
+  if (second === undefined) throw new Fault('second_factor_needed');
+  await attempts.admit('totp', person.name, origin);
+  if (!known) await attempts.admitTotp(account);
+  const step = checkDigits(sealing.totp, person, second.totp, unixSeconds(clock));
+  return {
+    async take(db) {
+      await takeStep(db, account, step);
+      return undefined;
+    },
+  };
+}
