@@ -92,7 +92,7 @@ module.exports = {
     door('@nats-io/[^/]+', ['^services/kit/bus'], 'nats'),
     door('redis', ['^services/kit/cache']),
     door('sqlite3', ['^services/kit/store']),
-    door('drizzle-orm', ['^services/kit/store', '^services/(?!kit/)[^/]+/[^/]+\\.ts$'], 'drizzle'),
+    door('drizzle-orm', ['^services/kit/store', '^services/(?!kit/)[^/]+/'], 'drizzle'),
     door('koa', ['^services/kit/http']),
     door('ws', ['^services/gateway/sockets']),
     door('node-forge', ['^pki/']),

@@ -1,6 +1,7 @@
 /** The sheet with the backup codes: shown once, or written to a file of its own. docs/protocol/keys.md §7 */
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { formatIslandLink } from '@island/protocol/wire/island-link.ts';
+import { fewCodes } from '../account/own-codes.ts';
 import { Problem } from '../problem.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -25,6 +26,15 @@ export function codeSheet(name: string, link: string, codes: readonly string[]):
     `  islander recover '${link}'`,
     '',
   ].join('\n');
+}
+
+/** What is left, and what to do about it. */
+export function leftSentence(left: number): string {
+  if (left === 0) return 'No backup code is left. Make new ones: islander codes new';
+  const count = left === 1 ? 'One backup code is' : `${left} backup codes are`;
+  return left <= fewCodes
+    ? `${count} left. Make new ones soon: islander codes new`
+    : `${count} left.`;
 }
 
 export interface Sheet extends AsyncDisposable {

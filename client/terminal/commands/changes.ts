@@ -1,8 +1,8 @@
 /** Tells what other devices changed in the account: whoever got hold of it shows in nothing else. */
 import { changesTold, type OwnChange, untoldChanges } from '../../account/own-changes.ts';
 import type { Storage } from '../../storage/storage.ts';
+import { leftSentence } from '../code-sheet.ts';
 import type { Terminal } from '../terminal.ts';
-import { leftSentence } from './codes.ts';
 import { day } from './rows.ts';
 
 /** Each change once; it counts as told when it was said. */

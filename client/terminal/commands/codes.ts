@@ -1,10 +1,10 @@
 /** `islander codes`: how many backup codes are left, whether one is good, and eight new ones. */
 import { CodeMistake, readCode } from '@island/protocol/crypto/backup-code.ts';
 import { codesShown, readUnshown } from '../../account/codes.ts';
-import { codesLeft, fewCodes, regenerateCodes, testCode } from '../../account/own-codes.ts';
+import { codesLeft, regenerateCodes, testCode } from '../../account/own-codes.ts';
 import { nodePlatform } from '../../platform-node.ts';
 import { rootFingerprint } from '../../transport/root-fingerprint.ts';
-import { openSheet, recoverLink } from '../code-sheet.ts';
+import { leftSentence, openSheet, recoverLink } from '../code-sheet.ts';
 import type { AddCommand, Context } from '../command.ts';
 import { openQuestions, type Questions } from '../questions.ts';
 import type { Terminal } from '../terminal.ts';
@@ -77,14 +77,6 @@ export async function showUnseen(context: Context, { storage, islander }: Home):
   const link = recoverLink({ ...pinned, name }, rootFingerprint(pinned.root));
   await sheet.show(context.terminal, name, link, codes);
   await codesShown(storage);
-}
-
-export function leftSentence(left: number): string {
-  if (left === 0) return 'No backup code is left. Make new ones: islander codes new';
-  const count = left === 1 ? 'One backup code is' : `${left} backup codes are`;
-  return left <= fewCodes
-    ? `${count} left. Make new ones soon: islander codes new`
-    : `${count} left.`;
 }
 
 /** Whoever has them can type one of them: asked at a terminal, and only there. An empty line leaves it. */

@@ -2,11 +2,11 @@
 
 import { nodePlatform } from '../../platform-node.ts';
 import { beginTwoFactor, confirmTwoFactor, endTwoFactor } from '../../sign-in/two-factor.ts';
+import { leftSentence } from '../code-sheet.ts';
 import type { AddCommand, Context } from '../command.ts';
 import { picture } from '../picture.ts';
 import { openQuestions, type Questions } from '../questions.ts';
 import { given, readSecond, withSecondFile } from './asking.ts';
-import { leftSentence } from './codes.ts';
 import { type Home, openHome } from './home.ts';
 import { usage } from './usage.ts';
 
