@@ -1,0 +1,49 @@
+/** Everything that was ever sent, sent again byte for byte, and what the island answers to it. */
+import type { Sent } from '@island/appliance/verify/recording.ts';
+import type { Transport } from '@island/client/transport/transport.ts';
+
+export interface Replayed {
+  /** `POST /v1/login`. */
+  what: string;
+  /** The code of a refusal; `answered` for anything else. */
+  code: string;
+  /** What would be a gain: names of fields in the answer. */
+  gained: string[];
+}
+
+/** An answer with one of these gives something that the person had to prove themselves for. */
+const prizes = ['access', 'refresh', 'joining', 'share', 'grant', 'secret'];
+
+export async function replay(transport: Transport, sent: readonly Sent[]): Promise<Replayed[]> {
+  const replayed: Replayed[] = [];
+  for (const { method, path, token, body } of sent) {
+    if (method === 'SOCKET') continue;
+    const what = `${method} ${path.replace(/\/people\/[^/]+/, '/people/:name').replace(/\/\d+$/, '/:after')}`;
+    const answer =
+      path === '/v1/send'
+        ? await transport.send(body)
+        : await transport.request({
+            method,
+            path,
+            ...(method === 'POST' && { body: Buffer.from(body).toString('utf8') }),
+            ...(token !== undefined && { token }),
+          });
+    const fields = fieldsOf(answer.body);
+    const code = answer.status < 300 ? 'answered' : String(fields['code']);
+    const gained = prizes.filter((prize) => typeof fields[prize] === 'string');
+    replayed.push({ what, code, gained });
+  }
+  return replayed;
+}
+
+function fieldsOf(body: Uint8Array): Record<string, unknown> {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    return {};
+  }
+}
+
+/** `POST /v1/login: challenge_expired`, each once. */
+export const summary = (replayed: readonly Replayed[]): string[] =>
+  [...new Set(replayed.map(({ what, code }) => `${what}: ${code}`))].sort();
