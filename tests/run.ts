@@ -4,13 +4,15 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { glob } from 'node:fs/promises';
+import { glob, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Counts, formatCounts, openTapReader } from './tap-report.ts';
 
 const root = join(import.meta.dirname, '..');
 const tapProgram = join(root, 'node_modules/tap/dist/esm/run.mjs');
+/** tap is built for its plugins inside the packages, so every installation of them begins anew. */
+const built = join(root, 'node_modules/.tap-built');
 /** Files at a time; each may start engines or whole islands of its own. */
 const jobs = 2;
 /** Seconds for one file, on a machine that is busy with another. */
@@ -50,7 +52,10 @@ async function main(filters: readonly string[]): Promise<Counts> {
     process.stdout.write(`No test file has ${filters.join(' or ')} in its path.\n`);
     return none;
   }
-  if (!existsSync(join(root, '.tap/plugins'))) await tap(['build'], () => undefined);
+  if (!existsSync(built)) {
+    await tap(['build'], () => undefined);
+    await writeFile(built, '');
+  }
   const reader = openTapReader(({ file, ok, seconds, failures }) => {
     process.stdout.write(`${ok ? '✓' : '✗'} ${file}  ${seconds.toFixed(1)} s\n`);
     for (const line of failures) process.stdout.write(`${line}\n`);
