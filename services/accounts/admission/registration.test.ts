@@ -224,8 +224,10 @@ t.test('what the directory refuses leaves name and invite free', async (t) => {
   const request = await application(person, code);
   await t.rejects(register({ ...request, proof: random(32) }), { code: 'bad_proof' });
   const batch = applicant('x').enrolment.batch;
-  await t.rejects(register({ ...request, batch }), { code: 'bad_signature' });
-  await register(request);
+  const second = await again(person, request);
+  await t.rejects(register({ ...second, batch }), { code: 'bad_signature' });
+  await t.rejects(register(second), { code: 'challenge_expired' }, 'recorded and sent again');
+  await register(await again(person, request));
 });
 
 t.test(

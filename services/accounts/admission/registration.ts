@@ -74,6 +74,7 @@ const rounds = 3;
 export async function register(tools: Registration, request: RegisterRequest): Promise<Tokens> {
   const { store, nonces, sessions } = tools;
   const application = check(tools, request);
+  nonces.show(request.nonce);
   let reserved = false;
   for (let round = 0; round < rounds && !reserved; round++) {
     reserved = await take(tools, application);

@@ -29,6 +29,16 @@ t.test('a nonce is good for its time, whoever asks, and no two are alike', async
   t.throws(() => nonces.check(nonce), { code: 'challenge_expired' });
 });
 
+t.test('a nonce that was shown is not shown again, and is forgotten when it is over', async (t) => {
+  const [one, other] = [nonces.make(), nonces.make()];
+  nonces.show(one);
+  t.throws(() => nonces.show(one), { code: 'challenge_expired' });
+  nonces.show(other);
+  now += limits.nonceSeconds;
+  t.throws(() => nonces.show(one), { code: 'challenge_expired' });
+  nonces.show(nonces.make());
+});
+
 t.test('a nonce that anybody changed or invented is none', async (t) => {
   const nonce = nonces.make();
   for (let i = 0; i < nonce.length; i++) {

@@ -9,6 +9,7 @@ import { concat, Reader, utf8Bytes, Writer } from '@island/protocol/wire/bytes.t
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { nonceBytes } from '@island/protocol/wire/route.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
 import { lt } from 'drizzle-orm';
 import { type Clock, unixSeconds } from '../../kit/clock.ts';
 import type { Database } from '../database.ts';
@@ -19,6 +20,11 @@ export interface Nonces {
   /** Throws `challenge_expired` for a nonce that is over or not of this island. Whether it is spent only `spend` says. */
   check(nonce: Uint8Array): void;
   /**
+   * The same, and for a nonce that was shown before with what is right: a request that was refused all the same, by
+   * a limit of tries or for its second factor, is good for nothing when somebody who recorded it sends it again.
+   */
+  show(nonce: Uint8Array): void;
+  /**
    * Belongs into the transaction that gives what the nonce was for: of any number of uses at once one is the first.
    * Throws `challenge_expired` like `check`, and for a nonce that is spent.
    */
@@ -27,6 +33,8 @@ export interface Nonces {
   trySpend(db: Database, nonce: Uint8Array): Promise<boolean>;
 }
 
+/** Shown and not over, in this process; beyond so many the oldest are forgotten. */
+const mostShown = 50_000;
 const label = utf8Bytes('nonce\0');
 const randomLength = 16;
 const macLength = 16;
@@ -58,7 +66,23 @@ export function createNonces(key: Uint8Array, clock: Clock): Nonces {
     return spent.length > 0;
   }
 
+  /** When each that was shown ends, by its random part; oldest first. */
+  const shown = new Map<string, number>();
+
+  function show(nonce: Uint8Array): void {
+    const expires = endOf(nonce);
+    const key = base64url(nonce.subarray(0, randomLength));
+    if (shown.has(key)) throw new Fault('challenge_expired');
+    const now = unixSeconds(clock);
+    for (const [oldest, ends] of shown) {
+      if (ends > now && shown.size < mostShown) break;
+      shown.delete(oldest);
+    }
+    shown.set(key, expires);
+  }
+
   return {
+    show,
     make() {
       const expires = unixSeconds(clock) + limits.nonceSeconds;
       const fields = new Writer(24).raw(randomBytes(randomLength)).u64(expires).done();

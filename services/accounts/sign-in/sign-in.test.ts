@@ -108,6 +108,23 @@ t.test('A1: a recorded sign-in, replayed byte for byte, gives nothing', async (t
   t.same(await refusal(beginJoining(thief)), wrong);
 });
 
+t.test('A1, A2: a sign-in that was refused and recorded is not good later, either', async (t) => {
+  const ada = await joined('amanda');
+  const origin = random(16);
+  const at = async () => ({ nonce: await nonce(), origin });
+  const right = loginRequest(ada, await at());
+  const leave = joiningRequest(ada, await at());
+  for (let i = 0; i < limits.signInAttempts; i++)
+    await refusal(login(ada, { origin, password: newPassword() }));
+  const limited = { code: 'rate_limited' };
+  t.match(await refusal(gateway.call(accounts, 'login', right)), limited);
+  t.match(await refusal(gateway.call(accounts, 'beginJoining', leave)), limited);
+  clock.ahead += 2 * limits.signInRefillSeconds * 1000;
+  const over = { code: 'challenge_expired' };
+  t.match(await refusal(gateway.call(accounts, 'login', right)), over);
+  t.match(await refusal(gateway.call(accounts, 'beginJoining', leave)), over);
+});
+
 t.test('A1: an unknown name costs the same work as a known one', async (t) => {
   const cost = async (person: Applicant) => {
     const times: number[] = [];

@@ -128,7 +128,10 @@ async function identify(tools: SignIn, request: JoiningRequest, shown?: Shown): 
   const { store, bus, nonces, attempts, invention } = tools;
   const { name, nonce, origin } = request;
   nonces.check(nonce);
-  await attempts.admit('password', name, origin);
+  await attempts.admit('password', name, origin).catch((error: unknown) => {
+    nonces.show(nonce);
+    throw error;
+  });
   const person = await findActive(store, name);
   const account =
     person === undefined
@@ -140,6 +143,8 @@ async function identify(tools: SignIn, request: JoiningRequest, shown?: Shown): 
     shown === undefined || provesDevice(bus, account, request, shown),
   ]);
   if (person === undefined || !right || !proven) throw new Fault('wrong_credentials');
+  // Whatever comes of it now: what is right today is no second request for who recorded it.
+  nonces.show(nonce);
   return person;
 }
 
