@@ -147,7 +147,7 @@ t.test('each failure is one plain sentence and exit code 1', async (t) => {
   await failure(
     fresh,
     ['login'],
-    `There are no device keys in ${fresh}, and linking another device to an account is not built yet. Sign in from the folder in which you registered.`,
+    `There are no device keys in ${fresh}. Sign in from the folder in which you registered; or make this one a device of your account, with npx islander recover LINK, or with npx islander link on another device.`,
   );
   await failure(
     fresh,

@@ -142,7 +142,7 @@ t.test('a NATS that hangs is given up and found again', async (t) => {
     log: island.log,
     timeout: 300,
   });
-  island.nats.signal('SIGSTOP');
+  await island.nats.hang();
   t.equal(await faultCode(hasty.call(answering, 'echo', { value: 1 })), 'unavailable');
   island.nats.signal('SIGCONT');
   await directory.settled();

@@ -1,7 +1,7 @@
 /** Real engines for tests: nats-server and redis-server with the island's own configuration, on free loopback ports. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EngineBinary, EngineProgram } from '@island/provisioning/engine-binary.ts';
 import { findEngines } from '@island/provisioning/engines.ts';
@@ -23,6 +23,8 @@ export interface TestEngine extends AsyncDisposable {
   /** What it has written so far. */
   readonly output: string;
   signal(name: NodeJS.Signals): void;
+  /** Stops it where it is, until SIGCONT; resolves when every thread of it stands still. */
+  hang(): Promise<void>;
   /** Ends it and resolves when it is gone. */
   end(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again; resolves when it is ready. */
@@ -82,6 +84,14 @@ class Engine implements TestEngine {
 
   signal(name: NodeJS.Signals): void {
     this.#child?.kill(name);
+  }
+
+  async hang(): Promise<void> {
+    this.signal('SIGSTOP');
+    const tasks = `/proc/${this.pid}/task`;
+    const running = async (task: string) =>
+      !/\) [Tt] /.test(await readFile(join(tasks, task, 'stat'), 'utf8'));
+    while ((await Promise.all((await readdir(tasks)).map(running))).includes(true));
   }
 
   async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
