@@ -58,10 +58,11 @@ export const limits = {
   /** A nonce is good once, and for so many seconds; what a device without keys yet may do ends after these. */
   nonceSeconds: 120,
   joiningSeconds: 3_600,
-  /** One-time passwords (TOTP): tries from one address, then one every `totpRefillSeconds`; from all together in an hour. */
+  /** One-time passwords (TOTP): tries from one address, then one every `totpRefillSeconds`; an hour of all without a device, and of one device. */
   totpAttempts: 5,
   totpRefillSeconds: 60,
   totpAttemptsPerHour: 60,
+  totpDeviceAttemptsPerHour: 120,
   /** Backup codes of one set, and tries of one address for one account: an hour, a day. */
   backupCodes: 8,
   codeAttemptsPerHour: 5,

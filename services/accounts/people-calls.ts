@@ -4,6 +4,7 @@ import { unixSeconds } from '../kit/clock.ts';
 import { account } from './account.ts';
 import { type Registration, register } from './admission/registration.ts';
 import { accounts } from './contract.ts';
+import { forgetDone } from './devices/joinings.ts';
 import {
   endings,
   endOthers,
@@ -42,6 +43,7 @@ export function answerPeople(bus: Bus, parts: PeopleParts): void {
   bus.handle(accounts, 'endSession', async ({ end, ...asker }) => {
     const ended = await store.write(async (db) => {
       await mustGoOn(db, asker, now());
+      await forgetDone(db, asker.account);
       if (end === undefined) return endOthers(db, asker, now());
       return mustEnd(db, asker.account, end, now());
     });

@@ -87,7 +87,7 @@ export async function register(tools: Registration, request: RegisterRequest): P
     await nonces.spend(db, request.nonce);
     return sessions.begin(db, request.account, request.device);
   });
-  return sessions.issue(begun);
+  return sessions.issue(begun, 'account_exists');
 }
 
 /** All that can be refused without looking anything up. */
@@ -182,7 +182,7 @@ function reserveFor(
 }
 
 /**
- * An active person must show the same password. Before that nothing is lost if the person typed
+ * An active person must show the same password, on a device that is still theirs. Before that nothing is lost if the person typed
  * another one this time: it takes the place of the first. A grant was taken the first time, and the device
  * has shown that it is the same.
  */
@@ -194,6 +194,8 @@ async function repeat(
   const { store, clock, passwords } = tools;
   const { credentials, account } = request;
   if (known.state === 'active') {
+    // Nobody who lost the answer has turned that on: a registration is no way around a second factor.
+    if (known.totpSecret !== null) throw new Fault('account_exists');
     if ('grant' in credentials) return true;
     const right = await passwords.matches(askerOf(request), known, credentials.auth);
     if (!right) throw new Fault('account_exists');

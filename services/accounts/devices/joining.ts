@@ -69,6 +69,8 @@ export async function join(tools: Joinings, request: JoinRequest): Promise<Token
   }
 
   const begun = await store.write(async (db) => {
+    // A new password ended it meanwhile: then it gives nothing any more.
+    await findJoining(db, account, joining.id, now());
     await nonces.spend(db, nonce);
     await finishJoining(db, joining.id);
     return sessions.begin(db, account, device);

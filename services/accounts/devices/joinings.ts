@@ -95,6 +95,11 @@ export async function releaseAnew(
   await db.update(joinings).set(set).where(eq(joinings.id, id));
 }
 
+/** Sessions of the account were ended: what has given one gives no other by being repeated. */
+export async function forgetDone(db: Database, account: AccountId): Promise<void> {
+  await db.delete(joinings).where(and(eq(joinings.account, account), eq(joinings.done, true)));
+}
+
 /** @param now Unix seconds */
 export async function forgetJoinings(db: Database, now: number): Promise<void> {
   await db.delete(joinings).where(lt(joinings.expires, now));

@@ -21,7 +21,7 @@ import type { AccountsStore, Database } from '../database.ts';
 import { people, stagedRecords } from '../schema.ts';
 import { endUnlisted } from '../sessions/session-ends.ts';
 import type { Sessions } from '../sessions/sessions.ts';
-import { finishJoining } from './joinings.ts';
+import { findJoining, finishJoining } from './joinings.ts';
 import { type CheckedRecord, checkNext, presentRecord, storeRecord } from './records.ts';
 
 export interface StagingParts {
@@ -146,6 +146,7 @@ export function createStaging({ store, bus, clock, shares, sessions }: StagingPa
   async function stage(db: Database, { list, checked, joining }: Change): Promise<void> {
     const { account } = list;
     await checkNext(db, checked, list, now());
+    if (joining !== undefined) await checkUnderway(db, account, joining.id);
     const sealed = shares.seal(placeOf(account, list.hash), concat(...checked.shares));
     const row = {
       bytes: Buffer.from(checked.record.bytes),
@@ -159,6 +160,11 @@ export function createStaging({ store, bus, clock, shares, sessions }: StagingPa
       .onConflictDoUpdate({ target: [stagedRecords.account, stagedRecords.listHash], set: row });
     const all = await db.select().from(stagedRecords).where(eq(stagedRecords.account, account));
     if (all.length > mostStaged) throw new Fault('unavailable');
+  }
+
+  /** One device a joining, also of several requests at once of which one's list follows another's. */
+  async function checkUnderway(db: Database, account: AccountId, joining: string): Promise<void> {
+    if ((await findJoining(db, account, joining, now())).done) throw new Fault('unauthenticated');
   }
 
   async function carryOut(change: Change): Promise<void> {

@@ -11,7 +11,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { aboutRefresh, proofUses } from '@island/protocol/crypto/session-proof.ts';
 import { concat } from '@island/protocol/wire/bytes.ts';
-import { Fault } from '@island/protocol/wire/fault.ts';
+import { Fault, type FaultCode } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId, type DeviceId, deviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url, fromBase64url, hex } from '@island/protocol/wire/text.ts';
@@ -24,7 +24,7 @@ import type { AccountsStore, Database } from '../database.ts';
 import { devicesOf, isProven } from '../devices/devices.ts';
 import { families, refreshTokens } from '../schema.ts';
 import type { Nonces } from '../sign-in/nonces.ts';
-import { endFamily, endSurplus } from './session-ends.ts';
+import { endFamily, endSurplus, endUnlisted } from './session-ends.ts';
 import type { AccessClaims, SigningKeys } from './signing-keys.ts';
 
 export interface Tokens {
@@ -45,8 +45,11 @@ export type RefreshRequest = CallRequest<typeof accounts, 'refresh'>;
 export interface Sessions {
   /** Belongs into the transaction that spends the nonce. */
   begin(db: Database, account: AccountId, device: DeviceId): Promise<Begun>;
-  /** What the client gets, once that transaction is on the disk. */
-  issue(begun: Begun): Promise<Tokens>;
+  /**
+   * What the client gets, once that transaction is on the disk. A device that was removed while it began gets nothing,
+   * and the session ends: whoever removed it has not seen that session. Throws `removed` then.
+   */
+  issue(begun: Begun, removed?: FaultCode): Promise<Tokens>;
   refresh(request: RefreshRequest): Promise<Tokens>;
   /** Tells the gateways, once it is on the disk. */
   announce(account: string, ended: readonly string[]): void;
@@ -132,8 +135,15 @@ export function createSessions(tools: {
       return { claims, token, ended };
     },
 
-    async issue({ claims, token, ended }) {
-      announce(claims.account, ended);
+    async issue({ claims, token, ended }, removed = 'session_revoked') {
+      const { account, device } = claims;
+      announce(account, ended);
+      const listed = (await devicesOf(bus, account)).map((cert) => cert.device);
+      if (!listed.includes(device)) {
+        const now = unixSeconds(clock);
+        announce(account, await store.write((db) => endUnlisted(db, account, listed, now)));
+        throw new Fault(removed);
+      }
       return { access: await keys.sign(claims), refresh: base64url(token) };
     },
 

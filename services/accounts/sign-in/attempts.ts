@@ -1,11 +1,11 @@
 /**
  * How often one may try: a password, six digits, a backup code. Each is counted for a pair of a name and
- * an address, so that nobody can lock out somebody who signs in from elsewhere; six digits are few, so
- * they are counted for all addresses together as well. docs/protocol/accounts.md §7
+ * an address, so that nobody can lock out somebody who signs in from elsewhere; six digits are few and
+ * addresses cheap, so they are counted for each device, and for all who have none, from everywhere as well. docs/protocol/accounts.md §7
  */
 import { createHmac } from 'node:crypto';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import type { AccountId } from '@island/protocol/wire/ids.ts';
+import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url, hex } from '@island/protocol/wire/text.ts';
 import type { Cache } from '../../kit/cache.ts';
@@ -25,8 +25,8 @@ export interface Attempts {
   admit(kind: Kind, name: string, origin: Uint8Array): Promise<void>;
   /** A success: the pair begins anew. */
   forgive(kind: Kind, name: string, origin: Uint8Array): Promise<void>;
-  /** Six digits for this account, from wherever. */
-  admitTotp(account: AccountId): Promise<void>;
+  /** Six digits for this account, from wherever: by one of its devices, or by all who have none. */
+  admitTotp(account: AccountId, device?: DeviceId): Promise<void>;
   admitCode(account: AccountId, origin: Uint8Array): Promise<void>;
 }
 
@@ -63,7 +63,10 @@ export function createAttempts(cache: Cache, clock: Clock, secret: Uint8Array): 
       buckets[kind].forgive(key);
       await cache.remove(`sign-in:${key}`).catch(() => undefined);
     },
-    admitTotp: (account) => quotas.count(`totp\0${account}`, limits.totpAttemptsPerHour, hour),
+    admitTotp: (account, device) =>
+      device === undefined
+        ? quotas.count(`totp\0${account}`, limits.totpAttemptsPerHour, hour)
+        : quotas.count(`totp\0${account}\0${device}`, limits.totpDeviceAttemptsPerHour, hour),
     async admitCode(account, origin) {
       const key = `code\0${account}\0${hex(origin)}`;
       await quotas.count(key, limits.codeAttemptsPerHour, hour);

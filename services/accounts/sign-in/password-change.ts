@@ -6,7 +6,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { checkKdf } from '@island/protocol/crypto/password.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
-import { and, eq } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import { unixSeconds } from '../../kit/clock.ts';
 import type { CallRequest } from '../../kit/contract.ts';
 import type { accounts } from '../contract.ts';
@@ -54,8 +54,8 @@ export async function changePassword(tools: PasswordChange, request: ChangeReque
       .update(people)
       .set({ salt: Buffer.from(next.salt), ...next.kdf, ...kept })
       .where(eq(people.account, account));
-    const underway = and(eq(joinings.account, account), eq(joinings.done, false));
-    await db.delete(joinings).where(underway);
+    // Also those that are done: repeated, they would give a session once more.
+    await db.delete(joinings).where(eq(joinings.account, account));
     return endOthers(db, asker, now);
   });
   sessions.announce(account, ended);
@@ -68,7 +68,7 @@ async function judge(
   person: Person,
   { authority, device, nonce, origin }: ChangeRequest,
 ): Promise<Weighed> {
-  if ('code' in authority) return weigh(tools, person, authority, { origin, known: true });
+  if ('code' in authority) return weigh(tools, person, authority, { origin, device });
   const { auth, proof } = authority;
   const claim = { nonce, name: person.name, device, auth };
   const right = await tools.passwords.check(base64url(origin), person, claim, proof);

@@ -3,7 +3,7 @@
  * in the transaction that gives what it was for, so that each is good once. docs/protocol/accounts.md §5, §6
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { accountId } from '@island/protocol/wire/ids.ts';
+import { accountId, type DeviceId } from '@island/protocol/wire/ids.ts';
 import { type Clock, unixSeconds } from '../../kit/clock.ts';
 import type { CallRequest } from '../../kit/contract.ts';
 import type { Sealing } from '../../kit/sealing.ts';
@@ -31,14 +31,14 @@ export interface Weighed {
 /**
  * Throws `second_factor_needed`, `wrong_totp`, `totp_used`, `wrong_code` or `rate_limited`; so it belongs behind
  * the check of the password. A code is taken also where none is needed; six digits then say nothing.
- * @param known whether a device of the account asks: its tries do not count among those of all together, so that
- *   who has only the password can't keep the person's own devices out
+ * @param device of the account, if one asks: its tries in an hour are counted for itself, so that who has only the
+ *   password, or another device, can't keep it out
  */
 export async function weigh(
   { clock, attempts, sealing }: Seconds,
   person: Person,
   second: Second | undefined,
-  { origin, known }: { origin: Uint8Array; known: boolean },
+  { origin, device }: { origin: Uint8Array; device?: DeviceId },
 ): Promise<Weighed> {
   const account = accountId(person.account);
   if (second !== undefined && 'code' in second) {
@@ -54,7 +54,7 @@ export async function weigh(
   if (person.totpSecret === null) return { take: async () => undefined };
   if (second === undefined) throw new Fault('second_factor_needed');
   await attempts.admit('totp', person.name, origin);
-  if (!known) await attempts.admitTotp(account);
+  await attempts.admitTotp(account, device);
   const step = checkDigits(sealing.totp, person, second.totp, unixSeconds(clock));
   return {
     async take(db) {

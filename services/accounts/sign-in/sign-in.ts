@@ -18,7 +18,6 @@ import type { AccountsStore, Database } from '../database.ts';
 import { devicesOf, isProven } from '../devices/devices.ts';
 import { createJoining } from '../devices/joinings.ts';
 import { findByName, findPerson, type Person } from '../people.ts';
-import { endUnlisted } from '../sessions/session-ends.ts';
 import type { Sessions, Tokens } from '../sessions/sessions.ts';
 import type { SigningKeys } from '../sessions/signing-keys.ts';
 import type { Nonces } from './nonces.ts';
@@ -79,11 +78,11 @@ export async function login(
   tools: SignIn,
   request: LoginRequest,
 ): Promise<Tokens & { account: AccountId }> {
-  const { store, bus, clock, nonces, sessions } = tools;
+  const { store, clock, nonces, sessions } = tools;
   const { device, nonce, second, origin } = request;
   const person = await identify(tools, request, request);
   const account = accountId(person.account);
-  const weighed = await weigh(tools, person, second, { origin, known: true });
+  const weighed = await weigh(tools, person, second, { origin, device });
   const begun = await store.write(async (db) => {
     await nonces.spend(db, nonce);
     await stillHolds(db, person);
@@ -92,14 +91,7 @@ export async function login(
     return sessions.begin(db, account, device);
   });
   await forgive(tools, request);
-  // A device that was removed since it was looked at: whoever removed it has not seen this session.
-  const listed = (await devicesOf(bus, account)).map((cert) => cert.device);
-  if (!listed.includes(device)) {
-    const now = unixSeconds(clock);
-    sessions.announce(account, await store.write((db) => endUnlisted(db, account, listed, now)));
-    throw new Fault('wrong_credentials');
-  }
-  return { account, ...(await sessions.issue(begun)) };
+  return { account, ...(await sessions.issue(begun, 'wrong_credentials')) };
 }
 
 /** For somebody without a device. What a backup code releases stays with the joining until it is done. */
@@ -111,7 +103,7 @@ export async function beginJoining(
   const { nonce, second, origin } = request;
   const person = await identify(tools, request);
   const account = accountId(person.account);
-  const weighed = await weigh(tools, person, second, { origin, known: false });
+  const weighed = await weigh(tools, person, second, { origin });
   const joining = await store.write(async (db) => {
     const now = unixSeconds(clock);
     await nonces.spend(db, nonce);

@@ -72,8 +72,7 @@ export async function endTotp(
   const person = await mustFindPerson(store.read, asker.account);
   if (person.totpSecret === null) throw new Fault('totp_inactive');
   await mustGoOn(store.read, asker, unixSeconds(clock));
-  // Whoever has an access token has a device of the account: its tries are not those of strangers.
-  const weighed = await weigh(tools, person, second, { origin, known: true });
+  const weighed = await weigh(tools, person, second, { origin, device: asker.device });
   await store.write(async (db) => {
     await mustGoOn(db, asker, unixSeconds(clock));
     await weighed.take(db);

@@ -153,6 +153,21 @@ t.test(
   },
 );
 
+t.test(
+  'A2: a device, or a token of it, does not guess from many addresses, and stops no other',
+  async (t) => {
+    const { person, asker, totp } = await guarded('gina');
+    const most = limits.totpDeviceAttemptsPerHour;
+    const wrong = () => ({ second: { totp: totp.digits(5) }, ...somewhere() });
+    const end = () => gateway.call(accounts, 'totpEnd', { ...asker, ...wrong() });
+    const calls = Array.from({ length: most + 8 }, (_, i) =>
+      i % 2 ? end() : login(person, wrong()),
+    );
+    t.same(await outcomes(calls), { rate_limited: 8, wrong_totp: most });
+    await beginJoining(person, { second: { totp: totp.digits() }, ...somewhere() });
+  },
+);
+
 t.test("A2 pitfall: a secret moved to somebody else's row does not open there", async (t) => {
   const { person: victim, totp } = await guarded('victim');
   const { person: mallory, totp: theirs } = await guarded('mallory');
