@@ -51,6 +51,9 @@ const mode = v.picklist(registrationModes);
 const role = v.picklist(roles);
 const callers = ['gateway'] as const;
 
+/** Somebody who signs in again and again ends sessions by the thousand: an answer fits into one message of the bus all the same. */
+export const endingsPerAnswer = 10_000;
+
 export const accounts = defineContract({
   service: 'accounts',
   cache: true,
@@ -261,9 +264,12 @@ export const accounts = defineContract({
       answer: v.strictObject({ keys: v.array(v.record(v.string(), v.string())) }),
       callers,
     },
-    /** Sessions ended so lately that a token of theirs may live: for a gateway that may have missed events. */
+    /**
+     * Sessions ended so lately that a token of theirs may live: for a gateway that may have missed events.
+     * In the order of their ids, `endingsPerAnswer` of them: as many as that say that more may follow `after` the last.
+     */
     endings: {
-      request: s.empty,
+      request: v.strictObject({ after: v.optional(session) }),
       answer: v.strictObject({ sessions: v.array(session) }),
       callers,
     },

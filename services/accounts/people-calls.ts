@@ -50,7 +50,9 @@ export function answerPeople(bus: Bus, parts: PeopleParts): void {
     sessions.announce(asker.account, ended);
     return { ended: ended.length };
   });
-  bus.handle(accounts, 'endings', async () => ({ sessions: await endings(store.read, now()) }));
+  bus.handle(accounts, 'endings', async ({ after }) => ({
+    sessions: await endings(store.read, now(), after),
+  }));
 
   bus.handle(accounts, 'changePassword', async (request) => {
     await changePassword(parts, request);

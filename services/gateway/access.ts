@@ -8,7 +8,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId, type DeviceId, deviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { errors, type JWTPayload, jwtVerify } from 'jose';
-import { accessToken, accounts } from '../accounts/contract.ts';
+import { accessToken, accounts, endingsPerAnswer } from '../accounts/contract.ts';
 import { backoff, pause } from '../kit/backoff.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Cache } from '../kit/cache.ts';
@@ -92,8 +92,12 @@ export function openAccess(parts: { bus: Bus; cache: Cache; clock: Clock }): Acc
     for (let failures = 0; again && !disposed.signal.aborted; ) {
       again = false;
       try {
-        const { sessions } = await bus.call(accounts, 'endings', {});
-        for (const session of sessions) if (!over.has(session)) end(session);
+        for (let after: string | undefined, more = true; more; ) {
+          const { sessions } = await bus.call(accounts, 'endings', { after });
+          for (const session of sessions) if (!over.has(session)) end(session);
+          after = sessions.at(-1);
+          more = sessions.length >= endingsPerAnswer;
+        }
         failures = 0;
       } catch {
         // Accounts can't say now; whatever the reason, the question stays.

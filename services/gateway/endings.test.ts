@@ -2,7 +2,7 @@
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { freePorts } from '@island/provisioning/ports.ts';
 import t from 'tap';
-import { accounts } from '../accounts/contract.ts';
+import { accounts, endingsPerAnswer } from '../accounts/contract.ts';
 import { gatewayService } from './service.ts';
 import { type Edge, testEdge } from './testing/edge.ts';
 import { gatewayIsland } from './testing/island.ts';
@@ -47,6 +47,16 @@ t.test(
     t.equal(await socket.end(), 4401);
   },
 );
+
+t.test('A5: more ends than fit into one answer hide none', async (t) => {
+  const { account, session, socket } = await online();
+  for (let i = 0; i < endingsPerAnswer; i++) silently(account, `before-${i}`);
+  silently(account, session);
+  const { bus } = await island.kit('accounts');
+  bus.publish(accounts, 'resumed', 'all', {});
+  t.equal(await socket.end(), 4401);
+  tokens.ended.splice(0);
+});
 
 t.test('A5: a gateway that starts asks what ended before, until accounts answers', async (t) => {
   const { account, session, socket, access } = await online();

@@ -1,10 +1,13 @@
 /** One's own sessions, and how they end (A5, D5), on real SQLite, NATS and Redis. docs/protocol/accounts.md §4 */
+import { join } from 'node:path';
 import { limits } from '@island/protocol/wire/limits.ts';
 import t from 'tap';
 import { directory } from '../../directory/contract.ts';
 import { nextList } from '../../directory/testing/next-list.ts';
+import { openStore } from '../../kit/store.ts';
 import { eventually } from '../../kit/testing/outcome.ts';
 import { accounts } from '../contract.ts';
+import * as schema from '../schema.ts';
 import { accountsService } from '../service.ts';
 import { askerOf, testAccounts } from '../testing/accounts.ts';
 import { newPassword, random } from '../testing/applicant.ts';
@@ -93,6 +96,33 @@ t.test(
     t.notOk((await endings()).includes(session));
   },
 );
+
+t.test('A5: whoever ends sessions by the thousand hides no other end', async (t) => {
+  const ada = await joined('gus');
+  const { account } = askerOf(await login(ada));
+  const file = join((await island.kit('accounts')).data, 'accounts.sqlite');
+  const migrations = join(import.meta.dirname, '../migrations');
+  const now = Math.floor(clock.now() / 1000);
+  const most = 35_000;
+  {
+    await using store = await openStore({ file, schema, migrations, log: island.log });
+    await store.write((_db, sql) =>
+      sql.run(
+        `with recursive n (i) as (select 1 union all select i + 1 from n where i < ?)
+         insert into families select printf('%032x', i), ?, 1, 1, 1, ?, ? from n`,
+        [most, account, now + 1000, now],
+      ),
+    );
+  }
+  const all = new Set<string>();
+  let after: string | undefined;
+  do {
+    const { sessions: some } = await gateway.call(accounts, 'endings', { after });
+    for (const session of some) all.add(session);
+    after = some.at(-1);
+  } while (after !== undefined);
+  t.ok(all.size >= most);
+});
 
 t.test(
   'A5: a gateway hears that accounts is there again, and may ask what it missed',

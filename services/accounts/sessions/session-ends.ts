@@ -16,6 +16,7 @@ import {
   or,
   type SQL,
 } from 'drizzle-orm';
+import { endingsPerAnswer } from '../contract.ts';
 import type { Database } from '../database.ts';
 import { families, refreshTokens } from '../schema.ts';
 
@@ -108,12 +109,14 @@ export async function listSessions(db: Database, { account, session }: Asker, no
   }));
 }
 
-/** The sessions that ended so lately that a token of theirs may live. */
-export async function endings(db: Database, now: number): Promise<string[]> {
+/** The sessions that ended so lately that a token of theirs may live: one answer of them, in the order of their ids. */
+export async function endings(db: Database, now: number, after = ''): Promise<string[]> {
   const rows = await db
     .select({ id: families.id })
     .from(families)
-    .where(gt(families.ended, now - toldSeconds));
+    .where(and(gt(families.ended, now - toldSeconds), gt(families.id, after)))
+    .orderBy(asc(families.id))
+    .limit(endingsPerAnswer);
   return rows.map(({ id }) => id);
 }
 

@@ -33,16 +33,39 @@ t.test('one who floods waits behind himself, not before others', async (t) => {
 });
 
 t.test('who would wait too long is told so at once', async (t) => {
-  const turns = createTurns({ lanes: 1, waiting: 3, waitingEach: 2 });
+  const turns = createTurns({ lanes: 1, waiting: 2, waitingEach: 2 });
   const first = gate();
   const work = () => first.promise;
-  const taken = [turns.take('a', work), turns.take('a', work), turns.take('a', work)];
+  const taken = [turns.take('a', work), turns.take('a', work)];
+  const last = turns.take('a', work);
   await t.rejects(turns.take('a', work), { code: 'unavailable' }, 'two of one asker wait');
   taken.push(turns.take('b', work));
-  await t.rejects(turns.take('c', work), { code: 'unavailable' }, 'three wait in all');
+  await t.rejects(last, { code: 'unavailable' }, 'two wait in all: one of each');
+  await t.rejects(turns.take('c', work), { code: 'unavailable' }, 'nobody waits with more');
   first.resolve();
   await Promise.all(taken);
   await turns.take('c', work);
+});
+
+t.test('pitfall: a few who fill the queue keep nobody out who asks for less', async (t) => {
+  const turns = createTurns({ lanes: 1, waiting: 8, waitingEach: 4 });
+  const first = gate();
+  const order: string[] = [];
+  const running = turns.take('x', () => first.promise);
+  const flood = ['x', 'y'].flatMap((asker) =>
+    Array.from({ length: 4 }, () => turns.take(asker, async () => void order.push(asker))),
+  );
+  const outcomes = Promise.allSettled(flood);
+  const ada = turns.take('ada', async () => void order.push('ada'));
+  const bea = turns.take('bea', async () => void order.push('bea'));
+  await t.rejects(
+    turns.take('x', async () => undefined),
+    { code: 'unavailable' },
+  );
+  first.resolve();
+  await Promise.all([running, ada, bea]);
+  t.equal((await outcomes).filter(({ status }) => status === 'rejected').length, 2);
+  t.same(order.slice(0, 4).toSorted(), ['ada', 'bea', 'x', 'y'], 'all in turn');
 });
 
 t.test('work that fails makes room for the next', async (t) => {

@@ -5,7 +5,10 @@
 import { Fault } from '@island/protocol/wire/fault.ts';
 
 export interface Turns {
-  /** Runs `work` when it is the asker's turn. `unavailable` when too much waits already. */
+  /**
+   * Runs `work` when it is the asker's turn. `unavailable` when too much waits already; but who has less waiting than
+   * another takes the place of that one's last: a few who flood can't keep everybody out.
+   */
   take<T>(asker: string, work: () => Promise<T>): Promise<T>;
 }
 
@@ -16,9 +19,14 @@ export interface TurnLimits {
   waitingEach: number;
 }
 
+interface Job {
+  run(): Promise<void>;
+  refuse(fault: Fault): void;
+}
+
 export function createTurns(limits: TurnLimits): Turns {
   // A map keeps the order of insertion: the asker served last goes to the end.
-  const queues = new Map<string, (() => Promise<void>)[]>();
+  const queues = new Map<string, Job[]>();
   let waiting = 0;
   let running = 0;
 
@@ -32,26 +40,37 @@ export function createTurns(limits: TurnLimits): Turns {
     if (job === undefined) return;
     waiting -= 1;
     running += 1;
-    void job().finally(() => {
+    void job.run().finally(() => {
       running -= 1;
       next();
     });
   }
 
+  /** Whether there is room for one more behind `waitingOwn` of its asker. */
+  function makeRoom(waitingOwn: number): boolean {
+    if (waitingOwn >= limits.waitingEach) return false;
+    if (waiting < limits.waiting) return true;
+    let longest: Job[] = [];
+    for (const queue of queues.values()) if (queue.length > longest.length) longest = queue;
+    if (longest.length <= waitingOwn + 1) return false;
+    longest.pop()?.refuse(new Fault('unavailable'));
+    waiting -= 1;
+    return true;
+  }
+
   return {
     take(asker, work) {
       const queue = queues.get(asker) ?? [];
-      if (waiting >= limits.waiting || queue.length >= limits.waitingEach) {
-        return Promise.reject(new Fault('unavailable'));
-      }
+      if (!makeRoom(queue.length)) return Promise.reject(new Fault('unavailable'));
       return new Promise((resolve, reject) => {
-        queue.push(async () => {
+        const run = async () => {
           try {
             resolve(await work());
           } catch (error) {
             reject(error);
           }
-        });
+        };
+        queue.push({ run, refuse: reject });
         queues.set(asker, queue);
         waiting += 1;
         next();

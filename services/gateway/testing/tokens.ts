@@ -2,7 +2,7 @@
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { accessToken, accounts } from '../../accounts/contract.ts';
+import { accessToken, accounts, endingsPerAnswer } from '../../accounts/contract.ts';
 import type { Bus } from '../../kit/bus.ts';
 
 type KeyPair = Awaited<ReturnType<typeof generateKeyPair>>;
@@ -79,9 +79,10 @@ export async function testTokens(bus: Bus): Promise<TestTokens> {
       if (!silently) bus.publish(accounts, 'ended', account, { session });
     },
   };
-  bus.handle(accounts, 'endings', async () => {
+  bus.handle(accounts, 'endings', async ({ after = '' }) => {
     if (tokens.down) throw new Fault('unavailable');
-    return { sessions: tokens.ended };
+    const behind = tokens.ended.toSorted().filter((session) => session > after);
+    return { sessions: behind.slice(0, endingsPerAnswer) };
   });
   bus.handle(accounts, 'keys', async () => {
     tokens.asked += 1;
