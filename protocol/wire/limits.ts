@@ -58,6 +58,8 @@ export const limits = {
   /** A nonce is good once, and for so many seconds; what a device without keys yet may do ends after these. */
   nonceSeconds: 120,
   joiningSeconds: 3_600,
+  /** Registrations an hour from one address, of those whom nobody invited. */
+  registrationsPerHour: 20,
   /** One-time passwords (TOTP): tries from one address, then one every `totpRefillSeconds`; an hour of all without a device, and of one device. */
   totpAttempts: 5,
   totpRefillSeconds: 60,

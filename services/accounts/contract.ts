@@ -67,6 +67,7 @@ export const accounts = defineContract({
         ...keeping,
         nonce,
         deviceProof: signature,
+        origin,
       }),
       answer: tokens,
       callers,

@@ -14,7 +14,8 @@ export function accountHandlers(
   const from = (address: string | undefined) => ({ origin: origin(address ?? '') });
   return {
     nonce: async () => asText(await bus.call(accounts, 'nonce', {})),
-    register: (request) => bus.call(accounts, 'register', request),
+    register: (request, { address }) =>
+      bus.call(accounts, 'register', { ...request, ...from(address) }),
     prelogin: async (request) => asText(await bus.call(accounts, 'prelogin', request)),
     login: (request, { address }) => bus.call(accounts, 'login', { ...request, ...from(address) }),
     beginJoining: (request, { address }) =>

@@ -239,6 +239,7 @@ t.test(
   async (t) => {
     const access = await tokens.sign(account);
     const counted: RouteName[] = [
+      'register',
       'login',
       'beginJoining',
       'changePassword',

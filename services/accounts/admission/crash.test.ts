@@ -13,13 +13,21 @@ import { forget } from '../retention.ts';
 import * as schema from '../schema.ts';
 import { accountsService } from '../service.ts';
 import { testAccounts } from '../testing/accounts.ts';
-import { type Applicant, applicant, newPassword, registration } from '../testing/applicant.ts';
+import {
+  type Applicant,
+  applicant,
+  newPassword,
+  random,
+  registration,
+} from '../testing/applicant.ts';
 
 /** A key that no directory made: for when there is none to ask. */
 const anyChallenge = () => createDevice(applicant('x').keys).dik.public;
 type Running = Awaited<ReturnType<typeof testAccounts>>;
-const applies = async ({ nonce }: Running, person: Applicant, invite: string) =>
-  registration(person, { nonce: await nonce(), challenge: anyChallenge(), invite });
+const applies = async ({ nonce }: Running, person: Applicant, invite: string) => ({
+  ...registration(person, { nonce: await nonce(), challenge: anyChallenge(), invite }),
+  origin: random(16),
+});
 
 t.test('a crash between the two databases: the repetition completes what was begun', async (t) => {
   await using running = await testAccounts([accountsService]);

@@ -106,9 +106,11 @@ t.test(
     await gateway.call(accounts, 'register', request);
     const { challenge } = request;
     const at = async () => ({ challenge, nonce: await running.nonce() });
-    const again = registration(person, { ...(await at()), grant });
+    const origin = random(16);
+    const again = { ...registration(person, { ...(await at()), grant }), origin };
     t.ok((await gateway.call(accounts, 'register', again)).refresh);
-    const other = { ...registration(person, await at()), credentials: published(newPassword()) };
+    const credentials = published(newPassword());
+    const other = { ...registration(person, await at()), credentials, origin };
     await t.rejects(gateway.call(accounts, 'register', other), {
       code: /invite_needed|account_exists/,
     });

@@ -1,6 +1,7 @@
 /** Registration, on real SQLite, NATS and Redis. docs/protocol/accounts.md §1 */
 import { proofUses, proveDevice } from '@island/protocol/crypto/session-proof.ts';
 import { isFaultCode } from '@island/protocol/wire/fault.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
 import t from 'tap';
 import { directory } from '../../directory/contract.ts';
 import { accounts } from '../contract.ts';
@@ -54,6 +55,32 @@ t.test('who holds an invite registers, is found by name and can sign in', async 
   const standing = await control.call(accounts, 'standing', { invite: code });
   t.same(standing, { people: before + 1, inviteGood: false });
 });
+
+t.test(
+  'pitfall: a stranger from one address fills neither the island nor the list of those who wait',
+  async (t) => {
+    const from = async (name: string, origin: Uint8Array) => ({
+      ...(await application(applicant(name))),
+      origin,
+    });
+    const here = random(16);
+    for (const mode of ['approval', 'open'] as const) {
+      await control.call(accounts, 'setRegistration', { registration: mode });
+      const requests = await Promise.all(
+        Array.from({ length: limits.registrationsPerHour / 2 }, (_, i) =>
+          from(`${mode}${i}`, here),
+        ),
+      );
+      const answers = await settle(requests.map(register));
+      t.same(answers.codes, mode === 'open' ? [] : ['approval_pending']);
+    }
+    await t.rejects(register(await from('one-more', here)), { code: 'rate_limited' });
+    await register(await from('elsewhere', random(16)));
+    const guest = { ...(await application(applicant('guest'), await invite())), origin: here };
+    await register(guest);
+    await control.call(accounts, 'setRegistration', { registration: 'invite' });
+  },
+);
 
 t.test('each refusal has a code of its own', async (t) => {
   const person = applicant('grace');

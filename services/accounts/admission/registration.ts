@@ -29,6 +29,7 @@ import {
   reserve,
 } from '../people.ts';
 import type { Sessions, Tokens } from '../sessions/sessions.ts';
+import type { Attempts } from '../sign-in/attempts.ts';
 import type { Nonces } from '../sign-in/nonces.ts';
 import type { KeptPassword, Passwords } from '../sign-in/passwords.ts';
 import { checkDecided } from './applicants.ts';
@@ -44,6 +45,7 @@ export interface Registration {
   nonces: Nonces;
   passwords: Passwords;
   sessions: Sessions;
+  attempts: Pick<Attempts, 'admitStranger'>;
   sealing: { shares: Sealing };
 }
 
@@ -142,6 +144,9 @@ async function take(tools: Registration, application: Application): Promise<bool
   // Cheap refusals first: nobody whom the island would not take in makes it hash.
   await checkAdmission(store.read, ticket, now);
   await checkNameFree(store.read, request.name);
+  // What everybody may ask for is kept until somebody decides, or for ever.
+  const invited = ticket.invite !== undefined || ticket.grant !== undefined;
+  if (!invited) await tools.attempts.admitStranger(request.origin);
   const password = await makePassword(tools, request);
   const state = await reserveFor(tools, application, password, now);
   if (state !== undefined) checkDecided({ state });
@@ -214,9 +219,9 @@ async function makePassword(
   return passwords.make(askerOf(request), account, credentials);
 }
 
-/** Those who hold the same invite wait for one another. */
-const askerOf = ({ invite }: RegisterRequest): string =>
-  `register.${invite === undefined ? '' : base64url(inviteHash(invite))}`;
+/** Those who hold the same invite wait for one another, and those who come without one from the same address. */
+const askerOf = ({ invite, origin }: RegisterRequest): string =>
+  invite === undefined ? base64url(origin) : `register.${base64url(inviteHash(invite))}`;
 
 /**
  * Only who has all of it, also the invite, can try: so this is no way around the limits of sign-in. Who has

@@ -28,6 +28,8 @@ export interface Attempts {
   /** Six digits for this account, from wherever: by one of its devices, or by all who have none. */
   admitTotp(account: AccountId, device?: DeviceId): Promise<void>;
   admitCode(account: AccountId, origin: Uint8Array): Promise<void>;
+  /** Somebody new whom nobody invited. */
+  admitStranger(origin: Uint8Array): Promise<void>;
 }
 
 const hour = 3600;
@@ -67,6 +69,8 @@ export function createAttempts(cache: Cache, clock: Clock, secret: Uint8Array): 
       device === undefined
         ? quotas.count(`totp\0${account}`, limits.totpAttemptsPerHour, hour)
         : quotas.count(`totp\0${account}\0${device}`, limits.totpDeviceAttemptsPerHour, hour),
+    admitStranger: (origin) =>
+      quotas.count(`stranger\0${hex(origin)}`, limits.registrationsPerHour, hour),
     async admitCode(account, origin) {
       const key = `code\0${account}\0${hex(origin)}`;
       await quotas.count(key, limits.codeAttemptsPerHour, hour);

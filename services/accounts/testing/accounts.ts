@@ -95,12 +95,13 @@ export async function testAccounts(
   const nonce = async () => (await gateway.call(accounts, 'nonce', {})).nonce;
   const application: TestAccounts['application'] = async (person, code, grant) => {
     const { challenge } = await gateway.call(directory, 'challenge', {});
-    return registration(person, {
+    const at = {
       challenge,
       nonce: await nonce(),
       ...(code === undefined ? {} : { invite: code }),
       ...(grant === undefined ? {} : { grant }),
-    });
+    };
+    return { ...registration(person, at), origin: random(16) };
   };
   const at = async (change: SignInChange) => ({
     ...change,

@@ -110,7 +110,7 @@ export function applicant(name: string): Applicant {
 export function registration(
   person: Applicant,
   at: { nonce: Uint8Array; challenge: Uint8Array; invite?: string; grant?: Uint8Array },
-): RegisterRequest {
+): Omit<RegisterRequest, 'origin'> {
   const { nonce, challenge, invite, grant } = at;
   const { keys, list, keeping, password } = person;
   const { account, device, dsk } = keys;
