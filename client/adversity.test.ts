@@ -1,5 +1,4 @@
 /** What a client must survive: floods, refusals at a bad moment, a full disk, an island that does not let go. */
-
 import type { Socket } from 'node:net';
 import { createDevice, signDeviceCert } from '@island/protocol/crypto/device.ts';
 import {

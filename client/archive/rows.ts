@@ -6,7 +6,6 @@
  * with the row that says so. Whoever adds a message expects its identity not to be there: what comes
  * through the mailbox and through the archive at once is one message.
  */
-
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';

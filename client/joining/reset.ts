@@ -4,7 +4,6 @@
  * The island lets time pass before, in which any device of the account can object. Everybody who knows
  * the person has to accept the new identity, and the archive is gone: nobody has its key.
  */
-
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { makeKeyRecord } from '@island/protocol/crypto/key-record.ts';
 import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';

@@ -1,5 +1,4 @@
 /** What was said, in the order of time: what other devices sent and received lies in the storage in the order in which it came. */
-
 import type { Storage } from '../storage/storage.ts';
 import { type Kept, type Message, messagesAfter } from './messages.ts';
 

@@ -7,7 +7,6 @@
  * stops the queue; it is shown as such when its sender is proved, and counted otherwise.
  * One process of a home holds the socket; the others see the messages in the storage.
  */
-
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
 import {
   decodeServerFrame,

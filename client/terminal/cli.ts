@@ -12,7 +12,6 @@ import { linkCommand } from './commands/link.ts';
 import { listenCommand } from './commands/listen.ts';
 import { loginCommand } from './commands/login.ts';
 import { logoutCommand } from './commands/logout.ts';
-import { PartlyFailed } from './commands/partly-failed.ts';
 import { passwordCommand } from './commands/password.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { registerCommand } from './commands/register.ts';
@@ -20,6 +19,7 @@ import { sendCommand } from './commands/send.ts';
 import { sessionsCommand } from './commands/sessions.ts';
 import { twoFactorCommand } from './commands/two-factor.ts';
 import { whoamiCommand } from './commands/whoami.ts';
+import { PartlyFailed } from './partly-failed.ts';
 import { openTerminal, type Streams, statedFailure, type Terminal } from './terminal.ts';
 
 /** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage. */

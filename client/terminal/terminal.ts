@@ -140,7 +140,7 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
           'archive',
         );
       case 'account':
-        // What it is stands in the storage: commands/changes.ts.
+        // What it is stands in the storage: changes.ts.
         return;
       case 'account-refused':
         return terminal.status('account-refused', event.error.message, 'account');

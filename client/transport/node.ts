@@ -5,7 +5,6 @@
  * Two pools of connections. The one for sealed sending keeps no TLS sessions and no cookies, so the
  * island sees nothing that joins it to the other.
  */
-
 import type { Duplex } from 'node:stream';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';

@@ -1,6 +1,6 @@
 /** `islander accept`: goes on with somebody whose identity was begun anew. */
 import type { AddCommand } from '../command.ts';
-import { openHome } from './home.ts';
+import { openHome } from '../home.ts';
 
 export function acceptCommand(add: AddCommand): void {
   add(

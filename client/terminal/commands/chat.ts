@@ -4,6 +4,8 @@ import { arrivals } from '../../messages/arrivals.ts';
 import { departures } from '../../messages/departures.ts';
 import type { Kept, Outgoing } from '../../messages/messages.ts';
 import type { AddCommand, Context } from '../command.ts';
+import { type Home, openHome } from '../home.ts';
+import { PartlyFailed } from '../partly-failed.ts';
 import {
   arrivalLine,
   arrivalObject,
@@ -14,8 +16,6 @@ import {
   statedFailure,
   type Terminal,
 } from '../terminal.ts';
-import { type Home, openHome } from './home.ts';
-import { PartlyFailed } from './partly-failed.ts';
 
 export function chatCommand(add: AddCommand): void {
   add(

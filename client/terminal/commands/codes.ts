@@ -6,11 +6,11 @@ import { nodePlatform } from '../../platform-node.ts';
 import { rootFingerprint } from '../../transport/root-fingerprint.ts';
 import { leftSentence, openSheet, recoverLink } from '../code-sheet.ts';
 import type { AddCommand, Context } from '../command.ts';
+import { given } from '../credentials.ts';
+import { type Home, openHome } from '../home.ts';
 import { openQuestions, type Questions } from '../questions.ts';
 import type { Terminal } from '../terminal.ts';
-import { given } from './asking.ts';
-import { type Home, openHome } from './home.ts';
-import { usage } from './usage.ts';
+import { usage } from '../usage.ts';
 
 export function codesCommand(add: AddCommand): void {
   add(

@@ -1,11 +1,10 @@
 /** `islander devices`: which devices your account has; names that only this home knows; removing one. */
-
 import { nameDevice, ownDevices, revokeDevice, syncOwn } from '../../account/own-devices.ts';
 import { Problem } from '../../problem.ts';
 import type { AddCommand, Context } from '../command.ts';
-import { type Home, openHome } from './home.ts';
-import { day, rows } from './rows.ts';
-import { usage } from './usage.ts';
+import { type Home, openHome } from '../home.ts';
+import { day, rows } from '../rows.ts';
+import { usage } from '../usage.ts';
 
 export function devicesCommand(add: AddCommand): void {
   add(

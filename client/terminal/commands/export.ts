@@ -1,8 +1,7 @@
 /** `islander export`: everything of yours, readable without us. */
-
 import { exportData } from '../../archive/export.ts';
 import type { AddCommand } from '../command.ts';
-import { openHome } from './home.ts';
+import { openHome } from '../home.ts';
 
 export function exportCommand(add: AddCommand): void {
   add(

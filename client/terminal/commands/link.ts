@@ -4,8 +4,6 @@ import { giveByLink, joinByLink, offerLink } from '../../joining/linking.ts';
 import { Problem } from '../../problem.ts';
 import { fileStorage } from '../../storage/file.ts';
 import type { AddCommand, Context } from '../command.ts';
-import { picture } from '../picture.ts';
-import { openQuestions, type Questions } from '../questions.ts';
 import {
   askCredentials,
   given,
@@ -13,9 +11,11 @@ import {
   withCredentials,
   withSecond,
   withSecondFile,
-} from './asking.ts';
-import { openHome } from './home.ts';
-import { welcomeBack } from './joined.ts';
+} from '../credentials.ts';
+import { openHome } from '../home.ts';
+import { qrCode } from '../qr-code.ts';
+import { openQuestions, type Questions } from '../questions.ts';
+import { welcomeBack } from '../welcome.ts';
 
 export function linkCommand(add: AddCommand): void {
   add(
@@ -46,7 +46,7 @@ async function offer(
   const { terminal } = context;
   await using home = await openHome(context);
   const { link, offer } = await offerLink(home.keeping);
-  const drawn = terminal.stdout.isTTY && !terminal.json ? `${picture(link)}\n` : '';
+  const drawn = terminal.stdout.isTTY && !terminal.json ? `${qrCode(link)}\n` : '';
   terminal.say(
     `${drawn}On the new device, within ten minutes:\n\n  islander link '${link}'\n\nWhoever sees this link can try to be that device, so show it to nobody.`,
     { type: 'link', link },

@@ -2,8 +2,8 @@
 import { InvalidArgumentError } from 'commander';
 import { arrivals } from '../../messages/arrivals.ts';
 import type { AddCommand } from '../command.ts';
+import { openHome } from '../home.ts';
 import { arrivalLine, arrivalObject } from '../terminal.ts';
-import { openHome } from './home.ts';
 
 export function listenCommand(add: AddCommand): void {
   add(

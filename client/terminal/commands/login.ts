@@ -1,16 +1,15 @@
 /** `islander login`: signs the device of this home in again. */
-
 import { readAccount } from '../../account/account.ts';
 import { renewAfterCode } from '../../account/own-devices.ts';
 import { Problem } from '../../problem.ts';
 import { signInOrExplain } from '../../sign-in/removal.ts';
 import { fileStorage, hasFileStorage } from '../../storage/file.ts';
 import type { AddCommand } from '../command.ts';
+import { given, joiningOf, withPasswordFile, withSecond, withSecondFile } from '../credentials.ts';
+import { openHome } from '../home.ts';
+import { askOrganisation } from '../organisation.ts';
 import { askPassword, openQuestions } from '../questions.ts';
-import { given, joiningOf, withPasswordFile, withSecond, withSecondFile } from './asking.ts';
 import { showUnseen } from './codes.ts';
-import { openHome } from './home.ts';
-import { askOrganisation } from './organisation.ts';
 
 export function loginCommand(add: AddCommand): void {
   add(

@@ -1,8 +1,7 @@
 /** `islander logout`: ends this device's session on the island; keys and messages stay. */
-
 import { sessionKey } from '../../sign-in/session.ts';
 import type { AddCommand } from '../command.ts';
-import { openHome } from './home.ts';
+import { openHome } from '../home.ts';
 
 export function logoutCommand(add: AddCommand): void {
   add(

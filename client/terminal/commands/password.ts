@@ -1,10 +1,9 @@
 /** `islander password`: another password. */
-
 import { changePassword } from '../../sign-in/password-change.ts';
 import type { AddCommand } from '../command.ts';
+import { given, joiningOf, withPasswordFile } from '../credentials.ts';
+import { openHome } from '../home.ts';
 import { askPassword, openQuestions } from '../questions.ts';
-import { given, joiningOf, withPasswordFile } from './asking.ts';
-import { openHome } from './home.ts';
 
 export function passwordCommand(add: AddCommand): void {
   add(

@@ -11,7 +11,6 @@ import type { Credentials } from '../../sign-in/credentials.ts';
 import { fileStorage } from '../../storage/file.ts';
 import { openSheet, recoverLink } from '../code-sheet.ts';
 import type { AddCommand, Context } from '../command.ts';
-import { openQuestions, type Questions } from '../questions.ts';
 import {
   askCredentials,
   given,
@@ -19,8 +18,9 @@ import {
   withCredentials,
   withSecond,
   withSecondFile,
-} from './asking.ts';
-import { welcomeBack } from './joined.ts';
+} from '../credentials.ts';
+import { openQuestions, type Questions } from '../questions.ts';
+import { welcomeBack } from '../welcome.ts';
 
 export function recoverCommand(add: AddCommand): void {
   add(

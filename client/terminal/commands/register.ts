@@ -5,8 +5,8 @@ import { openJoinLink, register } from '../../joining/registration.ts';
 import { fileStorage } from '../../storage/file.ts';
 import { openSheet, recoverLink } from '../code-sheet.ts';
 import type { AddCommand } from '../command.ts';
+import { askCredentials, given, joiningOf, withCredentials } from '../credentials.ts';
 import { openQuestions } from '../questions.ts';
-import { askCredentials, given, joiningOf, withCredentials } from './asking.ts';
 import { typeOneBack } from './codes.ts';
 
 export function registerCommand(add: AddCommand): void {

@@ -2,10 +2,10 @@
 import { createInterface } from 'node:readline';
 import { departures } from '../../messages/departures.ts';
 import type { AddCommand } from '../command.ts';
+import { openHome } from '../home.ts';
+import { PartlyFailed } from '../partly-failed.ts';
 import { departureObject } from '../terminal.ts';
-import { openHome } from './home.ts';
-import { PartlyFailed } from './partly-failed.ts';
-import { usage } from './usage.ts';
+import { usage } from '../usage.ts';
 
 /** Lines of standard input that are queued in one commit. */
 const group = 200;

@@ -1,14 +1,13 @@
 /** `islander 2fa`: six digits of an authenticator beside the password. */
-
 import { nodePlatform } from '../../platform-node.ts';
 import { beginTwoFactor, confirmTwoFactor, endTwoFactor } from '../../sign-in/two-factor.ts';
 import { leftSentence } from '../code-sheet.ts';
 import type { AddCommand, Context } from '../command.ts';
-import { picture } from '../picture.ts';
+import { given, readSecond, withSecondFile } from '../credentials.ts';
+import { type Home, openHome } from '../home.ts';
+import { qrCode } from '../qr-code.ts';
 import { openQuestions, type Questions } from '../questions.ts';
-import { given, readSecond, withSecondFile } from './asking.ts';
-import { type Home, openHome } from './home.ts';
-import { usage } from './usage.ts';
+import { usage } from '../usage.ts';
 
 export function twoFactorCommand(add: AddCommand): void {
   add(
@@ -43,7 +42,7 @@ const on: Act = async ({ terminal }, { keeping, islander }, questions, file) => 
   const { name, pinned } = islander.account;
   const { host } = new URL(pinned.address);
   const { secret, uri } = await beginTwoFactor(keeping, { island: host, name });
-  const drawn = terminal.stdout.isTTY && !terminal.json ? `${picture(uri)}\n` : '';
+  const drawn = terminal.stdout.isTTY && !terminal.json ? `${qrCode(uri)}\n` : '';
   const spaced = secret.replace(/(.{4})/g, '$1 ').trim();
   terminal.say(
     `${drawn}Show this to your authenticator, or type the secret into it:\n\n  ${spaced}\n  ${uri}\n`,

@@ -1,9 +1,9 @@
 /** Tells what other devices changed in the account: whoever got hold of it shows in nothing else. */
-import { changesTold, type OwnChange, untoldChanges } from '../../account/own-changes.ts';
-import type { Storage } from '../../storage/storage.ts';
-import { leftSentence } from '../code-sheet.ts';
-import type { Terminal } from '../terminal.ts';
+import { changesTold, type OwnChange, untoldChanges } from '../account/own-changes.ts';
+import type { Storage } from '../storage/storage.ts';
+import { leftSentence } from './code-sheet.ts';
 import { day } from './rows.ts';
+import type { Terminal } from './terminal.ts';
 
 /** Each change once; it counts as told when it was said. */
 export async function tellChanges(terminal: Terminal, storage: Storage): Promise<void> {

@@ -1,8 +1,7 @@
 /** What a device does first when it has joined: it reads the archive, and says what it found. */
-
-import type { Joined } from '../../joining/joining.ts';
-import { leftSentence } from '../code-sheet.ts';
-import type { Context } from '../command.ts';
+import type { Joined } from '../joining/joining.ts';
+import { leftSentence } from './code-sheet.ts';
+import type { Context } from './command.ts';
 import { openHome } from './home.ts';
 
 export async function welcomeBack(

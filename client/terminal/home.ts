@@ -1,14 +1,13 @@
 /** Opens the home that a command works in. */
-
-import type { Keeping } from '../../account/key-changes.ts';
-import { type Islander, openIslander } from '../../islander.ts';
-import { nodePlatform } from '../../platform-node.ts';
-import { Problem } from '../../problem.ts';
-import { fileStorage, hasFileStorage } from '../../storage/file.ts';
-import type { Storage } from '../../storage/storage.ts';
-import type { Context } from '../command.ts';
-import { eventStatus } from '../terminal.ts';
+import type { Keeping } from '../account/key-changes.ts';
+import { type Islander, openIslander } from '../islander.ts';
+import { nodePlatform } from '../platform-node.ts';
+import { Problem } from '../problem.ts';
+import { fileStorage, hasFileStorage } from '../storage/file.ts';
+import type { Storage } from '../storage/storage.ts';
 import { tellChanges } from './changes.ts';
+import type { Context } from './command.ts';
+import { eventStatus } from './terminal.ts';
 
 export interface Home extends AsyncDisposable {
   storage: Storage;

@@ -2,13 +2,13 @@
 import { readCode } from '@island/protocol/crypto/backup-code.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Command } from 'commander';
-import { type Joining, pinIsland } from '../../joining/joining-parts.ts';
-import { nodePlatform } from '../../platform-node.ts';
-import type { Credentials, Second } from '../../sign-in/credentials.ts';
-import type { Storage } from '../../storage/storage.ts';
-import type { Context } from '../command.ts';
-import { askPassword, type Questions } from '../questions.ts';
+import { type Joining, pinIsland } from '../joining/joining-parts.ts';
+import { nodePlatform } from '../platform-node.ts';
+import type { Credentials, Second } from '../sign-in/credentials.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Context } from './command.ts';
 import { askOrganisation } from './organisation.ts';
+import { askPassword, type Questions } from './questions.ts';
 import { joiningReport } from './report.ts';
 
 export const withPasswordFile = (command: Command): Command =>

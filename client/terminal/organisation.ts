@@ -1,11 +1,10 @@
 /** Signing in with the organisation: in the person's browser, while the command waits. docs/protocol/accounts.md §9 */
-
-import type { Pinned } from '../../platform.ts';
-import { nodePlatform } from '../../platform-node.ts';
-import { Problem } from '../../problem.ts';
-import { signInWithOrganisation } from '../../sign-in/oidc.ts';
-import type { Context } from '../command.ts';
-import type { Questions } from '../questions.ts';
+import type { Pinned } from '../platform.ts';
+import { nodePlatform } from '../platform-node.ts';
+import { Problem } from '../problem.ts';
+import { signInWithOrganisation } from '../sign-in/oidc.ts';
+import type { Context } from './command.ts';
+import type { Questions } from './questions.ts';
 
 /** Throws `digits_missing` when nobody answers. */
 export async function askOrganisation(

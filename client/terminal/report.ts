@@ -1,6 +1,6 @@
 /** Says what a person waits for while an account is made or signed in. */
-import type { Joining } from '../../joining/joining-parts.ts';
-import type { Terminal } from '../terminal.ts';
+import type { Joining } from '../joining/joining-parts.ts';
+import type { Terminal } from './terminal.ts';
 
 const texts = {
   connecting: 'Connecting to the island…',

@@ -5,7 +5,7 @@ const whiteOnBlack = '\u001b[97;40m';
 const plain = '\u001b[0m';
 
 /** The blocks are the paper, the gaps the squares: so it also reads where colours are not shown. */
-export const picture = (text: string): string =>
+export const qrCode = (text: string): string =>
   renderUnicodeCompact(text, { border: 2 })
     .split('\n')
     .map((line) => `${whiteOnBlack}${line}${plain}`)
