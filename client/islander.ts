@@ -6,7 +6,7 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { type Account, openAccount } from './account/account.ts';
 import { keepAccount } from './account/account-upkeep.ts';
-import { adoptOwnAccount } from './account/own-account.ts';
+import { adoptOwnAccount } from './account/adoption.ts';
 import { type Archive, openArchive, type Progress } from './archive/archive.ts';
 import { keepArchive } from './archive/upkeep.ts';
 import { runOutbox } from './messages/dm.ts';
@@ -36,7 +36,7 @@ export type IslanderEvent =
   | { type: 'archiving'; error: Error }
   /** The archive took something, or showed something, that is refused: new messages are on this device only. */
   | { type: 'unarchived'; error: Error }
-  /** Another device changed the account: own-changes.ts says what. */
+  /** Another device changed the account: untold-changes.ts says what. */
   | { type: 'account' }
   /** What the island shows of the account is refused. */
   | { type: 'account-refused'; error: Error };

@@ -146,6 +146,16 @@ export class Problem extends Error {
   }
 }
 
+/** What does not verify, by a name that says what the island did: the `Fault` of `work` becomes a Problem about `name`. */
+export function refusing<T>(code: ProblemCode, name: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    throw new Problem(code, { name }, { cause });
+  }
+}
+
 const passing = new Set([
   'unavailable',
   'internal',

@@ -6,6 +6,7 @@
  */
 import { type KeyRecord, openKeyring } from '@island/protocol/crypto/key-record.ts';
 import * as s from '@island/protocol/wire/schema.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
 import * as v from 'valibot';
 import { Problem } from '../problem.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
@@ -26,6 +27,16 @@ const keyring = v.strictObject({
   used: v.optional(v.strictObject({ count: s.count, since: s.count })),
 });
 export type Keyring = v.InferOutput<typeof keyring>;
+
+/** The island's share of each code slot of a record: 16 and 32 bytes. */
+export const codeShares = v.array(v.strictObject({ loc: bytes64, share: bytes64 }));
+export type Shares = v.InferOutput<typeof codeShares>;
+
+/** A record and its shares, as a request has them. */
+export const keepingText = (record: Uint8Array, shares: Shares) => ({
+  record: base64url(record),
+  shares: shares.map(({ loc, share }) => ({ loc: base64url(loc), share: base64url(share) })),
+});
 
 const namespace = 'account';
 const key = 'keys';

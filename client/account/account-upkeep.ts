@@ -14,7 +14,7 @@ import { syncOwn } from './own-devices.ts';
 const interval = 600_000;
 
 export interface AccountReports {
-  /** Something is new that the person was not told yet (own-changes.ts). */
+  /** Something is new that the person was not told yet (untold-changes.ts). */
   onAccountChanged: () => void;
   /** What the island shows of the account is refused; what was known stays. */
   onAccountRefused: (error: Error) => void;

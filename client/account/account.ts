@@ -14,7 +14,7 @@ import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Row, Storage } from '../storage/storage.ts';
 
 /** Salt (16 bytes) and parameters of Argon2id. */
-const hashing = v.strictObject({ salt: bytes64, kdf });
+export const hashing = v.strictObject({ salt: bytes64, kdf });
 export type Hashing = v.InferOutput<typeof hashing>;
 
 const record = v.strictObject({

@@ -15,7 +15,7 @@ import {
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
-import { Problem, type ProblemCode } from '../problem.ts';
+import { Problem, type ProblemCode, refusing } from '../problem.ts';
 
 export interface Following {
   name: string;
@@ -32,7 +32,7 @@ export function openListOf(
   name: string,
   answer: { account: AccountId; list: Uint8Array },
 ): DeviceList {
-  return naming('list_invalid', name, () => {
+  return refusing('list_invalid', name, () => {
     const list = openDeviceList(answer.list);
     if (list.name !== name || list.account !== answer.account) throw new Fault('malformed');
     return list;
@@ -61,7 +61,7 @@ export async function followHistory(following: Following): Promise<DeviceList[]>
     if (answer.lists.length === 0) throw new Problem('history_broken', { name });
     for (const bytes of answer.lists) {
       if (last.epoch === newest.epoch) break;
-      const next = naming('history_broken', name, () => openDeviceList(bytes));
+      const next = refusing('history_broken', name, () => openDeviceList(bytes));
       step(name, last, next, resets, 'history_broken');
       way.push(next);
       last = next;
@@ -79,16 +79,6 @@ function step(
   resets: Following['resets'],
   otherwise: ProblemCode,
 ): void {
-  naming(otherwise, name, () => checkSuccessor(last, next));
+  refusing(otherwise, name, () => checkSuccessor(last, next));
   if (has(next, 'reset') && resets === 'refused') throw new Problem('identity_changed', { name });
-}
-
-/** What does not verify, by a name that says what the island did. */
-function naming<T>(code: ProblemCode, name: string, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    if (!(cause instanceof Fault)) throw cause;
-    throw new Problem(code, { name }, { cause });
-  }
 }

@@ -4,7 +4,7 @@
  *
  * One process of a home at a time. What is made here is committed before it is sent, and sent again
  * after a crash or a lost answer: to the island the same bytes are the same change. Before anything is
- * made, whatever another device changed first is adopted (own-account.ts).
+ * made, whatever another device changed first is adopted (adoption.ts).
  */
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { openKeyRecord } from '@island/protocol/crypto/key-record.ts';
@@ -18,11 +18,18 @@ import { Problem } from '../problem.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { accountKey, accountRow, decodeAccount } from './account.ts';
-import { keyringOf, keysPlace, keysRow, readKeyring } from './account-keys.ts';
-import { unshownRow } from './codes.ts';
+import {
+  codeShares,
+  keepingText,
+  keyringOf,
+  keysPlace,
+  keysRow,
+  readKeyring,
+} from './account-keys.ts';
+import { type Adopting, adoptOwnAccount, type Present, presentHere } from './adoption.ts';
+import { unshownRow } from './new-codes.ts';
 import { type NewCodes, nextRecord } from './next-record.ts';
-import { type Adopting, adoptOwnAccount, type Present, presentHere } from './own-account.ts';
-import type { OwnChange } from './own-changes.ts';
+import type { OwnChange } from './untold-changes.ts';
 
 /** What changing the keys of the account needs. */
 export type Keeping = Adopting;
@@ -36,13 +43,12 @@ export interface KeyChange {
   rotate: boolean;
 }
 
-const shares = v.array(v.strictObject({ loc: bytes64, share: bytes64 }));
 const pendingRecord = v.strictObject({
   list: v.optional(bytes64),
   /** Seed of the AIK that signed list and record. */
   aik: bytes64,
   record: bytes64,
-  shares,
+  shares: codeShares,
   ark: bytes64,
   /** Codes that are good once the island has taken this. */
   codes: v.optional(v.array(v.string())),
@@ -130,7 +136,8 @@ async function settle(keeping: Keeping): Promise<boolean> {
   return settled(storage, pending);
 }
 
-const overtaken = new Set<FaultCode>([
+/** Another device was first: what was made does not follow from what the island has now. */
+export const overtaken: ReadonlySet<FaultCode> = new Set<FaultCode>([
   'stale_list',
   'stale_record',
   'list_broken',
@@ -145,16 +152,10 @@ const refused = new Set<FaultCode>([
 ]);
 
 async function send({ session, signal }: Keeping, pending: Pending): Promise<void> {
-  const keeping = {
-    record: base64url(pending.record),
-    shares: pending.shares.map(({ loc, share }) => ({
-      loc: base64url(loc),
-      share: base64url(share),
-    })),
-  };
+  const sealed = keepingText(pending.record, pending.shares);
   const options = signal ? { signal } : {};
-  if (!pending.list) await session.call('putRecord', keeping, options);
-  else await session.call('updateDevices', { list: base64url(pending.list), ...keeping }, options);
+  if (!pending.list) await session.call('putRecord', sealed, options);
+  else await session.call('updateDevices', { list: base64url(pending.list), ...sealed }, options);
 }
 
 /** The island has it: from now on this home says so, too. */
@@ -172,9 +173,9 @@ const settled = (storage: Storage, pending: Pending): Promise<boolean> =>
       keysRow(keyringOf(record, pending.ark)),
     ];
     // Another program of this home may have adopted what came after it.
-    const overtaken = keys !== undefined && readKeyring(keys).version >= record.version;
+    const newer = keys !== undefined && readKeyring(keys).version >= record.version;
     await storage.commit({
-      put: [...(overtaken ? [] : now), ...(pending.codes ? [unshownRow(pending.codes)] : [])],
+      put: [...(newer ? [] : now), ...(pending.codes ? [unshownRow(pending.codes)] : [])],
       remove: [pendingPlace],
       expect: [
         { ...accountKey, version: row.version },

@@ -6,7 +6,7 @@ import { credentials, home, opened, registered } from '../testing/member-home.ts
 import { dying, Killed } from '../testing/mortal.ts';
 import { realIsland } from '../testing/real-island.ts';
 import { needKeys } from './account-keys.ts';
-import { readUnshown } from './codes.ts';
+import { readUnshown } from './new-codes.ts';
 import { codesLeft, fewCodes, regenerateCodes, testCode } from './own-codes.ts';
 import { renewAfterCode, syncOwn } from './own-devices.ts';
 

@@ -6,8 +6,8 @@ import { openCode, readCode } from '@island/protocol/crypto/backup-code.ts';
 import { ed25519, equal, randomBytes, sha256 } from '@island/protocol/crypto/primitives.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import type { Platform } from '../platform.ts';
-import { codeSlot, makeCodes } from './codes.ts';
 import { type Keeping, publishKeys, syncKeys } from './key-changes.ts';
+import { codeSlot, makeCodes } from './new-codes.ts';
 import { slotsLeft } from './next-record.ts';
 
 /** With so many left, or fewer, it is time for new ones. */

@@ -10,9 +10,9 @@ import { dying, Killed } from '../testing/mortal.ts';
 import { type RealIsland, realIsland } from '../testing/real-island.ts';
 import { readAccount } from './account.ts';
 import { needKeys } from './account-keys.ts';
-import { changesTold, untoldChanges } from './own-changes.ts';
 import { testCode } from './own-codes.ts';
 import { nameDevice, ownDevices, revokeDevice, syncOwn } from './own-devices.ts';
+import { changesTold, untoldChanges } from './untold-changes.ts';
 
 t.setTimeout(240_000);
 

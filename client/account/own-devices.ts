@@ -14,9 +14,9 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import type { Archive } from '../archive/archive.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
+import { type Present, presentHere } from './adoption.ts';
 import { type Keeping, publishKeys, syncKeys } from './key-changes.ts';
-import { type Present, presentHere } from './own-account.ts';
-import type { OwnChange } from './own-changes.ts';
+import type { OwnChange } from './untold-changes.ts';
 
 export interface OwnDevice {
   device: DeviceId;

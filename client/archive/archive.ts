@@ -14,7 +14,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { type Account, openAccount, readAccount } from '../account/account.ts';
 import { needKeys } from '../account/account-keys.ts';
-import { openOwnLists } from '../account/own-lists.ts';
+import { openPastLists } from '../account/past-lists.ts';
 import { backoff, pause } from '../backoff.ts';
 import type { People } from '../messages/people.ts';
 import { Problem } from '../problem.ts';
@@ -73,7 +73,7 @@ const tries = 16;
 
 export function openArchive(parts: ArchiveParts): Archive {
   const { account, storage, session } = parts;
-  const lists = openOwnLists({ storage, session });
+  const lists = openPastLists({ storage, session });
   let opened: { row: Uint8Array; present: DeviceList } | undefined;
   let last: Promise<unknown> = Promise.resolve();
 

@@ -18,7 +18,7 @@ import { equal } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { arkFor, type Keyring } from '../account/account-keys.ts';
-import type { OwnLists } from '../account/own-lists.ts';
+import type { PastLists } from '../account/past-lists.ts';
 import { Problem } from '../problem.ts';
 import type { ArchiveState, Head } from './rows.ts';
 
@@ -27,7 +27,7 @@ export interface Own {
   account: AccountId;
   present: DeviceList;
   keys: Keyring;
-  lists: OwnLists;
+  lists: PastLists;
 }
 
 export interface OpenedSegment {

@@ -4,18 +4,16 @@
  *
  * Everything is here before it is sent, so that a joining that was interrupted goes on where it was.
  */
-import { kdf } from '@island/protocol/wire/route.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
-import { accountKey } from '../account/account.ts';
-import { keysPlace } from '../account/account-keys.ts';
-import { unshownPlace } from '../account/codes.ts';
+import { accountKey, hashing } from '../account/account.ts';
+import { codeShares, keysPlace } from '../account/account-keys.ts';
+import { unshownPlace } from '../account/new-codes.ts';
 import { archiveStart, noHead } from '../archive/rows.ts';
 import { allPrekeyKeys } from '../messages/prekeys.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Put, Storage } from '../storage/storage.ts';
 
-const hashing = v.strictObject({ salt: bytes64, kdf });
 const pair = v.strictObject({ public: bytes64, private: bytes64 });
 
 /** What a code became: here only until the joining has ended. */
@@ -53,7 +51,7 @@ const row = v.strictObject({
   /** The record that was made: its account and its keys are in their own rows. */
   made: v.optional(
     v.strictObject({
-      shares: v.array(v.strictObject({ loc: bytes64, share: bytes64 })),
+      shares: codeShares,
       /** Backup codes that it leaves; resets that the account has seen, this one included. */
       codesLeft: s.count,
       resets: s.count,

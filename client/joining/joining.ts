@@ -21,15 +21,16 @@ import {
 import { type MadeRecord, openKeyRecord, openKeyring } from '@island/protocol/crypto/key-record.ts';
 import { ed25519, equal, type SigningPair, x25519 } from '@island/protocol/crypto/primitives.ts';
 import { proofUses, proveDevice } from '@island/protocol/crypto/session-proof.ts';
-import { Fault, type FaultCode } from '@island/protocol/wire/fault.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
 import { deviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { type AccountRecord, accountRow, openAccount, readAccount } from '../account/account.ts';
-import { keyringOf, keysRow, needKeys } from '../account/account-keys.ts';
-import { unshownRow } from '../account/codes.ts';
+import { keepingText, keyringOf, keysRow, needKeys } from '../account/account-keys.ts';
+import { overtaken } from '../account/key-changes.ts';
+import { unshownRow } from '../account/new-codes.ts';
 import { nextRecord } from '../account/next-record.ts';
-import { type OwnAccount, readOwnAccount } from '../account/own-history.ts';
+import { type OwnAccount, readOwnAccount } from '../account/shown-account.ts';
 import { archiveStart, type Head } from '../archive/rows.ts';
 import { insist } from '../insist.ts';
 import { Problem } from '../problem.ts';
@@ -177,13 +178,6 @@ export async function finish(
   }
 }
 
-const overtaken = new Set<FaultCode>([
-  'stale_list',
-  'stale_record',
-  'list_broken',
-  'record_broken',
-]);
-
 /** A list that names this device already: the island took it, and others came after. */
 async function mustBeOutside({ joining, row }: Leave, { newest }: OwnAccount): Promise<void> {
   const held = await readAccount(joining.storage);
@@ -210,10 +204,7 @@ async function send(leave: Leave) {
   const self = openAccount(held);
   const { record } = await needKeys(storage);
   const { account, device, dsk, list } = self;
-  const shares = row.made.shares.map(({ loc, share }) => ({
-    loc: base64url(loc),
-    share: base64url(share),
-  }));
+  const { shares } = row.made;
   joining.report?.('registering');
   return withNonce(
     transport,
@@ -222,8 +213,7 @@ async function send(leave: Leave) {
       const request = {
         device,
         ...(await enrolmentOf({ storage, transport, ...(signal && { signal }) }, self)),
-        record: base64url(record),
-        shares,
+        ...keepingText(record, shares),
         nonce: base64url(nonce),
         deviceProof: base64url(proveDevice(dsk, claim)),
       };

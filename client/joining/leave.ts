@@ -8,7 +8,7 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { readAccount } from '../account/account.ts';
-import type { Ask } from '../account/own-history.ts';
+import type { Ask } from '../account/shown-account.ts';
 import { insist } from '../insist.ts';
 import { Problem } from '../problem.ts';
 import { type Credentials, type Second, showCredentials } from '../sign-in/credentials.ts';

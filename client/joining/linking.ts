@@ -25,11 +25,11 @@ import { type DeviceLink, formatIslandLink } from '@island/protocol/wire/island-
 import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { type Keeping, syncKeys } from '../account/key-changes.ts';
-import { type Ask, type OwnAccount, refusing } from '../account/own-history.ts';
+import type { Ask, OwnAccount } from '../account/shown-account.ts';
 import { archiveHead } from '../archive/rows.ts';
 import { pause } from '../backoff.ts';
 import { insist } from '../insist.ts';
-import { Problem } from '../problem.ts';
+import { Problem, refusing } from '../problem.ts';
 import { rootFingerprint } from '../transport/root-fingerprint.ts';
 import { bySecrets, finish, isPresent, type Joined, overtakenBy, readAll } from './joining.ts';
 import type { Joining } from './joining-parts.ts';
@@ -193,7 +193,7 @@ async function obtain(
 }
 
 /** Throws `link_differs` unless the island shows what the other device knows. */
-export function openGift(name: string, own: OwnAccount, gift: LinkGift): Secrets {
+function openGift(name: string, own: OwnAccount, gift: LinkGift): Secrets {
   const { way, newest, record } = own;
   const same =
     way.some(({ hash }) => equal(hash, gift.listHash)) &&

@@ -16,10 +16,10 @@ import { accountId, deviceId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import * as v from 'valibot';
 import { type AccountRecord, accountRow } from '../account/account.ts';
-import { keyringOf, keysRow } from '../account/account-keys.ts';
-import { codeSlot, makeCodes, unshownRow } from '../account/codes.ts';
+import { codeShares, keyringOf, keysRow, type Shares } from '../account/account-keys.ts';
+import { codeSlot, makeCodes, unshownRow } from '../account/new-codes.ts';
 import type { Pinned, Platform } from '../platform.ts';
-import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
+import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Put, Storage } from '../storage/storage.ts';
 import { makeEnrolment } from './enrolment.ts';
 import type { Joining } from './joining-parts.ts';
@@ -87,10 +87,7 @@ async function makeKeys(platform: Platform, pending: AccountRecord, aik: Signing
   return { keys, shares, codes: codes.map(({ text }) => text) };
 }
 
-const shareRecord = v.strictObject({
-  shares: v.array(v.strictObject({ loc: bytes64, share: bytes64 })),
-});
-type Shares = v.InferOutput<typeof shareRecord>['shares'];
+const shareRecord = v.strictObject({ shares: codeShares });
 
 /** The island's part of what a code opens: this home forgets it when the island has it. */
 export const sharesPlace = { namespace: 'account', key: 'first-shares' };

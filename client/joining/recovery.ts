@@ -11,9 +11,9 @@ import { checkAnchor } from '@island/protocol/crypto/key-record-order.ts';
 import { openCodeSlot } from '@island/protocol/crypto/key-slots.ts';
 import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { type OwnAccount, refusing } from '../account/own-history.ts';
+import type { OwnAccount } from '../account/shown-account.ts';
 import { insist } from '../insist.ts';
-import { Problem } from '../problem.ts';
+import { Problem, refusing } from '../problem.ts';
 import type { Credentials } from '../sign-in/credentials.ts';
 import { bySecrets, finish, isPresent, type Joined, overtakenBy, readAll } from './joining.ts';
 import type { Joining } from './joining-parts.ts';
@@ -71,7 +71,7 @@ async function obtain(leave: Leave, own: OwnAccount): Promise<Secrets> {
 }
 
 /** Throws `identity_forged`, `code_unknown`, `code_swapped`, `share_swapped`, `record_differs`. */
-export function openByCode(
+function openByCode(
   name: string,
   { way, record }: OwnAccount,
   code: CodeKeys,

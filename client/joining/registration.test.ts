@@ -6,7 +6,7 @@ import { fromBase64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { readAccount } from '../account/account.ts';
 import { readKeys } from '../account/account-keys.ts';
-import { codesShown, readUnshown } from '../account/codes.ts';
+import { codesShown, readUnshown } from '../account/new-codes.ts';
 import { memoryStorage } from '../storage/memory.ts';
 import type { Storage } from '../storage/storage.ts';
 import { makeChain } from '../testing/edge.ts';

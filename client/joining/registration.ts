@@ -19,8 +19,8 @@ import {
   openAccount,
   readAccount,
 } from '../account/account.ts';
-import { keysPlace, needKeys } from '../account/account-keys.ts';
-import { readUnshown, unshownPlace } from '../account/codes.ts';
+import { keepingText, keysPlace, needKeys } from '../account/account-keys.ts';
+import { readUnshown, unshownPlace } from '../account/new-codes.ts';
 import { insist } from '../insist.ts';
 import { allPrekeyKeys } from '../messages/prekeys.ts';
 import { Problem } from '../problem.ts';
@@ -35,7 +35,7 @@ import { makeAccount, readShares, sharesPlace } from './new-account.ts';
 
 export interface Registered {
   account: AccountRecord;
-  /** As they are shown. They stay in the home until `codesShown` (codes.ts). */
+  /** As they are shown. They stay in the home until `codesShown` (new-codes.ts). */
   codes: string[];
 }
 
@@ -134,8 +134,7 @@ async function enrol(
       account,
       device,
       ...(await enrolmentOf({ storage, transport, ...(signal && { signal }) }, self)),
-      record: base64url(record),
-      shares: shares.map(({ loc, share }) => ({ loc: base64url(loc), share: base64url(share) })),
+      ...keepingText(record, shares),
       nonce: base64url(nonce),
       deviceProof: base64url(proveDevice(dsk, claim)),
     });

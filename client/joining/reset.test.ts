@@ -4,7 +4,7 @@ import { equal } from '@island/protocol/crypto/primitives.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import t from 'tap';
 import { readAccount } from '../account/account.ts';
-import { codesShown, readUnshown } from '../account/codes.ts';
+import { codesShown, readUnshown } from '../account/new-codes.ts';
 import { codesLeft, testCode } from '../account/own-codes.ts';
 import { syncOwn } from '../account/own-devices.ts';
 import { explainRefusal } from '../sign-in/removal.ts';

@@ -9,7 +9,7 @@ import { makeKeyRecord } from '@island/protocol/crypto/key-record.ts';
 import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { readAccount } from '../account/account.ts';
-import { codeSlot, makeCodes, readUnshown } from '../account/codes.ts';
+import { codeSlot, makeCodes, readUnshown } from '../account/new-codes.ts';
 import { noHead } from '../archive/rows.ts';
 import { insist } from '../insist.ts';
 import type { Session } from '../sign-in/session.ts';

@@ -1,6 +1,6 @@
 /** Where one's account is signed in, and the end of it. docs/protocol/accounts.md §4 */
 import type { Answer } from '@island/protocol/wire/routes.ts';
-import type { Ask } from '../account/own-history.ts';
+import type { Ask } from '../account/shown-account.ts';
 
 interface Asking {
   session: { call: Ask };

@@ -5,7 +5,7 @@
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { type AccountRecord, readAccount } from '../account/account.ts';
-import { adoptOwnAccount } from '../account/own-account.ts';
+import { adoptOwnAccount } from '../account/adoption.ts';
 import type { Joining } from '../joining/joining-parts.ts';
 import { ask } from '../joining/leave.ts';
 import { call } from '../transport/transport.ts';

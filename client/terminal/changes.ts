@@ -1,5 +1,5 @@
 /** Tells what other devices changed in the account: whoever got hold of it shows in nothing else. */
-import { changesTold, type OwnChange, untoldChanges } from '../account/own-changes.ts';
+import { changesTold, type OwnChange, untoldChanges } from '../account/untold-changes.ts';
 import type { Storage } from '../storage/storage.ts';
 import { leftSentence } from './code-sheet.ts';
 import { day } from './rows.ts';

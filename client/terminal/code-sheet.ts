@@ -11,7 +11,7 @@ export const recoverLink = (
   caFingerprint: Uint8Array,
 ): string => formatIslandLink({ kind: 'recover', address, caFingerprint, name });
 
-export function codeSheet(name: string, link: string, codes: readonly string[]): string {
+function codeSheet(name: string, link: string, codes: readonly string[]): string {
   return [
     `Backup codes of ${name}`,
     '',

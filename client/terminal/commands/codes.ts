@@ -1,6 +1,6 @@
 /** `islander codes`: how many backup codes are left, whether one is good, and eight new ones. */
 import { CodeMistake, readCode } from '@island/protocol/crypto/backup-code.ts';
-import { codesShown, readUnshown } from '../../account/codes.ts';
+import { codesShown, readUnshown } from '../../account/new-codes.ts';
 import { codesLeft, regenerateCodes, testCode } from '../../account/own-codes.ts';
 import { nodePlatform } from '../../platform-node.ts';
 import { rootFingerprint } from '../../transport/root-fingerprint.ts';

@@ -1,7 +1,7 @@
 /** `islander recover`: your account on a new device, with a backup code; or a new beginning, when all is lost. */
 import { personName } from '@island/protocol/wire/ids.ts';
 import { parseIslandLink } from '@island/protocol/wire/island-link.ts';
-import { codesShown } from '../../account/codes.ts';
+import { codesShown } from '../../account/new-codes.ts';
 import type { Joining } from '../../joining/joining-parts.ts';
 import type { Destination } from '../../joining/leave.ts';
 import { recover } from '../../joining/recovery.ts';

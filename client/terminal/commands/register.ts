@@ -1,6 +1,6 @@
 /** `islander register`: a new person on an island, with eight backup codes. */
 import { personName } from '@island/protocol/wire/ids.ts';
-import { codesShown } from '../../account/codes.ts';
+import { codesShown } from '../../account/new-codes.ts';
 import { openJoinLink, register } from '../../joining/registration.ts';
 import { fileStorage } from '../../storage/file.ts';
 import { openSheet, recoverLink } from '../code-sheet.ts';

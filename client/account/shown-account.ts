@@ -16,7 +16,7 @@ import { checkRecordList } from '@island/protocol/crypto/key-record-order.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { backoff, pause } from '../backoff.ts';
-import { Problem, type ProblemCode } from '../problem.ts';
+import { Problem, refusing } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import { followHistory, openListOf } from './device-history.ts';
 
@@ -86,14 +86,4 @@ async function readLists(asking: Asking): Promise<Pick<OwnAccount, 'newest' | 'w
   });
   const rest = await followHistory({ name, known: first, newest, lists, resets });
   return { newest, way: [first, ...rest] };
-}
-
-/** What does not verify, by a name that says what the island did. */
-export function refusing<T>(code: ProblemCode, name: string, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    if (!(cause instanceof Fault)) throw cause;
-    throw new Problem(code, { name }, { cause });
-  }
 }

@@ -11,20 +11,20 @@ import { Problem } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import { appendedKey, type Put, type Storage } from '../storage/storage.ts';
 
-export interface OwnLists {
+export interface PastLists {
   /** The list of an epoch that is not above `present`. Throws `own_list_broken`, and what a call throws. */
   at(epoch: number, present: DeviceList, signal?: AbortSignal): Promise<DeviceList>;
 }
 
 const namespace = 'own-lists';
 
-export function openOwnLists({
+export function openPastLists({
   storage,
   session,
 }: {
   storage: Storage;
   session: Session;
-}): OwnLists {
+}): PastLists {
   /** Lists that are on the way back from `newest`, by epoch. */
   let newest: DeviceList | undefined;
   let known = new Map<number, DeviceList>();

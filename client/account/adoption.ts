@@ -13,7 +13,7 @@ import { openDeviceSlot } from '@island/protocol/crypto/key-slots.ts';
 import { equal, x25519 } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { hex } from '@island/protocol/wire/text.ts';
-import { Problem } from '../problem.ts';
+import { Problem, refusing } from '../problem.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { type AccountRecord, accountKey, accountRow, decodeAccount } from './account.ts';
 import {
@@ -25,8 +25,8 @@ import {
   readKeyring,
 } from './account-keys.ts';
 import { slotsLeft } from './next-record.ts';
-import { noteChanges, type OwnChange } from './own-changes.ts';
-import { type Ask, type OwnAccount, readOwnAccount, refusing } from './own-history.ts';
+import { type Ask, type OwnAccount, readOwnAccount } from './shown-account.ts';
+import { noteChanges, type OwnChange } from './untold-changes.ts';
 
 export interface Present {
   self: AccountRecord;
