@@ -3,13 +3,13 @@ import type { Bus } from '../kit/bus.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import { accounts } from './contract.ts';
 import { putRecord, readRecord, updateDevices } from './devices/device-changes.ts';
-import { type Joinings, join, recovery } from './devices/joining.ts';
 import { findJoining } from './devices/joinings.ts';
 import type { LinkSide, Links } from './devices/links.ts';
+import { join, type NewDevices, recovery } from './devices/new-device.ts';
 import { beginReset, cancelReset } from './devices/reset.ts';
 import { mustGoOn } from './sessions/session-ends.ts';
 
-export type DeviceParts = Joinings & { links: Links };
+export type DeviceParts = NewDevices & { links: Links };
 
 export function answerDevices(bus: Bus, parts: DeviceParts): void {
   const { store, clock, links } = parts;

@@ -34,7 +34,7 @@ export type Reservation = Pick<
 const day = 86_400;
 
 /** Seconds a registration may be repeated after a lost answer; then the invite is forgotten. */
-export const repeatable = day;
+const repeatable = day;
 
 export async function findPerson(db: Database, account: AccountId): Promise<Person | undefined> {
   const [person] = await db.select().from(people).where(eq(people.account, account));

@@ -5,12 +5,12 @@ import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
 import { openOrganisation } from './admission/organisation.ts';
+import { answerAdmission } from './admission-calls.ts';
 import { accounts } from './contract.ts';
 import { answerDevices } from './device-calls.ts';
 import { watchLists } from './devices/device-changes.ts';
 import { createLinks } from './devices/links.ts';
 import { createStaging } from './devices/staging.ts';
-import { answerJoining } from './joining-calls.ts';
 import { answerPeople } from './people-calls.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
@@ -48,7 +48,7 @@ export const accountsService = defineService({
 
     answerPeople(bus, { ...base, sessions, passwords, attempts, invention, sealing });
     answerDevices(bus, { ...base, sessions, staging, shares, links });
-    answerJoining(bus, { store, clock, organisation, secrets, address: settings.address });
+    answerAdmission(bus, { store, clock, organisation, secrets, address: settings.address });
 
     held.use(watchLists(bus, { store, clock, staging }, sessions, log));
     const work = async () => {

@@ -10,7 +10,7 @@ import { kdfFloor } from '@island/protocol/crypto/password.ts';
 import { proofUses, proveDevice } from '@island/protocol/crypto/session-proof.ts';
 import { decodeJwt } from 'jose';
 import type { NewDevice, Owned } from '../../directory/testing/next-list.ts';
-import type { JoinRequest } from '../devices/joining.ts';
+import type { JoinRequest } from '../devices/new-device.ts';
 import type { Keeping } from '../devices/records.ts';
 import { type Applicant, newCode, random, slotOf } from './applicant.ts';
 

@@ -8,8 +8,8 @@ import {
   type Owned,
 } from '../../directory/testing/next-list.ts';
 import { accounts } from '../contract.ts';
-import type { JoinRequest } from '../devices/joining.ts';
 import type { Released } from '../devices/joinings.ts';
+import type { JoinRequest } from '../devices/new-device.ts';
 import type { Asker } from '../sessions/session-ends.ts';
 import type { Tokens } from '../sessions/sessions.ts';
 import {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { hex } from '@island/protocol/wire/text.ts';
 import { openOrganisation } from '../../accounts/admission/organisation.ts';
-import { answerJoining } from '../../accounts/joining-calls.ts';
+import { answerAdmission } from '../../accounts/admission-calls.ts';
 import * as schema from '../../accounts/schema.ts';
 import { type TestProvider, testProvider } from '../../accounts/testing/oidc-provider.ts';
 import { systemClock } from '../../kit/clock.ts';
@@ -36,7 +36,7 @@ export async function testDoor(socketOf: (dir: string) => string): Promise<TestD
   const { address } = island.settings;
   const callback = `${address}/v1/oidc/callback`;
   const provider = held.use(await testProvider(callback));
-  answerJoining(kit.bus, {
+  answerAdmission(kit.bus, {
     store,
     clock: systemClock,
     organisation: openOrganisation(island.log),

@@ -1,4 +1,4 @@
-/** What accounts answers about joining: to operators, and about the organisation's sign-in. docs/operations.md §8 */
+/** What accounts answers about who may join: to operators, and about the organisation's sign-in. docs/operations.md §8 */
 import type { Bus } from '../kit/bus.ts';
 import { type Clock, unixSeconds } from '../kit/clock.ts';
 import type { Sealing } from '../kit/sealing.ts';
@@ -18,7 +18,7 @@ import { accounts } from './contract.ts';
 import type { AccountsStore } from './database.ts';
 import { countPeople } from './people.ts';
 
-export interface JoiningParts {
+export interface AdmissionParts {
   store: AccountsStore;
   clock: Clock;
   organisation: Organisation;
@@ -27,7 +27,7 @@ export interface JoiningParts {
   address: string;
 }
 
-export function answerJoining(bus: Bus, parts: JoiningParts): void {
+export function answerAdmission(bus: Bus, parts: AdmissionParts): void {
   const { store, clock, organisation, secrets, address } = parts;
   const { subjects, sealing } = secrets;
   const now = () => unixSeconds(clock);

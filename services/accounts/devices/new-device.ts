@@ -25,7 +25,7 @@ import { checkReset } from './reset.ts';
 type Accounts = typeof accounts;
 export type JoinRequest = CallRequest<Accounts, 'join'>;
 
-export interface Joinings extends DeviceChanges {
+export interface NewDevices extends DeviceChanges {
   nonces: Nonces;
   sessions: Sessions;
 }
@@ -43,7 +43,7 @@ export async function recovery(
 }
 
 /** Every step can be repeated: the same list and record again give a session again, as long as the joining stands. */
-export async function join(tools: Joinings, request: JoinRequest): Promise<Tokens> {
+export async function join(tools: NewDevices, request: JoinRequest): Promise<Tokens> {
   const { store, clock, staging, nonces, sessions } = tools;
   const { account, device, nonce } = request;
   const now = () => unixSeconds(clock);

@@ -14,7 +14,7 @@ import { nextKeys } from '../testing/account-keys.ts';
 import { askerOf, testAccounts } from '../testing/accounts.ts';
 import { random } from '../testing/applicant.ts';
 import { type Owner, ownersOf } from '../testing/owners.ts';
-import type { JoinRequest } from './joining.ts';
+import type { JoinRequest } from './new-device.ts';
 
 const running = await testAccounts([directoryService, accountsService, archiveService]);
 t.after(() => running[Symbol.asyncDispose]());
