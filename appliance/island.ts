@@ -1,11 +1,11 @@
-/** The operator's command: `island up | status | verify`, and who may join: joining-commands.ts. docs/operations.md */
+/** The operator's command: `island up | status | verify`, and who may join: admission-commands.ts. docs/operations.md */
 
 import { join } from 'node:path';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { ConfigError } from '@island/services/kit/config.ts';
 import { Command, CommanderError, type CommandOptions, Option } from 'commander';
-import { addJoiningCommands } from './joining-commands.ts';
+import { addAdmissionCommands } from './admission-commands.ts';
 import { formatStatus } from './messages-for-people.ts';
 import { askStatus } from './operator.ts';
 import { toCount, toFolder, toHost, toName, toPort, toPromises } from './option-values.ts';
@@ -101,7 +101,7 @@ function program(streams: Streams): Command {
       );
     },
   );
-  addJoiningCommands({ island, commandOf, hintOf, streams });
+  addAdmissionCommands({ island, commandOf, hintOf, streams });
   command('verify', 'checks the promises on the running island, with evidence')
     .option('--only <ids>', 'these promises alone, such as T2,T3', toPromises)
     .option('--evidence', 'each finding below its promise')

@@ -122,7 +122,7 @@ export interface Held<T> {
   version: number;
 }
 
-/** Undefined in a home whose history is not prepared for the archive (archive-migration.ts). */
+/** Undefined in a home whose history is not prepared for the archive (migration.ts). */
 export async function readState(storage: Storage): Promise<Held<ArchiveState> | undefined> {
   const row = await storage.read(stateKey.namespace, stateKey.key);
   return row && { value: decodeRecord(state, row), version: row.version };

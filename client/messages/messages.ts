@@ -1,7 +1,7 @@
 /**
  * What was said, and to or by whom: the history of this home. A message of somebody else stays in
  * `arrived` until a program has shown it; one of our own stays in `outbox` until the island took it.
- * What other devices of the account sent and received comes through the archive (archive-import.ts).
+ * What other devices of the account sent and received comes through the archive (archive/import.ts).
  */
 import * as v from 'valibot';
 import { type Identity, pendingMessage } from '../archive/rows.ts';

@@ -3,7 +3,7 @@
  *
  * Two ways that share nothing: `request` may carry the access token; `send` carries nothing that
  * names who sends (no token, no cookie, another connection), so that the island can't tell (M2).
- * Implementations: transport-node.ts. Nothing here trusts an answer: schemas decide.
+ * Implementations: node.ts. Nothing here trusts an answer: schemas decide.
  */
 import { Fault, type FaultDetails, isFaultCode } from '@island/protocol/wire/fault.ts';
 import {

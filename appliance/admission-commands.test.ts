@@ -1,4 +1,4 @@
-/** The commands about joining, on the operators' socket with accounts behind it. docs/operations.md §8 */
+/** The commands about who may join, on the operators' socket with accounts behind it. docs/operations.md §8 */
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';

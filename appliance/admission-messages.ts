@@ -1,4 +1,4 @@
-/** What `island` says about joining, in sentences. docs/operations.md §8 */
+/** What `island` says about who may join, in sentences. docs/operations.md §8 */
 import type { Role } from '@island/protocol/wire/account-routes.ts';
 import type { registrationModes } from '@island/services/accounts/contract.ts';
 import type { Claim } from './option-values.ts';

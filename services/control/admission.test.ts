@@ -1,4 +1,4 @@
-/** What operators decide about joining, over their socket. docs/operations.md §8 */
+/** Who may join, as operators decide it, over their socket. docs/operations.md §8 */
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { roles } from '@island/protocol/wire/account-routes.ts';

@@ -16,8 +16,9 @@ import {
   type ProviderShown,
   type Registration,
   type RegistrationMode,
-} from './joining-messages.ts';
+} from './admission-messages.ts';
 import { askControl, askInvite, askStatus, Refused } from './operator.ts';
+import { readSecret } from './operator-secret.ts';
 import {
   type Claim,
   toClaim,
@@ -28,7 +29,6 @@ import {
   toTitle,
 } from './option-values.ts';
 import { qrCode } from './qr-code.ts';
-import { readSecret } from './secret-of-operator.ts';
 import type { Streams } from './up-command.ts';
 
 interface Flags {
@@ -48,7 +48,7 @@ export interface Program {
 /** What a group does when nothing more is said. */
 const isDefault = { isDefault: true };
 
-export function addJoiningCommands(program: Program): void {
+export function addAdmissionCommands(program: Program): void {
   addInvites(program);
   addRegistration(program);
   addPeople(program);
