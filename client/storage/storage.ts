@@ -1,6 +1,6 @@
 /**
  * Where a client keeps what it must not forget: rows of bytes under a namespace and a key.
- * docs/architecture.md §5. Two implementations (file, memory) pass one behaviour test.
+ * docs/architecture.md §7. Two implementations (file, memory) pass one behaviour test.
  *
  * Invariant: `commit` is all or nothing and durable when it resolves. Several processes may use one
  * storage; what one of them computed from a row it commits with that row's version expected, so that

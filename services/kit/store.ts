@@ -1,6 +1,6 @@
 /**
  * The only door to SQLite: one file per service, one transaction at a time, a separate handle for
- * reading. A promise of `write` that resolves means: on the disk. docs/architecture.md §5
+ * reading. A promise of `write` that resolves means: on the disk. docs/architecture.md §7
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { DrizzleQueryError } from 'drizzle-orm';
