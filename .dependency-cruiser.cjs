@@ -42,9 +42,15 @@ module.exports = {
       to: { dependencyTypes: ['core'] },
     },
     only('client', '^client/', ['^client/', '^protocol/']),
+    {
+      name: 'sdk-without-terminal',
+      severity: 'error',
+      from: { path: '^client/', pathNot: [test, '^client/(terminal|bin)/'] },
+      to: { path: '^client/terminal/' },
+    },
     only('pki-stands-alone', '^pki/', ['^pki/']),
     only('kit', '^services/kit/', ['^services/kit/', '^protocol/']),
-    ...['accounts', 'directory', 'delivery', 'gateway'].map((service) =>
+    ...['accounts', 'archive', 'delivery', 'directory', 'gateway'].map((service) =>
       only(`service-${service}`, `^services/${service}/`, [
         `^services/${service}/`,
         '^services/kit/',

@@ -1,6 +1,7 @@
 /** `islander export`: everything of yours, readable without us. */
-import { exportData } from '../../archive/export.ts';
+
 import type { AddCommand } from '../command.ts';
+import { exportData } from '../export.ts';
 import { openHome } from '../home.ts';
 
 export function exportCommand(add: AddCommand): void {

@@ -8,15 +8,15 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { ownDevices } from '../account/own-devices.ts';
+import type { Archive } from '../archive/archive.ts';
+import { archiveHead } from '../archive/rows.ts';
 import { history, peerOf, timeOf } from '../messages/history.ts';
 import type { Kept, Message } from '../messages/messages.ts';
 import { everybody } from '../messages/people.ts';
 import { Problem } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import type { Storage } from '../storage/storage.ts';
-import { plain } from '../terminal/terminal.ts';
-import type { Archive } from './archive.ts';
-import { archiveHead } from './rows.ts';
+import { plain } from './terminal.ts';
 
 export interface Exporting {
   account: Pick<Account, 'name' | 'account' | 'device' | 'pinned'>;
