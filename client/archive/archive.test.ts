@@ -185,28 +185,31 @@ t.test(
   },
 );
 
-t.test('a removed device is shut out: the next segment names the list without it', async (t) => {
-  const { island, one, two } = await twoHomes();
-  await two.archive.sync();
-  await two.hears(bob, 'before');
-  await two.archive.flush();
-  await one.archive.sync();
-  island.remove(two.keys.device);
-  island.rotate();
-  await one.renew();
-  await one.archive.sync();
-  t.same(entriesOf(island), [1, 0], 'nothing was to be archived: a fence');
-  await one.archive.sync();
-  t.equal(island.segments.length, 2, 'one is enough');
-  const [former] = island.keys.former;
-  const { seq, hash } = await archiveHead(one.storage);
-  const { account, device, dsk } = two.keys;
-  const head = { account, device, seq: seq + 1, prevHash: hash, listEpoch: 2, arkEpoch: 1 };
-  const keys = { ark: former ?? new Uint8Array(32), dsk };
-  island.segments.push(sealSegment(head, encodeEntries([]), keys));
-  await t.rejects(one.archive.sync(), { code: 'archive_forged' });
-  t.same(await archiveHead(one.storage), { seq, hash });
-});
+t.test(
+  'A4: a removed device is shut out: the next segment names the list without it',
+  async (t) => {
+    const { island, one, two } = await twoHomes();
+    await two.archive.sync();
+    await two.hears(bob, 'before');
+    await two.archive.flush();
+    await one.archive.sync();
+    island.remove(two.keys.device);
+    island.rotate();
+    await one.renew();
+    await one.archive.sync();
+    t.same(entriesOf(island), [1, 0], 'nothing was to be archived: a fence');
+    await one.archive.sync();
+    t.equal(island.segments.length, 2, 'one is enough');
+    const [former] = island.keys.former;
+    const { seq, hash } = await archiveHead(one.storage);
+    const { account, device, dsk } = two.keys;
+    const head = { account, device, seq: seq + 1, prevHash: hash, listEpoch: 2, arkEpoch: 1 };
+    const keys = { ark: former ?? new Uint8Array(32), dsk };
+    island.segments.push(sealSegment(head, encodeEntries([]), keys));
+    await t.rejects(one.archive.sync(), { code: 'archive_forged' });
+    t.same(await archiveHead(one.storage), { seq, hash });
+  },
+);
 
 t.test(
   'a device that has not heard of a rotation yet is brought up to date by what it reads',
@@ -245,7 +248,7 @@ t.test(
   },
 );
 
-t.test('a segment that was made under a key of before is not sent under it', async (t) => {
+t.test('A4: a segment that was made under a key of before is not sent under it', async (t) => {
   const { island, one } = await twoHomes();
   await one.archive.sync();
   await one.hears(bob, 'secret');
@@ -352,15 +355,18 @@ t.test('an answer that was lost, and others behind it: nothing is written again'
   t.same((await one.told()).sort(), (await two.told()).sort());
 });
 
-t.test('an archive is closed to a device that came and went without writing in it', async (t) => {
-  const { island, one, two } = await twoHomes();
-  island.remove(two.keys.device);
-  await one.renew();
-  await one.archive.sync();
-  t.same(entriesOf(island), [0]);
-  await one.archive.sync();
-  t.equal(island.segments.length, 1);
-});
+t.test(
+  'A4: an archive is closed to a device that came and went without writing in it',
+  async (t) => {
+    const { island, one, two } = await twoHomes();
+    island.remove(two.keys.device);
+    await one.renew();
+    await one.archive.sync();
+    t.same(entriesOf(island), [0]);
+    await one.archive.sync();
+    t.equal(island.segments.length, 1);
+  },
+);
 
 t.test('a program that listens while a new device reads shows what comes later only', async (t) => {
   const { one, two } = await twoHomes();

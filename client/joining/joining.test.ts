@@ -82,7 +82,7 @@ t.test('A3: the eight codes work after the archive key was rotated three times',
   }
 });
 
-t.test('what another device changes during a joining costs nobody their code', async (t) => {
+t.test('A3: what another device changes during a joining costs nobody their code', async (t) => {
   await using island = await realIsland();
   const changes = {
     'POST /v1/joining': 'a new archive key after the code was taken',
@@ -142,7 +142,7 @@ t.test('a joining whose time is over says so, and another code goes on', async (
   t.equal(openDeviceList(account?.list ?? new Uint8Array(0)).devices.length, 2);
 });
 
-t.test('new codes end a joining that waits with an old one', async (t) => {
+t.test('A3: new codes end a joining that waits with an old one', async (t) => {
   await using island = await realIsland();
   const one = await registered(island, 'erin');
   const fresh = home(island);
@@ -169,7 +169,7 @@ t.test('new codes end a joining that waits with an old one', async (t) => {
 });
 
 t.test(
-  'a code that somebody used and never joined with loses its place, and its archive key',
+  'A3: a code that somebody used and never joined with loses its place, and its archive key',
   async (t) => {
     await using island = await realIsland();
     const one = await registered(island, 'frank');

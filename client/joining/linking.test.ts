@@ -80,7 +80,7 @@ t.test(
     const said = JSON.stringify(island.requests);
     t.notOk(said.includes(base64url(mine.ark)), 'nothing of it went over the line in clear');
 
-    await t.test('the linked device removes the first one', async (t) => {
+    await t.test('A4: the linked device removes the first one', async (t) => {
       await revokeDevice(two.keeping, 1);
       await t.rejects(syncOwn(one.keeping), { code: 'signed_out' });
       await syncOwn(two.keeping);
