@@ -6,18 +6,29 @@ import { type AccountId, deviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import t from 'tap';
+import { directory } from '../directory/contract.ts';
 import { asText } from '../kit/http.ts';
 import { testIsland } from '../kit/testing/kit.ts';
 import { faultCode } from '../kit/testing/outcome.ts';
 import { archive } from './contract.ts';
 import { archiveService } from './service.ts';
-import { none, segmentAfter, somebody, type TestHead } from './testing/chain.ts';
+import {
+  listEpochNow,
+  listOf,
+  none,
+  segmentAfter,
+  somebody,
+  type TestHead,
+} from './testing/chain.ts';
 
 const island = await testIsland(['gateway', 'accounts', 'archive']);
 t.teardown(() => island[Symbol.asyncDispose]());
 const { bus } = await island.kit('gateway');
 const { bus: accounts } = await island.kit('accounts');
 await island.start(archiveService);
+const { bus: lists } = await island.kit('directory');
+lists.handle(directory, 'current', async ({ account }) => ({ list: listOf(account) }));
+await lists.settled();
 
 const append = (account: AccountId, segment: Uint8Array, device = 1) =>
   bus.call(archive, 'append', { account, device: deviceId(device), segment });
@@ -106,6 +117,28 @@ t.test('A3: a segment is taken from the device that it names only, and in form o
 });
 
 t.test(
+  'A4 pitfall: a token without the device spoils no archive: nothing is kept that readers must refuse',
+  async (t) => {
+    const account = somebody();
+    const { head: last } = await written(account, 1);
+    const { bytes } = segmentAfter(account, last);
+    const unsigned = bytes.slice();
+    unsigned.set(new Uint8Array(64), unsigned.length - 64);
+    t.equal(await faultCode(append(account, unsigned)), 'bad_signature');
+    const changed = bytes.slice();
+    changed.set([changed[200] === 0 ? 1 : 0], 200);
+    t.equal(await faultCode(append(account, changed)), 'bad_signature');
+    const device = limits.devices + 1;
+    const gone = segmentAfter(account, last, { device });
+    t.equal(await faultCode(append(account, gone.bytes, device)), 'forbidden', 'not on the list');
+    const ahead = segmentAfter(account, last, { listEpoch: listEpochNow + 1 });
+    t.equal(await faultCode(append(account, ahead.bytes)), 'forbidden', 'a list that is not');
+    t.same(await head(account), last);
+    await append(account, bytes);
+  },
+);
+
+t.test(
   'A3 pitfall: epochs that fall: a device that has not heard of the newest list spoils no chain',
   async (t) => {
     const account = somebody();
@@ -120,21 +153,24 @@ t.test(
   },
 );
 
-t.test('A3: of 64 devices that write the same segment number at once, one gets it', async (t) => {
-  const account = somebody();
-  const before = await written(account, 1);
-  const tries = Array.from({ length: 64 }, (_, at) =>
-    segmentAfter(account, before.head, { device: at + 1 }),
-  );
-  const codes = await Promise.all(
-    tries.map(({ bytes }, at) => faultCode(append(account, bytes, at + 1))),
-  );
-  t.equal(codes.filter((code) => code === 'resolved').length, 1);
-  t.equal(codes.filter((code) => code === 'archive_moved').length, 63);
-  const won = tries[codes.indexOf('resolved')];
-  t.same(await head(account), won?.head);
-  t.same(await read(account), [...before.segments, won?.bytes]);
-});
+t.test(
+  'A3: of 64 writings of the same segment number at once, by many devices, one gets it',
+  async (t) => {
+    const account = somebody();
+    const before = await written(account, 1);
+    const tries = Array.from({ length: 64 }, (_, at) =>
+      segmentAfter(account, before.head, { device: (at % limits.devices) + 1 }),
+    );
+    const codes = await Promise.all(
+      tries.map(({ bytes }, at) => faultCode(append(account, bytes, (at % limits.devices) + 1))),
+    );
+    t.equal(codes.filter((code) => code === 'resolved').length, 1);
+    t.equal(codes.filter((code) => code === 'archive_moved').length, 63);
+    const won = tries[codes.indexOf('resolved')];
+    t.same(await head(account), won?.head);
+    t.same(await read(account), [...before.segments, won?.bytes]);
+  },
+);
 
 t.test('many people at once: each chain is whole', async (t) => {
   const people = Array.from({ length: 20 }, somebody);

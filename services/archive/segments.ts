@@ -2,7 +2,7 @@
  * Archives: one chain of sealed segments an account, each naming the hash of the one before.
  * docs/protocol/archive.md
  */
-import { readSegment } from '@island/protocol/crypto/archive-segment.ts';
+import { readSegment, type Segment } from '@island/protocol/crypto/archive-segment.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -16,10 +16,16 @@ export interface Archives {
   head(account: AccountId): Promise<{ seq: number; hash: Uint8Array }>;
   /**
    * Resolves once the segment is on the disk. The newest one again changes nothing.
-   * @throws forbidden for another's segment; archive_moved { seq }, stale_list, stale_record, archive_full,
+   * @param check whether the device may write, and wrote this
+   * @throws forbidden for another's segment; what `check` throws; archive_moved { seq }, stale_list, stale_record, archive_full,
    *   storage_full, unavailable, and what the decoder throws: nothing was stored
    */
-  append(account: AccountId, device: DeviceId, segment: Uint8Array): Promise<void>;
+  append(
+    account: AccountId,
+    device: DeviceId,
+    segment: Uint8Array,
+    check?: (segment: Segment) => Promise<void>,
+  ): Promise<void>;
   /** Segments behind `after`, ascending, as many as fit into one JSON answer. */
   read(account: AccountId, after: number): Promise<Uint8Array[]>;
   /**
@@ -48,9 +54,10 @@ export function openArchives(store: ArchiveStore, most: number = limits.archiveB
       );
       return head ?? { seq: 0, hash: new Uint8Array(32) };
     },
-    async append(account, device, segment) {
+    async append(account, device, segment, check) {
       const read = readSegment(segment);
       if (read.account !== account || read.device !== device) throw new Fault('forbidden');
+      await check?.(read);
       await writes.add({ kind: 'append', ...read, bytes: segment });
     },
     read: (account, after) => page(store, account, after),

@@ -7,6 +7,7 @@ import { archive } from './contract.ts';
 import { sweep } from './erasure.ts';
 import * as schema from './schema.ts';
 import { openArchives } from './segments.ts';
+import { checkWriter } from './writers.ts';
 
 const migrations = join(import.meta.dirname, 'migrations');
 /** Milliseconds between two looks for erased archives. */
@@ -28,7 +29,7 @@ export const archiveService = defineService({
 
     bus.handle(archive, 'head', ({ account }) => archives.head(account));
     bus.handle(archive, 'append', async ({ account, device, segment }) => {
-      await archives.append(account, device, segment);
+      await archives.append(account, device, segment, (read) => checkWriter(bus, read));
       return {};
     });
     bus.handle(archive, 'read', async ({ account, after }) => ({

@@ -74,11 +74,11 @@ export const directory = defineContract({
       answer: v.strictObject({ account: s.account, lists: v.array(list) }),
       callers: ['gateway'],
     },
-    /** The present list of an account: what accounts checks signatures with. */
+    /** The present list of an account: what accounts and the archive check signatures with. */
     current: {
       request: v.strictObject({ account: s.account }),
       answer: v.strictObject({ list }),
-      callers: ['accounts'],
+      callers: ['accounts', 'archive'],
     },
     /** Ids and epoch of an account's current device list. */
     devices: {
