@@ -219,9 +219,20 @@ async function prepare(
       return { batch: sealedBatch(row, sealed), result: { sealed } };
     });
     if ('sealed' in outcome) return outcome.sealed;
-    bundles = await fetchBundles(session, person, outcome.without, now(), signal);
+    try {
+      bundles = await fetchBundles(session, person, outcome.without, now(), signal);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      const fresh = await people.refresh(row.to, signal);
+      // The list that is known here had that device; a newer one has not.
+      if (fresh.list.epoch === person.list.epoch) throw error;
+      return prepare(sending, row, before, signal);
+    }
   }
 }
+
+const isGone = (error: unknown): boolean =>
+  error instanceof Fault && error.code === 'unknown_device';
 
 type Outcome = { sealed: Send } | { without: readonly Party[] };
 

@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import { retryAfter } from '../transport/transport.ts';
 import type { AddCommand } from './command.ts';
 import { acceptCommand } from './commands/accept.ts';
 import { chatCommand } from './commands/chat.ts';
@@ -15,6 +16,7 @@ import { logoutCommand } from './commands/logout.ts';
 import { passwordCommand } from './commands/password.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { registerCommand } from './commands/register.ts';
+import { resetCommand } from './commands/reset.ts';
 import { sendCommand } from './commands/send.ts';
 import { sessionsCommand } from './commands/sessions.ts';
 import { twoFactorCommand } from './commands/two-factor.ts';
@@ -50,12 +52,18 @@ function explain(error: unknown, { json, stdout, stderr }: Terminal): 1 {
     code: 'internal',
     text: 'Something failed that should not; please report it.',
   };
-  if (json) stdout.write(`${JSON.stringify({ type: 'error', code, text })}\n`);
-  stderr.write(`islander: ${text}\n`);
+  const seconds = Math.ceil((retryAfter(error) ?? 0) / 1000);
+  const wait = seconds > 0 ? { seconds } : {};
+  if (json) stdout.write(`${JSON.stringify({ type: 'error', code, text, ...wait })}\n`);
+  stderr.write(`islander: ${text}${seconds > 0 ? ` (${waitOf(seconds)})` : ''}\n`);
   if (!stated)
     stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 1;
 }
+
+/** How long, as people say it. */
+const waitOf = (seconds: number): string =>
+  seconds < 120 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`;
 
 function program(streams: Streams, signal: AbortSignal): Command {
   const islander = new Command('islander')
@@ -100,6 +108,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     logoutCommand,
     linkCommand,
     recoverCommand,
+    resetCommand,
     devicesCommand,
     codesCommand,
     twoFactorCommand,

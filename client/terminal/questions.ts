@@ -85,7 +85,7 @@ function pipedLines(stdin: NodeJS.ReadStream): { next(): Promise<string>; close(
 
 /** In raw mode, so that nothing is shown but what this program shows. Ctrl-C ends the program as it always does. */
 function type({ stdin, stderr }: Streams, prompt: string, shown: boolean): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
   stderr.write(prompt);
   stdin.setRawMode(true);
   stdin.setEncoding('utf8');
@@ -106,6 +106,7 @@ function type({ stdin, stderr }: Streams, prompt: string, shown: boolean): Promi
       }
       if (key === '\u0003') {
         end();
+        process.once('SIGINT', () => reject(new Error('interrupted')));
         process.kill(process.pid, 'SIGINT');
         return;
       }

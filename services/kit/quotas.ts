@@ -14,6 +14,8 @@ export interface Quotas {
    * Throws `rate_limited` with the seconds to wait, when it is over `most`.
    */
   count(key: string, most: number, seconds: number): Promise<void>;
+  /** Begins anew for `key` in its stretch of `seconds`. */
+  forgive(key: string, seconds: number): Promise<void>;
 }
 
 export interface QuotaParts {
@@ -46,11 +48,20 @@ export function createQuotas({ cache, clock, secret, prefix }: QuotaParts): Quot
     return begun;
   }
 
+  const keyOf = (name: string, seconds: number): string => {
+    const digest = createHmac('sha256', secret).update(`${seconds}\0${name}`).digest();
+    return base64url(digest.subarray(0, 16));
+  };
+
   return {
+    async forgive(name, seconds) {
+      const key = keyOf(name, seconds);
+      counters.delete(key);
+      await cache.remove(`${prefix}:${key}`).catch(() => undefined);
+    },
     async count(name, most, seconds) {
       const now = clock.now();
-      const digest = createHmac('sha256', secret).update(`${seconds}\0${name}`).digest();
-      const key = base64url(digest.subarray(0, 16));
+      const key = keyOf(name, seconds);
       // Copied before anything is awaited: others count on meanwhile.
       const { count, until } = countHere(key, seconds, now);
       const there = await cache.count(`${prefix}:${key}`, seconds).catch(() => 0);

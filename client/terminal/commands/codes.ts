@@ -8,6 +8,7 @@ import { leftSentence, openSheet, recoverLink } from '../code-sheet.ts';
 import type { AddCommand, Context } from '../command.ts';
 import { given } from '../credentials.ts';
 import { type Home, openHome } from '../home.ts';
+import { PartlyFailed } from '../partly-failed.ts';
 import { openQuestions, type Questions } from '../questions.ts';
 import type { Terminal } from '../terminal.ts';
 import { usage } from '../usage.ts';
@@ -50,9 +51,11 @@ const test: Act = async ({ terminal }, { keeping }, questions, options) => {
   const sentences = {
     good: 'This code is good, and still unused.',
     used: 'This code was used already.',
-    unknown: 'This code opens nothing here: it is of an older set, or of another account.',
+    unknown:
+      'This code opens nothing here: it was used, or is of an older set, or of another account.',
   };
   terminal.say(`${sentences[state]} ${leftSentence(left)}`, { type: 'code-tested', state, left });
+  if (state !== 'good') throw new PartlyFailed();
 };
 
 const renew: Act = async (context, { keeping, storage, islander }, questions, options) => {
@@ -87,7 +90,6 @@ export async function typeOneBack(
 ): Promise<void> {
   if (!questions.interactive) return;
   const number = 1 + Math.floor(Math.random() * codes.length);
-  const plain = (text: string): string => text.replace(/[\s-]/g, '').toUpperCase();
   for (;;) {
     const typed = await questions.line(
       `When you have written them down, type code ${number} (or Enter, to leave it): `,
@@ -96,23 +98,16 @@ export async function typeOneBack(
       terminal.status('codes', 'Try them later with: islander codes test');
       return;
     }
-    if (plain(typed) === plain(codes[number - 1] ?? '')) {
-      terminal.status('codes', 'Right.');
-      return;
-    }
-    terminal.status(
-      'codes',
-      `That is not code ${number}. ${mistakeIn(typed)}`,
-      String(Math.random()),
-    );
+    const mistake = mistakeIn(typed, codes[number - 1] ?? '');
+    terminal.stderr.write(`${mistake ?? 'Right.'}\n`);
+    if (mistake === undefined) return;
   }
 }
 
-/** Where a code that was typed has a mistake, if that can be told. */
-function mistakeIn(typed: string): string {
+/** What is wrong with a code that was typed; none where it is the wanted one, however it was spelled. */
+function mistakeIn(typed: string, wanted: string): string | undefined {
   try {
-    readCode(typed);
-    return 'It is another one.';
+    return readCode(typed) === readCode(wanted) ? undefined : 'That is another code.';
   } catch (error) {
     if (error instanceof CodeMistake) return error.message;
     throw error;

@@ -1,6 +1,6 @@
 /** `islander devices`: which devices your account has; names that only this home knows; removing one. */
 import { nameDevice, ownDevices, revokeDevice, syncOwn } from '../../account/own-devices.ts';
-import { Problem } from '../../problem.ts';
+import { willPass } from '../../problem.ts';
 import type { AddCommand, Context } from '../command.ts';
 import { type Home, openHome } from '../home.ts';
 import { day, rows } from '../rows.ts';
@@ -52,9 +52,10 @@ const revoke: Act = async ({ terminal }, { keeping, islander }, device) => {
   if (!Number.isInteger(device))
     throw usage(terminal, 'Which device? Say its number: devices revoke N.');
   terminal.status('revoking', `Removing device ${device}, and replacing the keys that it knows…`);
-  await revokeDevice(keeping, device, islander.archive).catch((error: unknown) => {
+  await revokeDevice(keeping, device);
+  await islander.archive.sync(keeping.signal).catch((error: unknown) => {
     // It is out; that the archive is closed to it follows with the next look into it.
-    if (!(error instanceof Problem) || error.code !== 'unreachable') throw error;
+    if (!willPass(error)) throw error;
   });
   terminal.say(
     `Device ${device} is removed: it gets nothing any more. What it has stored already stays on it.`,

@@ -73,7 +73,10 @@ function destination(text: string, name: string | undefined): Destination {
     }
   })();
   const { address, caFingerprint } = link;
-  if (link.kind === 'recover') return { address, caFingerprint, name: link.name };
+  if (link.kind === 'recover') {
+    if (name !== undefined && name !== link.name) throw new Problem('bad_recover_link');
+    return { address, caFingerprint, name: link.name };
+  }
   if (link.kind !== 'join' || name === undefined) throw new Problem('bad_recover_link');
   return { address, caFingerprint, name: personName(name) };
 }

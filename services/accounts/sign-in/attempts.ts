@@ -28,6 +28,8 @@ export interface Attempts {
   /** Six digits for this account, from wherever: by one of its devices, or by all who have none. */
   admitTotp(account: AccountId, device?: DeviceId): Promise<void>;
   admitCode(account: AccountId, origin: Uint8Array): Promise<void>;
+  /** A code that was right: who has one is nobody who guesses, so all eight can be used in one hour. */
+  forgiveCode(account: AccountId, origin: Uint8Array): Promise<void>;
   /** Somebody new whom nobody invited. */
   admitStranger(origin: Uint8Array): Promise<void>;
 }
@@ -75,6 +77,11 @@ export function createAttempts(cache: Cache, clock: Clock, secret: Uint8Array): 
       const key = `code\0${account}\0${hex(origin)}`;
       await quotas.count(key, limits.codeAttemptsPerHour, hour);
       await quotas.count(key, limits.codeAttemptsPerDay, 24 * hour);
+    },
+    async forgiveCode(account, origin) {
+      const key = `code\0${account}\0${hex(origin)}`;
+      await quotas.forgive(key, hour);
+      await quotas.forgive(key, 24 * hour);
     },
   };
 }

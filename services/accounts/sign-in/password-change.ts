@@ -60,6 +60,7 @@ export async function changePassword(tools: PasswordChange, request: ChangeReque
   });
   sessions.announce(account, ended);
   await attempts.forgive('password', person.name, origin);
+  await authority.forgive();
 }
 
 /** Throws `wrong_credentials` or what weighing a code throws. */
@@ -73,7 +74,7 @@ async function judge(
   const claim = { nonce, name: person.name, device, auth };
   const right = await tools.passwords.check(base64url(origin), person, claim, proof);
   if (!right) throw new Fault('wrong_credentials');
-  return { take: async () => undefined };
+  return { take: async () => undefined, forgive: async () => undefined };
 }
 
 /** Salt and key are new with each password, and the key is known only to who knows the password. */

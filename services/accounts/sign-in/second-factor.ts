@@ -26,7 +26,11 @@ export interface Seconds {
 export interface Weighed {
   /** What a code releases. Throws `totp_used` or `wrong_code` for what was used meanwhile. */
   take(db: Database): Promise<Released | undefined>;
+  /** Once it was taken: the tries of before count no longer. */
+  forgive(): Promise<void>;
 }
+
+const nothing: Weighed = { take: async () => undefined, forgive: async () => undefined };
 
 /**
  * Throws `second_factor_needed`, `wrong_totp`, `totp_used`, `wrong_code` or `rate_limited`; so it belongs behind
@@ -49,9 +53,10 @@ export async function weigh(
         loc: code.loc,
         share: await useCode(db, sealing.shares, account, code),
       }),
+      forgive: () => attempts.forgiveCode(account, origin),
     };
   }
-  if (person.totpSecret === null) return { take: async () => undefined };
+  if (person.totpSecret === null) return nothing;
   if (second === undefined) throw new Fault('second_factor_needed');
   await attempts.admit('totp', person.name, origin);
   await attempts.admitTotp(account, device);
@@ -61,5 +66,6 @@ export async function weigh(
       await takeStep(db, account, step);
       return undefined;
     },
+    forgive: () => attempts.forgive('totp', person.name, origin),
   };
 }

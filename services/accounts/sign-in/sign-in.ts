@@ -22,7 +22,7 @@ import type { Sessions, Tokens } from '../sessions/sessions.ts';
 import type { SigningKeys } from '../sessions/signing-keys.ts';
 import type { Nonces } from './nonces.ts';
 import type { Passwords } from './passwords.ts';
-import { type Seconds, weigh } from './second-factor.ts';
+import { type Seconds, type Weighed, weigh } from './second-factor.ts';
 
 export interface SignIn extends Seconds {
   store: AccountsStore;
@@ -90,7 +90,7 @@ export async function login(
     await weighed.take(db);
     return sessions.begin(db, account, device);
   });
-  await forgive(tools, request);
+  await forgive(tools, request, weighed);
   return { account, ...(await sessions.issue(begun, 'wrong_credentials')) };
 }
 
@@ -111,7 +111,7 @@ export async function beginJoining(
     await takeGrant(db, request, now);
     return createJoining(db, tools.sealing.shares, account, now, await weighed.take(db));
   });
-  await forgive(tools, request);
+  await forgive(tools, request, weighed);
   return { account, joining: await keys.signJoining({ account, joining }) };
 }
 
@@ -180,7 +180,7 @@ async function takeGrant(db: Database, { credentials }: JoiningRequest, now: num
   if ('grant' in credentials) await spendGrant(db, credentials.grant, now);
 }
 
-async function forgive({ attempts }: SignIn, { name, origin, second }: JoiningRequest) {
+async function forgive({ attempts }: SignIn, { name, origin }: JoiningRequest, weighed: Weighed) {
   await attempts.forgive('password', name, origin);
-  if (second !== undefined) await attempts.forgive('totp', name, origin);
+  await weighed.forgive();
 }

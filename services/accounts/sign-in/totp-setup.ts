@@ -68,7 +68,7 @@ export async function endTotp(
   tools: TotpTools,
   { second, origin, ...asker }: CallRequest<typeof accounts, 'totpEnd'>,
 ): Promise<void> {
-  const { store, clock, attempts } = tools;
+  const { store, clock } = tools;
   const person = await mustFindPerson(store.read, asker.account);
   if (person.totpSecret === null) throw new Fault('totp_inactive');
   await mustGoOn(store.read, asker, unixSeconds(clock));
@@ -81,5 +81,5 @@ export async function endTotp(
       .set({ totpSecret: null, totpPending: null })
       .where(eq(people.account, asker.account));
   });
-  await attempts.forgive('totp', person.name, origin);
+  await weighed.forgive();
 }
