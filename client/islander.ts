@@ -39,7 +39,9 @@ export type IslanderEvent =
   /** Another device changed the account: untold-changes.ts says what. */
   | { type: 'account' }
   /** What the island shows of the account is refused. */
-  | { type: 'account-refused'; error: Error };
+  | { type: 'account-refused'; error: Error }
+  /** Somebody asked to begin the account anew: possible after so many seconds, unless a device objects. */
+  | { type: 'reset-asked'; seconds: number };
 
 export interface IslanderParts {
   storage: Storage;
@@ -94,6 +96,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     {
       onAccountChanged: () => on({ type: 'account' }),
       onAccountRefused: (error) => on({ type: 'account-refused', error }),
+      onResetAsked: (seconds) => on({ type: 'reset-asked', seconds }),
     },
   );
   const stop = new AbortController();

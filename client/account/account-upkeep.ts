@@ -18,6 +18,8 @@ export interface AccountReports {
   onAccountChanged: () => void;
   /** What the island shows of the account is refused; what was known stays. */
   onAccountRefused: (error: Error) => void;
+  /** Somebody asked to begin the account anew without its devices; it can be done after so many seconds. */
+  onResetAsked: (seconds: number) => void;
 }
 
 export interface KeptAccount {
@@ -35,6 +37,8 @@ export function keepAccount(keeping: Keeping, reports: AccountReports): KeptAcco
     const { changes } = await syncOwn({ ...keeping, signal });
     told.clear();
     if (changes.length > 0) reports.onAccountChanged();
+    const { reset } = await keeping.session.call('account', {}, { signal });
+    if (reset !== undefined) reports.onResetAsked(reset);
   }
 
   return {

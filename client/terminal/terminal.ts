@@ -142,6 +142,12 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
       case 'account':
         // What it is stands in the storage: changes.ts.
         return;
+      case 'reset-asked':
+        return terminal.status(
+          'reset-asked',
+          `Somebody asked to begin your account anew, in ${Math.ceil(event.seconds / 3600)} hours. If that was not you: islander reset refuse`,
+          'reset',
+        );
       case 'account-refused':
         return terminal.status('account-refused', event.error.message, 'account');
     }

@@ -1,4 +1,6 @@
 /** `islander 2fa`: six digits of an authenticator beside the password. */
+
+import { Fault } from '@island/protocol/wire/fault.ts';
 import { nodePlatform } from '../../platform-node.ts';
 import { beginTwoFactor, confirmTwoFactor, endTwoFactor } from '../../sign-in/two-factor.ts';
 import { leftSentence } from '../code-sheet.ts';
@@ -7,6 +9,7 @@ import { given, readSecond, withSecondFile } from '../credentials.ts';
 import { type Home, openHome } from '../home.ts';
 import { qrCode } from '../qr-code.ts';
 import { openQuestions, type Questions } from '../questions.ts';
+import type { Terminal } from '../terminal.ts';
 import { usage } from '../usage.ts';
 
 export function twoFactorCommand(add: AddCommand): void {
@@ -48,11 +51,7 @@ const on: Act = async ({ terminal }, { keeping, islander }, questions, file) => 
     `${drawn}Show this to your authenticator, or type the secret into it:\n\n  ${spaced}\n  ${uri}\n`,
     { type: '2fa-begun', secret, uri },
   );
-  const digits = await questions.secret('Six digits that it shows: ', {
-    file,
-    missing: 'second_missing',
-  });
-  await confirmTwoFactor(keeping, digits.replace(/\s/g, ''));
+  await untilRight(terminal, questions, file, (digits) => confirmTwoFactor(keeping, digits));
   terminal.say(
     'Six-digit sign-in is on. A backup code stands in for the digits, once each, when the authenticator is lost.',
     { type: '2fa', on: true },
@@ -68,3 +67,25 @@ const off: Act = async ({ terminal }, { keeping }, questions, file) => {
     on: false,
   });
 };
+
+/** At a terminal a wrong digit is no reason to begin again with another secret. */
+async function untilRight(
+  { stderr }: Terminal,
+  questions: Questions,
+  file: string | undefined,
+  confirm: (digits: string) => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    const asking = { file, missing: 'second_missing' } as const;
+    const typed = (await questions.secret('Six digits that it shows: ', asking)).replace(/\s/g, '');
+    try {
+      if (!/^[0-9]{6}$/.test(typed)) throw new Fault('wrong_totp');
+      await confirm(typed);
+      return;
+    } catch (error) {
+      const wrong = error instanceof Fault && error.code === 'wrong_totp';
+      if (!wrong || !questions.interactive || file !== undefined) throw error;
+      stderr.write(`${error.message}\n`);
+    }
+  }
+}
