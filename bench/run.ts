@@ -30,7 +30,7 @@ function flags() {
 const values = flags();
 
 /** Files that export `scenarios`, in the order of their running. */
-const files = ['./ratchet.ts', './delivery.ts', './start.ts'] as const;
+const files = ['./ratchet.ts', './delivery.ts', './sign-in.ts', './start.ts'] as const;
 
 interface Row {
   name: string;
