@@ -118,4 +118,16 @@ t.test(
   },
 );
 
+t.test(
+  'A2: all eight codes can be used in one hour from one address: a right one is no guess',
+  async (t) => {
+    const ada = await joined('octavia');
+    const here = somewhere();
+    for (const code of ada.codes) {
+      await t.resolves(login(ada, { second: shownCode(code), ...here }));
+      await t.rejects(login(ada, { second: shownCode(code), ...here }), { code: 'wrong_code' });
+    }
+  },
+);
+
 t.end();
