@@ -1,6 +1,6 @@
 /** Real `islander` processes for whole-island tests: run to their end, or talked to while they run. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -81,22 +81,39 @@ export function runIslander(home: string, args: readonly string[], input = ''): 
 
 export interface People extends AsyncDisposable {
   homeOf(name: string): string;
+  /** A file whose first line is their password. */
+  passwordFileOf(name: string): string;
+  /** What the sheet says that was written for them at registration. */
+  sheetOf(name: string): Promise<{ codes: string[]; link: string }>;
 }
 
 /** Registers people on an island, each with an invite and a home of their own. */
 export async function people(island: TestIsland, ...names: readonly string[]): Promise<People> {
   const dir = await mkdtemp(join(tmpdir(), 'islander-test-'));
   const homeOf = (name: string): string => join(dir, name);
+  const passwordFileOf = (name: string): string => join(dir, `${name}.password`);
   const invited = { link: island.welcome.invite };
   for (const name of names) {
     const link = invited.link ?? (await island.run('invite')).stdout.trim();
     invited.link = null;
-    const file = join(dir, `${name}.password`);
+    const file = passwordFileOf(name);
     await writeFile(file, passwordOf(name));
-    const ran = await runIslander(homeOf(name), ['register', link, name, '--password-file', file]);
+    const files = ['--password-file', file, '--codes-file', `${file}.codes`];
+    const ran = await runIslander(homeOf(name), ['register', link, name, ...files]);
     if (ran.code !== 0) throw new Error(`${name} could not register: ${ran.stderr}`);
   }
-  return { homeOf, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
+  return {
+    homeOf,
+    passwordFileOf,
+    async sheetOf(name) {
+      const sheet = await readFile(`${passwordFileOf(name)}.codes`, 'utf8');
+      const codes = [...sheet.matchAll(/^ +[1-8] +([0-9A-Z-]{29})$/gm)].map(
+        ([, code = '']) => code,
+      );
+      return { codes, link: /island:[^']+/.exec(sheet)?.[0] ?? '' };
+    },
+    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
+  };
 }
 
 export const passwordOf = (name: string): string => `the password of ${name}`;

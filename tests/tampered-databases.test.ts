@@ -4,12 +4,10 @@
  * refuses by name, and goes on when the true ones are back. docs/threat-model.md §2
  */
 import { type Device, freshHome, openDevice } from '@island/appliance/verify/device.ts';
-import { askingToJoin, type Person } from '@island/appliance/verify/people.ts';
+import { askingToJoin } from '@island/appliance/verify/people.ts';
 import { refusal } from '@island/appliance/verify/storm.ts';
 import { needKeys } from '@island/client/account/account-keys.ts';
 import { syncKeys } from '@island/client/account/key-changes.ts';
-import { revokeDevice } from '@island/client/account/own-devices.ts';
-import { giveByLink, joinByLink, offerLink } from '@island/client/joining/linking.ts';
 import { recover } from '@island/client/joining/recovery.ts';
 import { history } from '@island/client/messages/history.ts';
 import type { Platform } from '@island/client/platform.ts';
@@ -28,13 +26,12 @@ import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { sign } from '@island/protocol/crypto/signature.ts';
 import { concat } from '@island/protocol/wire/bytes.ts';
 import { deviceId } from '@island/protocol/wire/ids.ts';
-import { parseIslandLink } from '@island/protocol/wire/island-link.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import t, { type Test } from 'tap';
 import { bytesIn, rowsOf, type ServiceName, stealDatabases, tamper } from './attacker/databases.ts';
 import { say } from './attacker/victims.ts';
 import { bootIsland } from './island.ts';
-import { members } from './members.ts';
+import { members, rotateKeys } from './members.ts';
 
 t.setTimeout(240_000);
 
@@ -49,22 +46,10 @@ const { account } = alice.account;
 await say(alice, 'mallory', 'the first');
 const before = await stealDatabases(island.data);
 await say(alice, 'mallory', 'the second');
-await replaceDevice(alice);
-await replaceDevice(mallory);
+await rotateKeys(alice);
+await rotateKeys(mallory);
 await say(alice, 'mallory', 'the third');
 const present = await stealDatabases(island.data);
-
-async function replaceDevice({ keeping, platform, password }: Person): Promise<void> {
-  const { link, offer } = await offerLink(keeping);
-  const parsed = parseIslandLink(link);
-  if (parsed.kind !== 'link') throw new TypeError('not the link of a device');
-  const shown = { credentials: { password }, onDigits: () => undefined };
-  await Promise.all([
-    giveByLink(keeping, offer, async () => true),
-    joinByLink(freshHome(platform), parsed, shown),
-  ]);
-  await revokeDevice(keeping, 2);
-}
 
 type Statements = Parameters<typeof tamper>[2];
 interface Tampering {
