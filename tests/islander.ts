@@ -19,6 +19,10 @@ export type Line = {
   state?: string;
   code?: string;
   reason?: string;
+  link?: string;
+  digits?: string;
+  uri?: string;
+  device?: number;
 };
 
 export interface Talking {
@@ -137,11 +141,13 @@ export async function untilLine(
   talking: Talking,
   wanted: (line: Line) => boolean,
   patience?: number,
-): Promise<void> {
+): Promise<Line> {
   let over = false;
   void talking.ended.then(() => {
     over = true;
   });
   await until(() => over || talking.lines.some(wanted), patience);
-  if (!talking.lines.some(wanted)) throw new Error(`it ended: ${talking.stderr()}`);
+  const line = talking.lines.find(wanted);
+  if (line === undefined) throw new Error(`it ended: ${talking.stderr()}`);
+  return line;
 }
