@@ -165,7 +165,7 @@ t.test(
     await alice.sends('bob', ...texts);
     left = 1;
     for (const envelope of member.mailbox.slice(1))
-      socket?.send(encodeServerFrame({ type: 'envelope', ...envelope }));
+      socket?.send(encodeServerFrame({ type: 'envelope', request: false, ...envelope }));
     t.same(
       await soon(bob.hears(60)),
       texts.map((text) => `alice: ${text}`),

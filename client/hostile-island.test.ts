@@ -273,6 +273,7 @@ t.test('garbage, text and oversize frames end the connection, not the client', a
     encodeServerFrame({
       type: 'envelope',
       seq: 1,
+      request: false,
       id: '0'.repeat(32) as EnvelopeId,
       body: new Uint8Array(10),
     }).subarray(0, 30),
@@ -283,7 +284,7 @@ t.test('garbage, text and oversize frames end the connection, not the client', a
     const next = bad[greeted++];
     if (next !== undefined) return socket.send(next);
     for (const envelope of member.mailbox)
-      socket.send(encodeServerFrame({ type: 'envelope', ...envelope }));
+      socket.send(encodeServerFrame({ type: 'envelope', request: false, ...envelope }));
     all.resolve();
   };
   await alice.sends('bob', 'through');
@@ -309,6 +310,7 @@ t.test(
             encodeServerFrame({
               type: 'envelope',
               seq: sent,
+              request: false,
               id: hex(randomBytes(16)) as EnvelopeId,
               body: new Uint8Array(15_000),
             }),

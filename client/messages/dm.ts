@@ -15,7 +15,7 @@ import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { envelopeId } from '@island/protocol/wire/ids.ts';
-import { encodeSend, type OutgoingEnvelope, type Send } from '@island/protocol/wire/send.ts';
+import { encodeSend, type OutgoingEnvelope } from '@island/protocol/wire/send.ts';
 import { fromHex, hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { backoff, pause } from '../backoff.ts';
@@ -26,7 +26,7 @@ import { Conflict, type Storage } from '../storage/storage.ts';
 import { retryAfter, sendSealed, type Transport } from '../transport/transport.ts';
 import { type Bundles, fetchBundles } from './bundles.ts';
 import { readMessage } from './messages.ts';
-import { close, sealedBatch, type Waiting, waiting } from './outbox.ts';
+import { close, type Order, sealedBatch, type Waiting, waiting } from './outbox.ts';
 import { type People, parties } from './people.ts';
 import type { Ratchets } from './ratchets.ts';
 
@@ -109,7 +109,7 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
       sealed ??= await prepare(sending, row, undefined, signal);
-      await sendSealed(transport, encodeSend(sealed), signal);
+      await sendSealed(transport, encodeSend({ tokens: [], key: undefined, ...sealed }), signal);
       if (attempt > 0) sending.onMoving(row.to);
       await close(storage, row.key, { state: 'accepted', peer: sealed.account });
       return;
@@ -162,9 +162,9 @@ const isStated = (error: Error): boolean =>
 async function renew(
   sending: Sending,
   row: Waiting,
-  sealed: Send,
+  sealed: Order,
   signal: AbortSignal,
-): Promise<Send | Error> {
+): Promise<Order | Error> {
   try {
     await sending.people.refresh(row.to, signal);
     const [fresh] = (await waiting(sending.storage)).filter((each) => each.key === row.key);
@@ -180,9 +180,9 @@ async function renew(
 async function prepare(
   sending: Sending,
   row: Waiting,
-  before: Send | undefined,
+  before: Order | undefined,
   signal: AbortSignal,
-): Promise<Send> {
+): Promise<Order> {
   const { people, ratchets, storage, session, now } = sending;
   const message = await readMessage(storage, row.key);
   if (message?.type !== 'sent') throw new Conflict();
@@ -234,7 +234,7 @@ async function prepare(
 const isGone = (error: unknown): boolean =>
   error instanceof Fault && error.code === 'unknown_device';
 
-type Outcome = { sealed: Send } | { without: readonly Party[] };
+type Outcome = { sealed: Order } | { without: readonly Party[] };
 
 function sealFor(account: Account, peer: Party, message: Uint8Array): OutgoingEnvelope {
   const sender = {

@@ -23,11 +23,14 @@ const record = v.strictObject({
   ),
 });
 
+/** What is sent, but for what it is paid with: tokens are taken when it goes. */
+export type Order = Omit<Send, 'tokens' | 'key'>;
+
 export interface Waiting {
   /** The place of its message in the history. */
   key: string;
   to: string;
-  sealed: Send | undefined;
+  sealed: Order | undefined;
   version: number;
 }
 
@@ -55,7 +58,7 @@ export const waits = async (storage: Storage, key: string): Promise<boolean> =>
   (await storage.read(namespace, key)) !== undefined;
 
 /** What a ratchet step commits: the envelopes, unless somebody else dealt with the row first. */
-export function sealedBatch({ key, to, version }: Waiting, sealed: Send): Batch {
+export function sealedBatch({ key, to, version }: Waiting, sealed: Order): Batch {
   return {
     put: [
       {

@@ -107,7 +107,7 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
       const id = Buffer.from(randomBytes(16)).toString('hex') as EnvelopeId;
       const envelope = { seq: seq ?? ++box.head, id, body };
       box.mailbox.push(envelope);
-      box.socket?.send(encodeServerFrame({ type: 'envelope', ...envelope }));
+      box.socket?.send(encodeServerFrame({ type: 'envelope', request: false, ...envelope }));
     },
     token: (name, device = 1) => String(tokens.issue({ name, device })['access']),
     [Symbol.asyncDispose]: async () => undefined,
@@ -150,7 +150,9 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
       const box = member && boxOf(member, device);
       if (!box || box.mailbox.some((stored) => stored.id === id)) continue;
       box.mailbox.push({ seq: ++box.head, id, body });
-      box.socket?.send(encodeServerFrame({ type: 'envelope', seq: box.head, id, body }));
+      box.socket?.send(
+        encodeServerFrame({ type: 'envelope', seq: box.head, id, request: false, body }),
+      );
     }
     if (island.twist.sent?.(send) === 'cut') response.destroy();
     else response.writeHead(202).end();
@@ -180,7 +182,7 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
       if (island.twist.greet) return island.twist.greet(socket, member);
       for (const envelope of box.mailbox) {
         if (envelope.seq > box.acknowledged)
-          socket.send(encodeServerFrame({ type: 'envelope', ...envelope }));
+          socket.send(encodeServerFrame({ type: 'envelope', request: false, ...envelope }));
       }
     });
   });

@@ -27,6 +27,13 @@ export const cryptoFaults = {
   receive_only: 'There is no session to send with. Fetch the prekeys of the device and start one.',
   archive_broken:
     'The archive does not follow from what this device knows of it, or was changed. Nothing was taken from that part; ask whoever runs the island.',
+  token_unproved:
+    'The island did not prove that it signs the tokens of everybody with the same key. None was taken; ask whoever runs it.',
+  certificate_invalid:
+    'The certificate of the sender was not made by this island, or not for this. The message is not shown.',
+  certificate_expired: 'The certificate of the sender was too old. The message is not shown.',
+  attachment_broken:
+    'The attachment was changed or cut off on its way, or is not the one that was sent. Ask for it to be sent again.',
   link_broken:
     'The other device did not keep to the protocol, or somebody stands between the two. Nothing was given; make a new offer.',
 } as const;

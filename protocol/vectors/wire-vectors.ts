@@ -7,8 +7,9 @@ import {
 } from '../wire/frames.ts';
 import { accountId, deviceId, envelopeId } from '../wire/ids.ts';
 import { formatIslandLink, type IslandLink } from '../wire/island-link.ts';
-import { decodeSend, encodeSend } from '../wire/send.ts';
+import { decodeSend, encodeSend, orderOf, type Send } from '../wire/send.ts';
 import { hex } from '../wire/text.ts';
+import { tokenClasses } from '../wire/token.ts';
 import { seededRandom } from './seeded.ts';
 import { changed, refused, refusedForms, type VectorFile } from './vector-file.ts';
 
@@ -27,11 +28,14 @@ export const vectors: VectorFile = {
     ] as const;
     const server = [
       { type: 'ready', account, device: deviceId(1), head: 12 },
-      { type: 'envelope', seq: 13, id, body },
+      { type: 'envelope', seq: 13, id, request: false, body },
+      { type: 'envelope', seq: 14, id, request: true, body },
       { type: 'fault', code: 'rate_limited', text: 'Slower, please.' },
       { type: 'pong', nonce: 7 },
     ] as const;
-    const send = {
+    const send: Send = {
+      tokens: [],
+      key: undefined,
       account,
       epoch: 3,
       envelopes: [
@@ -44,8 +48,13 @@ export const vectors: VectorFile = {
       ...send,
       envelopes: [send.envelopes[0], send.envelopes[0]].flatMap((e) => e ?? []),
     });
+    const day = 20_000;
+    const token = { class: tokenClasses.delivery, day, input: random(32), output: random(64) };
+    const paid = { ...send, tokens: [token], key: random(16) };
+    const paidBytes = encodeSend(paid);
     const ack = encodeClientFrame(client[1]);
-    const pong = encodeServerFrame(server[3]);
+    const flagged = encodeServerFrame(server[2]);
+    const pong = encodeServerFrame(server[4]);
     const to = { address: 'https://island.example:8443', caFingerprint: random(32) };
     const links: IslandLink[] = [
       { kind: 'join', ...to, invite: 'kR3-w_9' },
@@ -61,13 +70,21 @@ export const vectors: VectorFile = {
         refused('a number above 2^53 - 1', changed(ack, 2, 0, 0x20), decodeClientFrame),
       ],
       serverFrames: server.map((frame) => ({ frame, bytes: encodeServerFrame(frame) })),
-      serverFramesRefused: refusedForms(pong, decodeServerFrame),
-      send: { send, bytes: sendBytes },
+      serverFramesRefused: [
+        ...refusedForms(pong, decodeServerFrame),
+        refused('a flag that does not exist', changed(flagged, 26, 2), decodeServerFrame),
+      ],
+      send: { send, bytes: sendBytes, order: orderOf(sendBytes) },
+      paidSend: { send: paid, bytes: paidBytes, order: orderOf(paidBytes) },
       sendRefused: [
         ...refusedForms(sendBytes, decodeSend),
         refused('two envelopes for one device', twice, decodeSend),
         refused('no envelope', encodeSend({ ...send, envelopes: [] }), decodeSend),
-        refused('device 0', changed(sendBytes, 23, 0, 0, 0, 0), decodeSend),
+        refused('device 0', changed(sendBytes, 25, 0, 0, 0, 0), decodeSend),
+        refused('a token twice', encodeSend({ ...paid, tokens: [token, token] }), decodeSend),
+        refused('a token of no class', changed(paidBytes, 3, 3), decodeSend),
+        refused('17 tokens', changed(paidBytes, 2, 17), decodeSend),
+        refused('a delivery key that is there twice', changed(sendBytes, 3, 2), decodeSend),
       ],
       links: links.map((link) => ({ link, text: formatIslandLink(link) })),
     };

@@ -184,6 +184,43 @@ export const faults = {
     1013,
     'The sign-in of the organisation cannot be reached, or is not set up. Try again later, or ask who runs the island.',
   ),
+  token_needed: row(
+    402,
+    4402,
+    'This costs more tokens than came with it. Get tokens and try again.',
+  ),
+  token_invalid: row(
+    403,
+    4403,
+    'A token is not one that this island gave out for this, or its day is over. Get new ones.',
+  ),
+  token_spent: row(409, 4409, 'A token was spent on something else already. Take another one.'),
+  tokens_exhausted: row(
+    429,
+    4429,
+    'This account has had all its tokens for the day. Wait for the next day.',
+  ),
+  delivery_key_refused: row(
+    403,
+    4403,
+    'That delivery key of the recipient is not good any more. Send without it, as a request.',
+  ),
+  stale_delivery_key: row(
+    409,
+    4409,
+    'A newer delivery key of this account is known already. Make one with a higher number.',
+  ),
+  requests_full: row(
+    409,
+    4409,
+    'Too many requests wait for this person. Try again when they have answered some.',
+  ),
+  upload_offset: row(
+    409,
+    4409,
+    'The upload goes on at another place. Continue at the one that is stated.',
+  ),
+  blob_gone: row(410, 4404, 'This attachment is no longer kept, or was deleted by its sender.'),
   mailbox_full: row(
     507,
     4507,

@@ -21,7 +21,8 @@ const fromClient: ClientFrame[] = [
 const id = envelopeId('0b'.repeat(16));
 const fromServer: ServerFrame[] = [
   { type: 'ready', account: accountId('0a'.repeat(16)), device: deviceId(1), head: 12 },
-  { type: 'envelope', seq: 13, id, body: Uint8Array.of(1, 2, 3) },
+  { type: 'envelope', seq: 13, id, request: false, body: Uint8Array.of(1, 2, 3) },
+  { type: 'envelope', seq: 14, id, request: true, body: Uint8Array.of(4) },
   { type: 'fault', code: 'rate_limited', text: 'Slower.' },
   { type: 'pong', nonce: Number.MAX_SAFE_INTEGER },
 ];
@@ -33,7 +34,7 @@ t.test('every frame comes back as it was encoded', async (t) => {
 
 t.test('T6: the largest envelope fits into one frame', async (t) => {
   const body = new Uint8Array(limits.envelopeBytes);
-  const frame = encodeServerFrame({ type: 'envelope', seq: 1, id, body });
+  const frame = encodeServerFrame({ type: 'envelope', seq: 1, id, request: true, body });
   t.ok(frame.length <= limits.frameBytes);
 });
 
@@ -51,6 +52,13 @@ t.test('a frame of the other direction is an unknown type', async (t) => {
     const bytes = encodeClientFrame(frame);
     t.throws(() => decodeServerFrame(bytes), { name: 'Fault', code: 'unknown_type' });
   }
+});
+
+t.test('a flag of an envelope that does not exist is refused', async (t) => {
+  const body = Uint8Array.of(1);
+  const frame = encodeServerFrame({ type: 'envelope', seq: 1, id, request: true, body });
+  frame[2 + 8 + 16] = 2;
+  t.throws(() => decodeServerFrame(frame), { name: 'Fault', code: 'malformed' });
 });
 
 t.test('every fault has a frame, and a code that is not in the table has none', async (t) => {

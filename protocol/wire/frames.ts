@@ -4,8 +4,10 @@
  *     u8 1 ‖ u8 type ‖ fields
  *
  * client → gateway: 0x01 HELLO { text16 access }   0x02 ACK { u64 seq }   0x03 PING { u64 nonce }
- * gateway → client: 0x81 READY { account 16 ‖ u32 device ‖ u64 head }   0x82 ENVELOPE { u64 seq ‖ id 16 ‖ var32 body }
+ * gateway → client: 0x81 READY { account 16 ‖ u32 device ‖ u64 head }   0x82 ENVELOPE { u64 seq ‖ id 16 ‖ u8 flags ‖ var32 body }
  *                   0x83 FAULT { text16 code ‖ text16 text }   0x84 PONG { u64 nonce }
+ *
+ * flags: 0x01, the sender did not have the recipient's delivery key; no other bit is set.
  *
  * After READY the gateway sends every envelope of the mailbox that is not yet acknowledged, by
  * ascending `seq`, then new ones as they come; at most `limits.socketWindow` unacknowledged.
@@ -25,6 +27,7 @@ import { limits } from './limits.ts';
 import { fromHex, hex } from './text.ts';
 
 const version = 1;
+const requestFlag = 0x01;
 
 export type ClientFrame =
   | { type: 'hello'; access: string }
@@ -33,7 +36,7 @@ export type ClientFrame =
 
 export type ServerFrame =
   | { type: 'ready'; account: AccountId; device: DeviceId; head: number }
-  | { type: 'envelope'; seq: number; id: EnvelopeId; body: Uint8Array }
+  | { type: 'envelope'; seq: number; id: EnvelopeId; request: boolean; body: Uint8Array }
   | { type: 'fault'; code: FaultCode; text: string }
   | { type: 'pong'; nonce: number };
 
@@ -77,7 +80,11 @@ export function encodeServerFrame(frame: ServerFrame): Uint8Array {
     case 'ready':
       return out.u8(0x81).raw(fromHex(frame.account)).u32(frame.device).u64(frame.head).done();
     case 'envelope':
-      return out.u8(0x82).u64(frame.seq).raw(fromHex(frame.id)).var32(frame.body).done();
+      out.u8(0x82).u64(frame.seq).raw(fromHex(frame.id));
+      return out
+        .u8(frame.request ? requestFlag : 0)
+        .var32(frame.body)
+        .done();
     case 'fault':
       return out.u8(0x83).text16(frame.code).text16(frame.text).done();
     case 'pong':
@@ -108,6 +115,7 @@ function serverFields(type: number, from: Reader): ServerFrame {
         type: 'envelope',
         seq: from.u64(),
         id: envelopeId(hex(from.raw(16))),
+        request: readFlags(from) === requestFlag,
         body: from.var32(limits.envelopeBytes),
       };
     case 0x83: {
@@ -120,6 +128,12 @@ function serverFields(type: number, from: Reader): ServerFrame {
     default:
       throw new Fault('unknown_type');
   }
+}
+
+function readFlags(from: Reader): number {
+  const flags = from.u8();
+  if (flags > requestFlag) throw new Fault('malformed');
+  return flags;
 }
 
 export const faultFrame = (code: FaultCode): Uint8Array =>

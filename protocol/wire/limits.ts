@@ -13,6 +13,33 @@ export const limits = {
   sendBytes: 262_144,
   /** Envelopes (devices) in one `POST /v1/send`. */
   sendEnvelopes: 32,
+  /** Tokens of each class that an account may get for one day, and in one request. */
+  deliveryTokensPerDay: 4_096,
+  mediaTokensPerDay: 256,
+  tokensPerBatch: 128,
+  /** Envelopes that one token pays for; with no delivery key it costs `requestPrice` times as much. `sendTokens`: in one send, at most. */
+  envelopesPerToken: 8,
+  requestPrice: 4,
+  sendTokens: 16,
+  /** Envelopes in one mailbox that came without the recipient's delivery key. */
+  mailboxRequests: 200,
+  /** Days that a delivery key is good after the next one, unless it was cut off. */
+  deliveryKeyDays: 7,
+  /** Life of a sender certificate, seconds; of the key that signs it, days, and days until the next one. */
+  senderCertificateSeconds: 86_400,
+  senderKeyDays: 30,
+  senderKeyRotationDays: 14,
+  /** One attachment as it is stored, bytes, and the part of it that one token pays for; one `PUT` of a part. */
+  blobBytes: 1_073_741_824,
+  blobBytesPerToken: 8_388_608,
+  blobChunkBytes: 1_048_576,
+  /** Days that an attachment is kept, and one that is not complete. */
+  blobDays: 90,
+  uploadDays: 1,
+  /** Inside a message: the name of an attachment, its type and its preview, bytes. */
+  fileNameBytes: 255,
+  mimeBytes: 127,
+  thumbnailBytes: 3_072,
   /** One sealed envelope, bytes: leaves room for the frame around it. */
   envelopeBytes: 16_000,
   /** Envelopes waiting in one mailbox. */

@@ -1,8 +1,11 @@
 /**
  * The body of `POST /v1/send`. docs/protocol/dm.md §6
  *
- *     u8 1 ‖ u8 0x10 ‖ account 16 ‖ u32 listEpoch ‖ u8 count ‖ count × { u32 device ‖ id 16 ‖ var32 body }
+ *     send = u8 1 ‖ u8 0x11 ‖ u8 n ‖ n × token 101 ‖ u8 0|1 [ ‖ delivery key 16 ] ‖ order
+ *     order = account 16 ‖ u32 listEpoch ‖ u8 count ‖ count × { u32 device ‖ id 16 ‖ var32 body }
  *
+ * Tokens are bound to the order when they are spent (tokens.md §5): the same order again, after a lost
+ * answer, costs nothing; another order with the same tokens is refused.
  * Answered 202 with no body once every envelope is committed. 409 `stale_devices` carries
  * `{ missing, extra, epoch }` and nothing is stored.
  */
@@ -18,6 +21,7 @@ import {
 } from './ids.ts';
 import { limits } from './limits.ts';
 import { fromHex, hex } from './text.ts';
+import { readToken, type Token, tokenBytes, writeToken } from './token.ts';
 
 export interface OutgoingEnvelope {
   device: DeviceId;
@@ -26,6 +30,10 @@ export interface OutgoingEnvelope {
 }
 
 export interface Send {
+  /** What the sender pays with. */
+  tokens: readonly Token[];
+  /** The recipient's delivery key, 16 bytes: a sender who has none asks to be let in (dm.md §6.3). */
+  key: Uint8Array | undefined;
   account: AccountId;
   /** Epoch of the recipient's device list that the sender used. */
   epoch: number;
@@ -33,10 +41,17 @@ export interface Send {
 }
 
 const version = 1;
-const type = 0x10;
+const type = 0x11;
+
+/** Bytes of a delivery key. */
+export const deliveryKeyBytes = 16;
 
 export function encodeSend(send: Send): Uint8Array {
-  const out = new Writer(512).u8(version).u8(type).raw(fromHex(send.account)).u32(send.epoch);
+  const out = new Writer(2048).u8(version).u8(type).u8(send.tokens.length);
+  for (const token of send.tokens) writeToken(out, token);
+  if (send.key === undefined) out.u8(0);
+  else out.u8(1).raw(send.key);
+  out.raw(fromHex(send.account)).u32(send.epoch);
   out.u8(send.envelopes.length);
   for (const { device, id, body } of send.envelopes) out.u32(device).raw(fromHex(id)).var32(body);
   return out.done();
@@ -45,6 +60,8 @@ export function encodeSend(send: Send): Uint8Array {
 export function decodeSend(bytes: Uint8Array): Send {
   if (bytes.length > limits.sendBytes) throw new Fault('too_large');
   const from = new Reader(bytes).header(version, type);
+  const tokens = readTokens(from);
+  const key = readKey(from);
   const account = accountId(hex(from.raw(16)));
   const epoch = from.u32();
   const count = from.u8();
@@ -60,5 +77,32 @@ export function decodeSend(bytes: Uint8Array): Send {
     envelopes.push({ device, id, body: from.var32(limits.envelopeBytes) });
   }
   from.end();
-  return { account, epoch, envelopes };
+  return { tokens, key, account, epoch, envelopes };
+}
+
+/** The same token twice would pay twice within one transaction. */
+function readTokens(from: Reader): Token[] {
+  const count = from.u8();
+  if (count > limits.sendTokens) throw new Fault('malformed');
+  const tokens: Token[] = [];
+  const seen = new Set<string>();
+  for (let i = 0; i < count; i++) {
+    const token = readToken(from);
+    tokens.push(token);
+    seen.add(`${token.class} ${token.day} ${hex(token.input)}`);
+  }
+  if (seen.size !== count) throw new Fault('malformed');
+  return tokens;
+}
+
+function readKey(from: Reader): Uint8Array | undefined {
+  const present = from.u8();
+  if (present > 1) throw new Fault('malformed');
+  return present === 1 ? from.raw(deliveryKeyBytes) : undefined;
+}
+
+/** The order in the bytes of a send that decodes: what its tokens pay for, from `account` on. A view. */
+export function orderOf(bytes: Uint8Array): Uint8Array {
+  const keyAt = 3 + (bytes[2] ?? 0) * tokenBytes;
+  return bytes.subarray(keyAt + 1 + (bytes[keyAt] === 1 ? deliveryKeyBytes : 0));
 }

@@ -51,7 +51,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 async function send(account: AccountId, envelopes: readonly TestEnvelope[]): Promise<number> {
   let tries = 0;
   for (const one of envelopes) {
-    const body = encodeSend({ account, epoch: 1, envelopes: [one] });
+    const body = encodeSend({ tokens: [], key: undefined, account, epoch: 1, envelopes: [one] });
     for (let status = 0; status !== 202; ) {
       tries += 1;
       const reply = await edge.ask(sendPath, { method: 'POST', body }).catch(() => undefined);

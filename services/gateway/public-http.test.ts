@@ -14,12 +14,18 @@ const { edge, island, lists } = test;
 
 t.test('what is not a send is refused with its code and stores nothing', async (t) => {
   const account = lists.person(1);
-  const good = encodeSend({ account, epoch: 1, envelopes: [envelope(1)] });
+  const good = encodeSend({
+    tokens: [],
+    key: undefined,
+    account,
+    epoch: 1,
+    envelopes: [envelope(1)],
+  });
   const cases: [string, Uint8Array, string][] = [
     ['truncated', good.subarray(0, -1), 'truncated'],
     ['one byte more', Buffer.concat([good, Buffer.from([0])]), 'trailing_bytes'],
     ['another version', Buffer.concat([Buffer.from([2]), good.subarray(1)]), 'unknown_version'],
-    ['another type', Buffer.concat([Buffer.from([1, 0x11]), good.subarray(2)]), 'unknown_type'],
+    ['another type', Buffer.concat([Buffer.from([1, 0x10]), good.subarray(2)]), 'unknown_type'],
     ['larger than the limit', new Uint8Array(limits.sendBytes + 1), 'too_large'],
     ['empty', new Uint8Array(), 'truncated'],
   ];
@@ -29,7 +35,13 @@ t.test('what is not a send is refused with its code and stores nothing', async (
   }
   t.equal((await edge.ask(sendPath, { method: 'POST', body: '{}' })).status, 400);
   t.equal((await edge.ask(sendPath)).status, 405);
-  const nobody = encodeSend({ account: somebody(), epoch: 1, envelopes: [envelope(1)] });
+  const nobody = encodeSend({
+    tokens: [],
+    key: undefined,
+    account: somebody(),
+    epoch: 1,
+    envelopes: [envelope(1)],
+  });
   t.equal((await edge.ask(sendPath, { method: 'POST', body: nobody })).status, 404);
   t.strictSame(await test.waiting(account), []);
 });

@@ -44,7 +44,13 @@ t.test('M2: no log line, bus message or stored byte of a send tells who sent it'
   for (let i = 0; i < 5; i++) {
     const one = envelope(1, `sealed body ${i}`);
     ids.push(one.id);
-    const body = encodeSend({ account: recipient, epoch: 1, envelopes: [one] });
+    const body = encodeSend({
+      tokens: [],
+      key: undefined,
+      account: recipient,
+      epoch: 1,
+      envelopes: [one],
+    });
     const reply = await edge.ask(sendPath, {
       method: 'POST',
       body,
@@ -54,7 +60,13 @@ t.test('M2: no log line, bus message or stored byte of a send tells who sent it'
     t.equal(reply.status, 202);
     t.equal(reply.body, '');
   }
-  const refused = encodeSend({ account: recipient, epoch: 9, envelopes: [envelope(1)] });
+  const refused = encodeSend({
+    tokens: [],
+    key: undefined,
+    account: recipient,
+    epoch: 9,
+    envelopes: [envelope(1)],
+  });
   t.equal((await edge.ask(sendPath, { method: 'POST', body: refused, address })).status, 409);
   t.equal(
     (await edge.ask(sendPath, { method: 'POST', body: Buffer.from('bad'), address })).status,
@@ -97,7 +109,13 @@ t.test(
     const send = () =>
       edge.ask(sendPath, {
         method: 'POST',
-        body: encodeSend({ account: recipient, epoch: 1, envelopes: [envelope(1)] }),
+        body: encodeSend({
+          tokens: [],
+          key: undefined,
+          account: recipient,
+          epoch: 1,
+          envelopes: [envelope(1)],
+        }),
         address,
       });
     await send();
@@ -115,7 +133,13 @@ t.test(
 
 t.test('M2: a send that says who sends it is refused before anything is stored', async (t) => {
   const recipient = lists.person(1);
-  const body = encodeSend({ account: recipient, epoch: 1, envelopes: [envelope(1)] });
+  const body = encodeSend({
+    tokens: [],
+    key: undefined,
+    account: recipient,
+    epoch: 1,
+    envelopes: [envelope(1)],
+  });
   for (const headers of [{ Authorization: 'Bearer x' }, { Cookie: 'a=b' }, { Authorization: '' }]) {
     const reply = await edge.ask(sendPath, { method: 'POST', body, headers: { ...headers } });
     t.equal(reply.status, 400);
@@ -130,7 +154,13 @@ t.test(
     const devices = Array.from({ length: limits.devices }, (_, at) => at + 1);
     const recipient = lists.person(...devices);
     const envelopes = devices.map((device) => envelope(device, limits.envelopeBytes));
-    const body = encodeSend({ account: recipient, epoch: 1, envelopes });
+    const body = encodeSend({
+      tokens: [],
+      key: undefined,
+      account: recipient,
+      epoch: 1,
+      envelopes,
+    });
     t.ok(body.length <= limits.sendBytes, `${body.length} bytes`);
     using receiving = await edge.hello(await tokens.sign(recipient, limits.devices));
     const reply = await edge.ask(sendPath, { method: 'POST', body, address });

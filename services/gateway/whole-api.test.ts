@@ -188,13 +188,19 @@ t.test('a sealed message goes from one to the other, whoever they are', async (t
   const { access, account } = await joined('rosa');
   using socket = await edge.hello(access);
   const one = envelope(1, 400);
-  const body = encodeSend({ account, epoch: 1, envelopes: [one] });
+  const body = encodeSend({ tokens: [], key: undefined, account, epoch: 1, envelopes: [one] });
   const reply = await edge.ask(sendPath, { method: 'POST', body });
   t.equal(reply.status, 202);
   t.equal(reply.body, '');
   await eventually(() => socket.seqs().length === 1);
   t.match(socket.frames[1], { type: 'envelope', seq: 1, id: one.id });
-  const stale = encodeSend({ account, epoch: 2, envelopes: [envelope(1), envelope(4)] });
+  const stale = encodeSend({
+    tokens: [],
+    key: undefined,
+    account,
+    epoch: 2,
+    envelopes: [envelope(1), envelope(4)],
+  });
   const refused = await edge.ask(sendPath, { method: 'POST', body: stale });
   t.equal(refused.status, 409);
   t.match(refused.json(), {
