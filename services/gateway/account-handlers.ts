@@ -3,8 +3,8 @@ import type { accountRoutes } from '@island/protocol/wire/account-routes.ts';
 import { accounts } from '../accounts/contract.ts';
 import type { Bus } from '../kit/bus.ts';
 import { asText, type Handlers } from '../kit/http.ts';
+import type { Origin } from '../kit/origin.ts';
 import { type Asking, asker } from './access.ts';
-import type { Origin } from './origin.ts';
 
 /** @param origin for the limits of accounts alone */
 export function accountHandlers(

@@ -11,17 +11,17 @@ import { routes, sendPath } from '@island/protocol/wire/routes.ts';
 import { decodeSend } from '@island/protocol/wire/send.ts';
 import { delivery } from '../delivery/contract.ts';
 import { directory } from '../directory/contract.ts';
+import { addressLimit } from '../kit/address-limit.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Settings } from '../kit/config.ts';
 import { asText, mountRoutes, type RawRoute } from '../kit/http.ts';
 import type { Log } from '../kit/log.ts';
-import { TokenBuckets } from '../kit/token-buckets.ts';
+import { openOrigin } from '../kit/origin.ts';
 import type { Access, Asking } from './access.ts';
 import { accountHandlers } from './account-handlers.ts';
 import { archiveHandlers, deviceHandlers } from './device-handlers.ts';
 import { openDiscovery } from './discovery.ts';
 import { oidcReturn } from './oidc-page.ts';
-import { openOrigin } from './origin.ts';
 
 export interface PublicParts {
   bus: Bus;
@@ -30,14 +30,14 @@ export interface PublicParts {
   log: Log;
 }
 
-/** Addresses whose buckets are held at once. */
-const keys = 50_000;
-
 export function publicHttp({ bus, access, settings, log }: PublicParts): RequestListener {
   const discovery = openDiscovery(bus, settings);
-  const request = limiter({ perSecond: limits.requestsPerSecond, burst: limits.requestsBurst });
-  const sending = limiter({ perSecond: limits.sendsPerSecond, burst: limits.sendsBurst });
-  const beginning = limiter({
+  const request = addressLimit({
+    perSecond: limits.requestsPerSecond,
+    burst: limits.requestsBurst,
+  });
+  const sending = addressLimit({ perSecond: limits.sendsPerSecond, burst: limits.sendsBurst });
+  const beginning = addressLimit({
     perSecond: 1 / limits.oidcRefillSeconds,
     burst: limits.oidcBegins,
   });
@@ -83,19 +83,5 @@ function send(bus: Bus): RawRoute {
       await bus.call(delivery, 'put', { account, epoch, envelopes: [...envelopes] });
       return 202;
     },
-  };
-}
-
-/** Refuses an address that asks too often, with the seconds to wait. */
-function limiter(rate: {
-  perSecond: number;
-  burst: number;
-}): (address: string | undefined) => void {
-  const origin = openOrigin();
-  const buckets = new TokenBuckets({ ...rate, keys });
-  return (address) => {
-    const key = Buffer.from(origin(address ?? '')).toString('base64');
-    const seconds = buckets.take(key, performance.now());
-    if (seconds > 0) throw new Fault('rate_limited', { seconds });
   };
 }

@@ -17,8 +17,8 @@ import type { Bus } from '../kit/bus.ts';
 import type { Clock } from '../kit/clock.ts';
 import { clientAddress, refuseStream } from '../kit/http-server.ts';
 import { failure, type Log } from '../kit/log.ts';
+import { openOrigin } from '../kit/origin.ts';
 import type { Access } from './access.ts';
-import { openOrigin } from './origin.ts';
 import { type Line, Session } from './session.ts';
 
 export interface SocketParts {
