@@ -13,6 +13,7 @@ import { runOutbox } from './messages/dm.ts';
 import { runInbox } from './messages/inbox.ts';
 import type { Outgoing } from './messages/messages.ts';
 import { enqueue } from './messages/outbox.ts';
+import { openOwnPerson } from './messages/own-person.ts';
 import { openPeople, type People } from './messages/people.ts';
 import { keepPrekeys } from './messages/prekey-upkeep.ts';
 import { openRatchets } from './messages/ratchets.ts';
@@ -30,6 +31,8 @@ export type IslanderEvent =
   | { type: 'waiting'; to: string; error: Error }
   | { type: 'moving'; to: string }
   | { type: 'dropped'; error: Error }
+  /** Somebody is writing, or has stopped. */
+  | { type: 'typing'; from: string; began: boolean }
   /** What other devices have archived is being read. */
   | { type: 'reading'; progress: Progress }
   /** The archive can't be reached: what came is here, and stays in the mailbox until it is archived. */
@@ -83,6 +86,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const common = { account, storage, transport, session, people, ratchets, now };
   const renew = (signal?: AbortSignal) =>
     adoptOwnAccount({ storage, session, now, ...(signal && { signal }) });
+  const ownPerson = openOwnPerson(storage, renew);
   const archive = openArchive({ account, storage, session, people, renew });
   const kept = keepArchive(archive, storage, {
     onArchiveWaiting: (error) => on({ type: 'archiving', error }),
@@ -161,6 +165,8 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
         runInbox(
           {
             ...common,
+            own: ownPerson,
+            onTyping: (from, began) => on({ type: 'typing', from, began }),
             onOnline: () => {
               kept.connected();
               own.connected();

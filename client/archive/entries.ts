@@ -6,7 +6,8 @@ import {
 } from '@island/protocol/crypto/archive-entry.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
-import { readMessage } from '../messages/messages.ts';
+import { readAct } from '../messages/acts.ts';
+import { bodyOf, readMessage } from '../messages/messages.ts';
 import type { People } from '../messages/people.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type OutgoingSegment, type Pending, pendingRows } from './rows.ts';
@@ -64,19 +65,19 @@ async function read(
     const person = await people.known(pending.account);
     return person && { kind: 'contact', list: person.list.bytes };
   }
-  const message = await readMessage(storage, pending.key);
-  if (!message || message.type === 'unreadable') return undefined;
   const { direction, peer } = pending.identity;
-  const { sentAt, text } = message;
-  const sent = message.type === 'sent';
-  return {
-    kind: 'message',
-    direction,
-    peer,
-    peerName: sent ? message.to : message.from,
-    id: fromHex(message.id),
-    sentAt,
-    receivedAt: sent ? sentAt : message.receivedAt,
-    text,
-  };
+  const common = { kind: 'message', direction, peer } as const;
+  const message = await readMessage(storage, pending.key);
+  if (message?.type === 'unreadable') return undefined;
+  if (message) {
+    const { sentAt } = message;
+    const sent = message.type === 'sent';
+    const [peerName, receivedAt] = sent ? [message.to, sentAt] : [message.from, message.receivedAt];
+    const id = fromHex(message.id);
+    return { ...common, peerName, id, sentAt, receivedAt, body: bodyOf(message) };
+  }
+  const act = await readAct(storage, pending.key);
+  if (!act) return undefined;
+  const { name: peerName, sentAt, receivedAt, body } = act;
+  return { ...common, peerName, id: fromHex(act.id), sentAt, receivedAt, body };
 }

@@ -13,10 +13,13 @@ import {
   type DeviceList,
   openDeviceList,
 } from '@island/protocol/crypto/device-list.ts';
+import type { TextBody } from '@island/protocol/crypto/text-body.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
-import { fromArchive, type Incoming, type Outgoing } from '../messages/messages.ts';
+import { actRow, isAct } from '../messages/acts.ts';
+import { actedOn, type ContactChanges, contactChanges, wroteTo } from '../messages/contacts.ts';
+import { fromArchive, type Incoming, type Outgoing, saidOf } from '../messages/messages.ts';
 import { leftBehind, personRows, readPin } from '../messages/people.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
 import type { OpenedSegment } from './chain.ts';
@@ -45,6 +48,7 @@ interface Import {
   identities: Set<string>;
   /** Lists that are pinned by this commit, or were before, by name. */
   pins: Map<string, DeviceList | undefined>;
+  contacts: ContactChanges;
   messages: number;
 }
 
@@ -68,6 +72,7 @@ export async function importSegments(
     expect: [stateExpected(held.version)],
     identities: new Set(),
     pins: new Map(),
+    contacts: contactChanges(storage),
     messages: 0,
   };
   for (const entry of opened.flatMap(({ entries }) => entries)) {
@@ -83,11 +88,12 @@ export async function importSegments(
     ...(floor && floor.seq > seq && { floor }),
   };
   const { append, put, remove, expect, messages } = adding;
+  const contacts = adding.contacts.rows();
   const { version } = await storage.commit({
     append,
-    put: [...put, stateRow(value)],
+    put: [...put, ...contacts.put, stateRow(value)],
     remove,
-    expect,
+    expect: [...expect, ...contacts.expect],
   });
   return { state: { value, version }, messages };
 }
@@ -112,24 +118,25 @@ async function addMessage(
   const known = identityRows(identity);
   adding.put.push(known.put);
   adding.expect.push(known.expect);
-  adding.append.push(fromArchive(messageOf(entry, earlier)));
-  adding.messages += 1;
+  const { body, peer, sentAt } = entry;
+  if (body.kind === 'text') {
+    adding.append.push(fromArchive(messageOf(entry, body, earlier)));
+    adding.messages += 1;
+    if (entry.direction === 'out') await adding.contacts.change(peer, wroteTo(sentAt));
+  } else if (isAct(body)) {
+    const { receivedAt, peerName: name } = entry;
+    const act = { ...identity, name, sentAt, receivedAt, body };
+    adding.append.push(actRow(act, {}));
+    await adding.contacts.change(peer, actedOn(act));
+  }
 }
 
-function messageOf(entry: MessageEntry, earlier: boolean): Incoming | Outgoing {
-  const { peerName, text, sentAt, receivedAt } = entry;
-  const id = hex(entry.id);
+function messageOf(entry: MessageEntry, body: TextBody, earlier: boolean): Incoming | Outgoing {
+  const { peerName, sentAt, receivedAt } = entry;
+  const said = { id: hex(entry.id), ...saidOf(body), sentAt };
   return entry.direction === 'in'
-    ? {
-        type: 'message',
-        id,
-        from: peerName,
-        text,
-        sentAt,
-        receivedAt,
-        ...(earlier && { earlier }),
-      }
-    : { type: 'sent', id, to: peerName, text, sentAt, state: 'accepted', elsewhere: true };
+    ? { type: 'message', from: peerName, ...said, receivedAt, ...(earlier && { earlier }) }
+    : { type: 'sent', to: peerName, ...said, state: 'accepted', elsewhere: true };
 }
 
 /**

@@ -25,7 +25,7 @@ import type { Session } from '../sign-in/session.ts';
 import { Conflict, type Storage } from '../storage/storage.ts';
 import { retryAfter, sendSealed, type Transport } from '../transport/transport.ts';
 import { type Bundles, fetchBundles } from './bundles.ts';
-import { readMessage } from './messages.ts';
+import { bodyOf, readMessage } from './messages.ts';
 import { close, type Order, sealedBatch, type Waiting, waiting } from './outbox.ts';
 import { type People, parties } from './people.ts';
 import type { Ratchets } from './ratchets.ts';
@@ -190,7 +190,7 @@ async function prepare(
     encodePlaintext({
       id: fromHex(message.id),
       sentAt: message.sentAt,
-      body: { kind: 'text', text: message.text },
+      body: bodyOf(message),
     }),
   );
   const person = await people.find(row.to, signal);

@@ -3,10 +3,27 @@
  * `arrived` until a program has shown it; one of our own stays in `outbox` until the island took it.
  * What other devices of the account sent and received comes through the archive (archive/import.ts).
  */
+import type { TextBody } from '@island/protocol/crypto/text-body.ts';
+import * as s from '@island/protocol/wire/schema.ts';
+import { fromHex, hex } from '@island/protocol/wire/text.ts';
 import * as v from 'valibot';
 import { type Identity, pendingMessage } from '../archive/rows.ts';
-import { decodeRecord, encodeRecord } from '../storage/record.ts';
+import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Append, Row, Storage } from '../storage/storage.ts';
+
+/** What a text says, and what goes with it. docs/protocol/dm.md §2.1 */
+const said = {
+  text: v.string(),
+  /** The message that this one answers, as its sender sees it. */
+  reply: v.optional(v.strictObject({ whose: v.picklist(['mine', 'yours']), id: v.string() })),
+  mentions: v.optional(
+    v.array(v.strictObject({ account: s.account, start: v.number(), length: v.number() })),
+  ),
+  /** Seconds that it lives once it was read, or sent. */
+  timer: v.optional(v.number()),
+  /** Descriptors (attachments.md §2), as bytes. */
+  attachments: v.optional(v.array(bytes64)),
+};
 
 const incoming = v.strictObject({
   type: v.literal('message'),
@@ -14,7 +31,7 @@ const incoming = v.strictObject({
   id: v.string(),
   /** The person's name, as the directory and their signed list say. */
   from: v.string(),
-  text: v.string(),
+  ...said,
   /** Unix milliseconds by the sender's clock. */
   sentAt: v.number(),
   /** Unix milliseconds by the clock of the device that it came to. */
@@ -27,7 +44,7 @@ const outgoing = v.strictObject({
   type: v.literal('sent'),
   id: v.string(),
   to: v.string(),
-  text: v.string(),
+  ...said,
   sentAt: v.number(),
   state: v.picklist(['queued', 'accepted', 'failed']),
   /** Why it failed, one sentence. */
@@ -63,6 +80,31 @@ const nothing = new Uint8Array(0);
 
 const kept = (row: Row): Kept => ({ ...decodeRecord(record, row), key: row.key });
 
+type Said = Pick<Incoming, keyof typeof said>;
+
+/** A text as the protocol has it, as a message keeps it. */
+export function saidOf({ text, reply, mentions, timer, attachments }: TextBody): Said {
+  return {
+    text,
+    ...(reply && { reply: { whose: reply.whose, id: hex(reply.id) } }),
+    ...(mentions && { mentions: [...mentions] }),
+    ...(timer !== undefined && { timer }),
+    ...(attachments && { attachments: [...attachments] }),
+  };
+}
+
+/** And back. */
+export function bodyOf({ text, reply, mentions, timer, attachments }: Said): TextBody {
+  return {
+    kind: 'text',
+    text,
+    ...(reply && { reply: { whose: reply.whose, id: fromHex(reply.id) } }),
+    ...(mentions && { mentions }),
+    ...(timer !== undefined && { timer }),
+    ...(attachments && { attachments }),
+  };
+}
+
 /** For the commit that also holds the ratchet state after it. `identity`: it belongs into the archive. */
 export const arrival = (message: Incoming | Unreadable, identity?: Identity): Append => ({
   namespace,
@@ -76,6 +118,16 @@ export const fromArchive = (message: Incoming | Outgoing): Append => ({
   bytes: encodeRecord(message),
   ...(message.type === 'message' &&
     !message.earlier && { beside: [{ namespace: arrived, bytes: nothing }] }),
+});
+
+/** Another device of ours sent it: the same here as what the archive says of it. */
+export const sentElsewhere = (
+  message: Omit<Outgoing, 'type' | 'state' | 'elsewhere'>,
+  identity: Identity,
+): Append => ({
+  namespace,
+  bytes: encodeRecord({ type: 'sent', ...message, state: 'accepted', elsewhere: true }),
+  beside: [pendingMessage(identity)],
 });
 
 export const departure = (

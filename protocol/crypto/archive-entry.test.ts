@@ -15,8 +15,10 @@ import {
   type MessageEntry,
 } from './archive-entry.ts';
 import { segmentRoom } from './archive-segment.ts';
+import type { Body } from './body.ts';
 
 const random = seededRandom('archive-entry.test');
+const said = (text: string): Body => ({ kind: 'text', text });
 const message: MessageEntry = {
   kind: 'message',
   direction: 'in',
@@ -25,7 +27,7 @@ const message: MessageEntry = {
   id: random(16),
   sentAt: 1_795_000_000_000,
   receivedAt: 1_795_000_000_500,
-  text: 'Grüezi',
+  body: said('Grüezi'),
 };
 const contact: ArchiveEntry = {
   kind: 'contact',
@@ -52,7 +54,7 @@ t.test('any message comes back as it was', async () => {
     id: bytes16,
     sentAt: time,
     receivedAt: time,
-    text,
+    body: text.map(said),
   });
   await fc.assert(
     fc.property(any, (entry) => {
@@ -69,11 +71,17 @@ t.test('an entry of a later version is skipped and counted', async (t) => {
   t.same(decodeEntries(unknown), { entries: [message, contact], skipped: 2 });
 });
 
+t.test('a message whose body is of a later version is skipped and counted', async (t) => {
+  const bytes = encodeEntries([{ ...message, body: { kind: 'empty' } }]);
+  bytes[bytes.length - 1] = 0x7f;
+  t.same(decodeEntries(bytes), { entries: [], skipped: 1 });
+});
+
 t.test('entries out of form are refused on both ways', async (t) => {
   const wrong: [string, ArchiveEntry, { code: string }][] = [
-    ['no text', { ...message, text: '' }, malformed],
-    ['a lone surrogate', { ...message, text: '\ud800' }, malformed],
-    ['too long a text', { ...message, text: 'x'.repeat(limits.textBytes + 1) }, tooLarge],
+    ['no text', { ...message, body: said('') }, malformed],
+    ['a lone surrogate', { ...message, body: said('\ud800') }, malformed],
+    ['too long a text', { ...message, body: said('x'.repeat(limits.textBytes + 1)) }, tooLarge],
     ['an id of 15 bytes', { ...message, id: random(15) }, malformed],
     ['a name that is none', { ...message, peerName: 'Bob' }, { code: 'name_invalid' }],
     ['no list', { kind: 'contact', list: new Uint8Array(0) }, malformed],
@@ -91,14 +99,15 @@ t.test('entries out of form are refused on both ways', async (t) => {
 
 t.test('as many entries as fit go into a segment, and the next one does not', async (t) => {
   const entries = Array.from({ length: 100 }, (_, i) => {
-    return { ...message, text: 'x'.repeat(1 + ((i * 977) % limits.textBytes)) };
+    return { ...message, body: said('x'.repeat(1 + ((i * 977) % limits.textBytes))) };
   });
   const count = fittingEntries(entries);
   t.ok(encodeEntries(entries.slice(0, count)).length <= segmentRoom);
   t.throws(() => encodeEntries(entries.slice(0, count + 1)), tooLarge);
   t.equal(fittingEntries([message]), 1);
   t.equal(fittingEntries([]), 0);
-  const largest = { ...message, peerName: 'x'.repeat(32), text: 'x'.repeat(limits.textBytes) };
+  const body = said('x'.repeat(limits.textBytes));
+  const largest = { ...message, peerName: 'x'.repeat(32), body };
   t.ok(fittingEntries([largest, largest]) >= 1);
 });
 

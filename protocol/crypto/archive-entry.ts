@@ -3,19 +3,21 @@
  *
  *     entries = u8 1 ‖ u8 0x51 ‖ u16 n ‖ n × var16 { u8 kind ‖ … }      n = 0: a fence
  *     1 message: u8 direction (1 in, 2 out) ‖ peer account 16 ‖ text16 peer name ‖ id 16
- *                ‖ u64 sentAt ‖ u64 receivedAt ‖ text16 text
+ *                ‖ u64 sentAt ‖ u64 receivedAt ‖ var16 body (body.ts)
  *     2 contact: a device list (devices.md §4) as this device accepted it
  *
- * Times are Unix milliseconds. An entry of a kind that is not known here is skipped and counted: a newer
- * client of the same person wrote it.
+ * Times are Unix milliseconds. An entry of a kind that is not known here, or a message whose body is of one,
+ * is skipped and counted: a newer client of the same person wrote it.
  */
-import { Reader, utf8Bytes, Writer } from '../wire/bytes.ts';
+import { Reader, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
 import { type AccountId, accountId, personName } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
 import { structureBytes } from '../wire/route.ts';
 import { fromHex, hex } from '../wire/text.ts';
 import { segmentRoom } from './archive-segment.ts';
+import { type Body, decodeBody, encodeBody } from './body.ts';
+import { longestPlaintext } from './padding.ts';
 
 export interface MessageEntry {
   kind: 'message';
@@ -29,7 +31,7 @@ export interface MessageEntry {
   sentAt: number;
   /** What the clock of the device said that has it; `sentAt` for what it sent itself. */
   receivedAt: number;
-  text: string;
+  body: Body;
 }
 
 export interface ContactEntry {
@@ -51,23 +53,17 @@ function encodeEntry(entry: ArchiveEntry): Uint8Array {
     checkList(entry.list);
     return new Writer(entry.list.length + 1).u8(kinds.contact).raw(entry.list).done();
   }
-  const { direction, peer, peerName, id, sentAt, receivedAt, text } = entry;
+  const { direction, peer, peerName, id, sentAt, receivedAt, body } = entry;
   if (id.length !== 16) throw new Fault('malformed');
   const out = new Writer(256).u8(kinds.message).u8(directions.indexOf(direction) + 1);
   out.raw(fromHex(peer)).text16(personName(peerName)).raw(id).u64(sentAt).u64(receivedAt);
-  return out.text16(checkText(text)).done();
+  return out.var16(encodeBody(body)).done();
 }
 
 function checkList(list: Uint8Array): Uint8Array {
   if (list.length === 0) throw new Fault('malformed');
   if (list.length > structureBytes.list) throw new Fault('too_large');
   return list;
-}
-
-function checkText(text: string): string {
-  if (text === '') throw new Fault('malformed');
-  if (utf8Bytes(text).length > limits.textBytes) throw new Fault('too_large');
-  return text;
 }
 
 /** `undefined` for a kind that is not known here. */
@@ -82,9 +78,18 @@ function decodeEntry(bytes: Uint8Array): ArchiveEntry | undefined {
   const peerName = personName(from.text16(limits.nameCharacters));
   const id = from.raw(16);
   const times = { sentAt: from.u64(), receivedAt: from.u64() };
-  const text = checkText(from.text16(limits.textBytes));
+  const body = knownBody(from.var16(longestPlaintext));
   from.end();
-  return { kind: 'message', direction, peer, peerName, id, ...times, text };
+  return body && { kind: 'message', direction, peer, peerName, id, ...times, body };
+}
+
+function knownBody(bytes: Uint8Array): Body | undefined {
+  try {
+    return decodeBody(bytes);
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'unknown_type') return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -32,9 +32,10 @@ export const vectors: VectorFile = {
       id: random(16),
       sentAt: 1_795_000_000_000,
       receivedAt: 1_795_000_000_250,
-      text: 'Gr\u00fcezi',
+      body: { kind: 'text', text: 'Gr\u00fcezi' },
     };
-    const out: ArchiveEntry = { ...message, direction: 'out', id: random(16), text: 'Hoi' };
+    const body = { kind: 'text', text: 'Hoi' } as const;
+    const out: ArchiveEntry = { ...message, direction: 'out', id: random(16), body };
     const contact: ArchiveEntry = { kind: 'contact', list: bob.list.bytes };
     const runs = [[message, contact], [out], []];
     const entries = runs.map((run) => ({ entries: run, bytes: encodeEntries(run) }));

@@ -1,4 +1,5 @@
 /** Vectors of a direct message around the ratchet: plaintext, padding, envelope. docs/protocol/dm.md */
+import { type Body, decodeBody, encodeBody } from '../crypto/body.ts';
 import { pad, unpad } from '../crypto/padding.ts';
 import { decodePlaintext, encodePlaintext } from '../crypto/plaintext.ts';
 import { x25519 } from '../crypto/primitives.ts';
@@ -32,12 +33,37 @@ export const vectors: VectorFile = {
     };
     const envelope = seal(recipient.public, content, () => ephemeral);
     const openIt = (bytes: Uint8Array) => open(recipient, bytes);
+    const peer = { account: ids.account, start: 0, length: 4 };
+    const target = { whose: 'yours', id: random(16) } as const;
+    const bodies: Body[] = [
+      { kind: 'text', text: '@ann ja', reply: target, mentions: [peer], timer: 86_400 },
+      { kind: 'text', text: '', attachments: [random(40)] },
+      { kind: 'edit', id: random(16), revision: 2, text: 'doch' },
+      { kind: 'delete', id: random(16) },
+      { kind: 'reaction', target, put: true, emoji: '👍🏽' },
+      { kind: 'receipt', read: true, ids: [random(16), random(16)] },
+      { kind: 'typing', began: true },
+      { kind: 'timer', seconds: 0 },
+      { kind: 'delivery-key', epoch: 3, key: random(16) },
+      { kind: 'resync', session: random(16), failed: [random(32)] },
+      { kind: 'sync', peer: ids.account, peerName: 'ann', plaintext: encoded },
+      { kind: 'marks', marks: [{ peer: ids.account, readUpTo: 1_795_400_000_123 }] },
+      { kind: 'contact', state: 'blocked' },
+      { kind: 'empty' },
+    ];
     return {
+      bodies: bodies.map((body) => ({ body, bytes: encodeBody(body) })),
+      bodiesRefused: [
+        refused('an empty text', Uint8Array.of(0x01, 0, 0, 0), decodeBody),
+        refused('no receipt', Uint8Array.of(0x05, 1, 0), decodeBody),
+        refused('a third state', Uint8Array.of(0x06, 3), decodeBody),
+        refused('trailing bytes', Uint8Array.of(0x0d, 0), decodeBody),
+      ],
       plaintext: { plaintext, bytes: encoded },
       plaintextRefused: [
         ...refusedForms(encoded, decodePlaintext),
-        refused('an unknown kind', changed(encoded, 26, 2), decodePlaintext),
-        refused('ill-formed UTF-8', changed(encoded, 29, 0xff), decodePlaintext),
+        refused('an unknown kind', changed(encoded, 26, 0x7f), decodePlaintext),
+        refused('ill-formed UTF-8', changed(encoded, 30, 0xff), decodePlaintext),
       ],
       padding: [
         { plaintext: encoded, padded },

@@ -1,0 +1,139 @@
+/**
+ * What an opened message does to this home: rows for the commit that also holds the ratchet behind it.
+ * docs/protocol/dm.md §2
+ *
+ * A body counts only from whom it may come: what is for one's own devices from one's own devices, all the
+ * rest from others. A message that is known already, because another device of the account has archived
+ * it, adds nothing.
+ */
+import type { Body, BodyKind } from '@island/protocol/crypto/body.ts';
+import { decodePlaintext, type Plaintext } from '@island/protocol/crypto/plaintext.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
+import { hex } from '@island/protocol/wire/text.ts';
+import type { Account } from '../account/account.ts';
+import { type Identity, identityKey, identityRows, isKnown } from '../archive/rows.ts';
+import type { Append, Place, Put, Storage } from '../storage/storage.ts';
+import { type ActBody, actRow, isAct } from './acts.ts';
+import { actedOn, type ContactChanges, isBlocked, wroteTo } from './contacts.ts';
+import { arrival, saidOf, sentElsewhere } from './messages.ts';
+import type { Sender } from './senders.ts';
+
+/** A commit in the making: what several messages that were opened together come to. */
+export interface Reception {
+  account: Account;
+  storage: Storage;
+  now: () => number;
+  append: Append[];
+  put: Put[];
+  remove: Place[];
+  contacts: ContactChanges;
+  expect: (Place & { version: number })[];
+  /** Keys of identities that this commit adds. */
+  identities: Set<string>;
+  /** For what is passed on once the commit holds, and kept nowhere. */
+  passing: ((told: Told) => void)[];
+}
+
+/** What is told and not kept. */
+export interface Told {
+  onTyping(from: string, began: boolean): void;
+}
+
+/** Only from another device of one's own account. */
+const ownKinds: ReadonlySet<BodyKind> = new Set(['sync', 'marks']);
+/** Only inside a sync. */
+const decisions: ReadonlySet<BodyKind> = new Set(['contact']);
+
+/** Throws the `Fault` of a decoder, and `malformed` for a body from somebody that it may not come from. */
+export async function receive(
+  reception: Reception,
+  sender: Sender,
+  plaintext: Plaintext,
+): Promise<void> {
+  const { body } = plaintext;
+  const misplaced = ownKinds.has(body.kind) !== sender.own && !forEverybody.has(body.kind);
+  if (misplaced || decisions.has(body.kind)) throw new Fault('malformed');
+  switch (body.kind) {
+    case 'text':
+    case 'edit':
+    case 'delete':
+    case 'reaction':
+    case 'timer':
+    case 'delivery-key':
+      return receiveFrom(reception, sender, plaintext, body);
+    case 'sync':
+      return receiveSync(reception, body);
+    case 'typing': {
+      const { name } = sender.person;
+      reception.passing.push((told) => told.onTyping(name, body.began));
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+/** What moves sessions on is between devices, whosever they are. */
+const forEverybody: ReadonlySet<BodyKind> = new Set(['resync', 'empty']);
+
+async function receiveFrom(
+  reception: Reception,
+  { person }: Sender,
+  { id, sentAt }: Plaintext,
+  body: Body,
+): Promise<void> {
+  const identity = { direction: 'in', peer: person.account, id: hex(id) } as const;
+  if (isBlocked(await reception.contacts.change(person.account, (contact) => contact))) return;
+  if (!(await add(reception, identity))) return;
+  const receivedAt = reception.now();
+  if (body.kind === 'text') {
+    const message = { id: identity.id, from: person.name, ...saidOf(body), sentAt, receivedAt };
+    reception.append.push(arrival({ type: 'message', ...message }, identity));
+  } else if (isAct(body)) {
+    await addAct(reception, { ...identity, name: person.name, sentAt, receivedAt }, body);
+  }
+}
+
+/** Another device of ours sent this, or decided it. */
+async function receiveSync(
+  reception: Reception,
+  { peer, peerName, plaintext }: Extract<Body, { kind: 'sync' }>,
+): Promise<void> {
+  const { id, sentAt, body } = decodePlaintext(plaintext);
+  if (peer === reception.account.account) throw new Fault('malformed');
+  if (body.kind !== 'text' && !isAct(body)) throw new Fault('malformed');
+  const identity = { direction: 'out', peer, id: hex(id) } as const;
+  if (!(await add(reception, identity))) return;
+  if (body.kind === 'text') {
+    const message = { id: identity.id, to: peerName, ...saidOf(body), sentAt };
+    reception.append.push(sentElsewhere(message, identity));
+    await reception.contacts.change(peer, wroteTo(sentAt));
+  } else await addAct(reception, { ...identity, name: peerName, sentAt, receivedAt: sentAt }, body);
+}
+
+interface ActOf {
+  id: string;
+  direction: 'in' | 'out';
+  peer: AccountId;
+  name: string;
+  sentAt: number;
+  receivedAt: number;
+}
+
+async function addAct(reception: Reception, act: ActOf, body: ActBody): Promise<void> {
+  reception.append.push(actRow({ ...act, body }, { archive: true }));
+  await reception.contacts.change(act.peer, actedOn({ ...act, body }));
+}
+
+/** False for what is known: it came another way, or twice. */
+async function add(reception: Reception, identity: Identity): Promise<boolean> {
+  const key = identityKey(identity);
+  if (reception.identities.has(key)) return false;
+  reception.identities.add(key);
+  if (await isKnown(reception.storage, identity)) return false;
+  const known = identityRows(identity);
+  reception.put.push(known.put);
+  reception.expect.push(known.expect);
+  return true;
+}

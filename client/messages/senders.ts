@@ -1,0 +1,141 @@
+/**
+ * Who sent an envelope: proved, or nobody. docs/protocol/dm.md §6
+ *
+ * The sender that the sealed layer names is a claim. It counts only when the person's signed device
+ * list, or our own account's, has exactly this device with these keys; the ratchet then opens the message
+ * under it, or not.
+ */
+import type { Party } from '@island/protocol/crypto/handshake.ts';
+import { equal } from '@island/protocol/crypto/primitives.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
+import type { Account } from '../account/account.ts';
+import { backoff, pause } from '../backoff.ts';
+import { Problem, willPass } from '../problem.ts';
+import { retryAfter } from '../transport/transport.ts';
+import type { OwnPerson } from './own-person.ts';
+import { type People, type Person, parties } from './people.ts';
+
+/** What an envelope says of its sender. */
+export interface Claim {
+  name: string;
+  account: AccountId;
+  device: DeviceId;
+  dik: Uint8Array;
+}
+
+export interface Sender {
+  person: Person;
+  party: Party;
+  /** Another device of our own account. */
+  own: boolean;
+}
+
+/** What the island said of people since these envelopes were there: it need not say it for each of them. */
+export type Asked = Map<string, Person | Error>;
+
+export interface Proving {
+  account: Account;
+  people: People;
+  own: OwnPerson;
+  /** Something came whose sender is not proved: it is not kept. */
+  onDropped: (error: Error) => void;
+}
+
+/** The device on a list that the claim names; undefined when there is none, or when aborted. */
+export async function prove(
+  proving: Proving,
+  claim: Claim,
+  asked: Asked,
+  signal: AbortSignal,
+): Promise<Sender | undefined> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      return await proveOnce(proving, claim, asked, signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      if (isVerdict(error)) {
+        proving.onDropped(error);
+        return undefined;
+      }
+      // What is dropped is acknowledged and never comes again. A full disk or a refused token says
+      // nothing about the sender: the envelope stays where it is.
+      if (!willPass(error)) throw error;
+      await pause(backoff(attempt, retryAfter(error)), signal);
+    }
+  }
+  return undefined;
+}
+
+/** What will be no different another time. */
+const verdicts = new Set([
+  'unknown_person',
+  'name_invalid',
+  'sender_unproved',
+  'identity_changed',
+  'list_invalid',
+  'list_rolled_back',
+  'history_broken',
+]);
+const isVerdict = (error: unknown): error is Fault | Problem =>
+  (error instanceof Fault || error instanceof Problem) && verdicts.has(error.code);
+
+async function proveOnce(
+  proving: Proving,
+  claim: Claim,
+  asked: Asked,
+  signal: AbortSignal,
+): Promise<Sender> {
+  if (claim.account === proving.account.account) return proveOwn(proving, claim, asked, signal);
+  const { people } = proving;
+  const known = await people.known(claim.account);
+  const found = known && listed(known, claim);
+  if (found) return { ...found, own: false };
+  const fresh = await ask(people, known?.name ?? claim.name, asked, signal);
+  const sender = fresh.account === claim.account ? listed(fresh, claim) : undefined;
+  if (!sender) throw new Problem('sender_unproved', { name: fresh.name });
+  return { ...sender, own: false };
+}
+
+/** A device that joined since is on the list once this device has followed it there. */
+async function proveOwn(
+  { account, own }: Proving,
+  claim: Claim,
+  asked: Asked,
+  signal: AbortSignal,
+): Promise<Sender> {
+  const { name, device } = account;
+  const unproved = new Problem('sender_unproved', { name });
+  if (claim.device === device) throw unproved;
+  const found = listed(await own.present(), claim);
+  if (found) return { ...found, own: true };
+  if (asked.has(name)) throw unproved;
+  asked.set(name, unproved);
+  const fresh = listed(await own.refresh(signal), claim);
+  if (!fresh) throw unproved;
+  return { ...fresh, own: true };
+}
+
+async function ask(
+  people: People,
+  name: string,
+  asked: Asked,
+  signal: AbortSignal,
+): Promise<Person> {
+  const answer =
+    asked.get(name) ??
+    (await people.refresh(name, signal).catch((error: unknown) => {
+      if (isVerdict(error)) return error;
+      throw error;
+    }));
+  asked.set(name, answer);
+  if (answer instanceof Error) throw answer;
+  return answer;
+}
+
+function listed(person: Person, claim: Claim): { person: Person; party: Party } | undefined {
+  const party = parties(person).find(
+    ({ device, dik }) => device === claim.device && equal(dik, claim.dik),
+  );
+  return party && { person, party };
+}

@@ -1,0 +1,114 @@
+/** The body that is a text, and what may go with it. docs/protocol/dm.md §2.1 */
+import { type Reader, utf8Bytes, type Writer } from '../wire/bytes.ts';
+import { Fault } from '../wire/fault.ts';
+import { type AccountId, accountId } from '../wire/ids.ts';
+import { limits } from '../wire/limits.ts';
+import { fromHex, hex } from '../wire/text.ts';
+import {
+  bodyLimits,
+  checkTimer,
+  readEach,
+  readTarget,
+  type Target,
+  writeEach,
+  writeTarget,
+} from './body-fields.ts';
+
+export interface Mention {
+  account: AccountId;
+  /** UTF-8 bytes of the text. */
+  start: number;
+  length: number;
+}
+
+export interface TextBody {
+  kind: 'text';
+  /** May be empty when there are attachments. */
+  text: string;
+  reply?: Target;
+  mentions?: readonly Mention[];
+  /** Seconds from reading, or sending, to the message's end. */
+  timer?: number;
+  /** Descriptors (attachments.md §2), as bytes. */
+  attachments?: readonly Uint8Array[];
+}
+
+const parts = { reply: 1, mentions: 2, timer: 4, attachments: 8 } as const;
+export function writeText(
+  out: Writer,
+  { text, reply, mentions, timer, attachments }: TextBody,
+): void {
+  const size = utf8Bytes(text).length;
+  if (size > limits.textBytes) throw new Fault('too_large');
+  if (text === '' && !attachments) throw new Fault('malformed');
+  out.u8(
+    (reply ? parts.reply : 0) |
+      (mentions ? parts.mentions : 0) |
+      (timer === undefined ? 0 : parts.timer) |
+      (attachments ? parts.attachments : 0),
+  );
+  if (reply) writeTarget(out, reply);
+  if (mentions)
+    writeEach(
+      out,
+      checkMentions(mentions, size),
+      ({ account, start, length }) => out.raw(fromHex(account)).u16(start).u16(length),
+      bodyLimits.mentions,
+    );
+  if (timer !== undefined) out.u32(checkLife(timer));
+  if (attachments)
+    writeEach(
+      out,
+      attachments,
+      (descriptor) => out.var16(checkDescriptor(descriptor)),
+      bodyLimits.attachments,
+    );
+  out.text16(text);
+}
+
+export function readText(from: Reader): TextBody {
+  const given = from.u8();
+  if (given > 15) throw new Fault('malformed');
+  const body: Omit<TextBody, 'text'> = {
+    kind: 'text',
+    ...(given & parts.reply && { reply: readTarget(from) }),
+  };
+  if (given & parts.mentions)
+    body.mentions = readEach(from, () => readMention(from), bodyLimits.mentions);
+  if (given & parts.timer) body.timer = checkLife(from.u32());
+  if (given & parts.attachments)
+    body.attachments = readEach(
+      from,
+      () => checkDescriptor(from.var16(bodyLimits.descriptorBytes)),
+      bodyLimits.attachments,
+    );
+  const text = from.text16(limits.textBytes);
+  if (text === '' && !body.attachments) throw new Fault('malformed');
+  if (body.mentions) checkMentions(body.mentions, utf8Bytes(text).length);
+  return { ...body, text };
+}
+
+function readMention(from: Reader): Mention {
+  const account = accountId(hex(from.raw(16)));
+  return { account, start: from.u16(), length: from.u16() };
+}
+
+/** Each inside the text, in their order, none over another: a reader can cut the text along them. */
+function checkMentions(mentions: readonly Mention[], size: number): readonly Mention[] {
+  let end = 0;
+  for (const { start, length } of mentions) {
+    if (length === 0 || start < end || start + length > size) throw new Fault('malformed');
+    end = start + length;
+  }
+  return mentions;
+}
+
+function checkLife(seconds: number): number {
+  if (seconds === 0) throw new Fault('malformed');
+  return checkTimer(seconds);
+}
+function checkDescriptor(bytes: Uint8Array): Uint8Array {
+  if (bytes.length === 0) throw new Fault('malformed');
+  if (bytes.length > bodyLimits.descriptorBytes) throw new Fault('too_large');
+  return bytes;
+}
