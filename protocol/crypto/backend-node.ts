@@ -111,6 +111,7 @@ function build(crypto: NodeCrypto): Backend {
     name: 'node',
     randomBytes: (length) => plain(crypto.randomBytes(length)),
     sha256: (bytes) => plain(crypto.hash('sha256', bytes, 'buffer')),
+    sha512: (bytes) => plain(crypto.hash('sha512', bytes, 'buffer')),
     aesGcm: {
       seal(key, nonce, plaintext, ad) {
         const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 });

@@ -131,6 +131,7 @@ export const sodiumBackend: Backend = {
   name: 'sodium',
   randomBytes: (length) => sodium.randombytes_buf(length),
   sha256: (bytes) => sodium.crypto_hash_sha256(bytes),
+  sha512: (bytes) => sodium.crypto_hash_sha512(bytes),
   hmac,
   chacha: aead(
     wasm._crypto_aead_chacha20poly1305_ietf_encrypt,

@@ -44,6 +44,7 @@ export interface Backend {
   readonly name: 'node' | 'sodium';
   randomBytes(length: number): Uint8Array;
   sha256(bytes: Uint8Array): Uint8Array;
+  sha512(bytes: Uint8Array): Uint8Array;
   hmac(key: Uint8Array, bytes: Uint8Array): Uint8Array;
   readonly chacha: Aead;
   readonly xchacha: Aead;

@@ -1,5 +1,5 @@
 /**
- * The primitives of PI/1, and the only door to libsodium and noble. docs/protocol/ratchet.md §1
+ * The primitives of PI/1, and with the group of ristretto.ts the only door to libsodium and noble. docs/protocol/ratchet.md §1
  * Checks what the libraries leave open: lengths, canonical encodings, small order, strict Ed25519.
  * A wrong length of a key, nonce or secret is the caller's bug or damage and throws `malformed`.
  */
@@ -119,6 +119,7 @@ export function primitivesOver(backend: Backend) {
     backend: backend.name,
     randomBytes: randomBytes as Random,
     sha256: backend.sha256,
+    sha512: backend.sha512,
     /** HMAC-SHA-256; any key length. */
     hmac,
     /** HKDF-SHA-256 (RFC 5869), at most 8,160 bytes. An empty salt counts as 32 zero bytes. */
@@ -250,6 +251,7 @@ export const {
   backend,
   randomBytes,
   sha256,
+  sha512,
   hmac,
   hkdf,
   chacha,

@@ -3,7 +3,7 @@
  *
  *     token = u8 class ‖ u32 day ‖ input 32 ‖ output 64          101 bytes
  */
-import type { Reader, Writer } from './bytes.ts';
+import { Reader, Writer } from './bytes.ts';
 import { Fault } from './fault.ts';
 
 /** What a token pays for: envelopes that are delivered, or attachments that are kept. */
@@ -35,4 +35,15 @@ export function readToken(from: Reader): Token {
   const kind = from.u8();
   if (!isTokenClass(kind)) throw new Fault('malformed');
   return { class: kind, day: from.u32(), input: from.raw(32), output: from.raw(64) };
+}
+
+export const encodeToken = (token: Token): Uint8Array =>
+  writeToken(new Writer(tokenBytes), token).done();
+
+/** Exactly one token; form only. */
+export function decodeToken(bytes: Uint8Array): Token {
+  const from = new Reader(bytes);
+  const token = readToken(from);
+  from.end();
+  return token;
 }
