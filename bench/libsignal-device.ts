@@ -3,6 +3,7 @@
  * serialised, as its own test stores do. PQXDH with SPQR is what it always uses. Nothing is made
  * durable here.
  */
+import { randomUUID } from 'node:crypto';
 import {
   type Direction,
   IdentityChange,
@@ -18,11 +19,14 @@ import {
   ProtocolAddress,
   type PublicKey,
   processPreKeyBundle,
+  SenderCertificate,
+  ServerCertificate,
   SessionRecord,
   SessionStore,
   SignalMessage,
   SignedPreKeyRecord,
   SignedPreKeyStore,
+  sealedSenderEncryptMessage,
   signalDecrypt,
   signalDecryptPreKey,
   signalEncrypt,
@@ -179,6 +183,31 @@ export class LibsignalDevice {
       this.#identities,
     );
     return { first: sealed.type() === 3, bytes: sealed.serialize() };
+  }
+
+  /** What this device shows of itself inside a sealed message, signed by a server that nobody needs here. */
+  certificate(): SenderCertificate {
+    const [root, server] = [PrivateKey.generate(), PrivateKey.generate()];
+    const signer = ServerCertificate.new(1, server.getPublicKey(), root);
+    const { own } = this.#identities;
+    const expires = Date.now() + 86_400_000;
+    const who = [randomUUID(), null, 1, own.getPublicKey()] as const;
+    return SenderCertificate.new(...who, expires, signer, server);
+  }
+
+  /** Encrypts, and hides who did. */
+  async seal(
+    peer: ProtocolAddress,
+    plaintext: Bytes,
+    certificate: SenderCertificate,
+  ): Promise<Bytes> {
+    return await sealedSenderEncryptMessage(
+      plaintext,
+      peer,
+      certificate,
+      this.#sessions,
+      this.#identities,
+    );
   }
 
   async decrypt(peer: ProtocolAddress, { first, bytes }: LibsignalMessage): Promise<Bytes> {

@@ -23,7 +23,7 @@ import { LibsignalDevice } from './libsignal-device.ts';
 import { perCpuSecond, type Scenario } from './scenario.ts';
 
 const text = new Uint8Array(160).fill(0x61);
-const yardstickName = '@signalapp/libsignal-client 0.103.0, in memory';
+export const yardstickName = '@signalapp/libsignal-client 0.103.0, in memory';
 const rounds = 5;
 
 interface Pair {
@@ -34,7 +34,7 @@ interface Pair {
 }
 
 /** Two devices' storages and `count` conversations between them, not begun yet. */
-async function withDevices<T>(
+export async function withDevices<T>(
   count: number,
   work: (
     left: IslandDevice,
@@ -68,7 +68,8 @@ async function withDevices<T>(
   }
 }
 
-async function establish(
+/** Begins every conversation; both sides have heard of the other then. */
+export async function establish(
   left: IslandDevice,
   right: IslandDevice,
   pairs: readonly Pair[],
@@ -99,7 +100,8 @@ async function exchange(
   );
 }
 
-async function libsignalPair(): Promise<[LibsignalDevice, LibsignalDevice]> {
+/** Two devices that have heard of each other. */
+export async function libsignalPair(): Promise<[LibsignalDevice, LibsignalDevice]> {
   const [a, b] = [new LibsignalDevice('a'), new LibsignalDevice('b')];
   await a.start(b.address, await b.bundle(1));
   await b.decrypt(a.address, await a.encrypt(b.address, text));

@@ -1,12 +1,13 @@
 /**
  * `npm run bench`: every scenario beside its yardstick in the same run. `--only NAME` (part of a
- * name), `--json` prints `{"scenarios":[{"name","ours","yardstick","yardstickName","ratio","target","unit"}]}`.
+ * name), `--quick` runs fewer rounds where a scenario has a choice, `--json` prints
+ * `{"scenarios":[{"name","ours","yardstick","yardstickName","ratio","target"?,"unit","notes"?}]}`.
  * Exit 0 whether or not a target is met: this measures, it does not judge.
  */
 import { parseArgs } from 'node:util';
-import type { Scenario } from './scenario.ts';
+import { type Scenario, Skipped } from './scenario.ts';
 
-const usage = 'npm run bench -- [--only NAME] [--json]\n';
+const usage = 'npm run bench -- [--only NAME] [--quick] [--json]\n';
 
 function wrongUsage(text: string): never {
   process.stderr.write(`bench: ${text}\n${usage}`);
@@ -18,6 +19,7 @@ function flags() {
     return parseArgs({
       options: {
         json: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
         only: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
@@ -30,7 +32,14 @@ function flags() {
 const values = flags();
 
 /** Files that export `scenarios`, in the order of their running. */
-const files = ['./ratchet.ts', './delivery.ts', './sign-in.ts', './start.ts'] as const;
+const files = [
+  './ratchet.ts',
+  './fan-out.ts',
+  './delivery.ts',
+  './direct-messages.ts',
+  './sign-in.ts',
+  './start.ts',
+] as const;
 
 interface Row {
   name: string;
@@ -38,20 +47,25 @@ interface Row {
   yardstick: number;
   yardstickName: string;
   ratio: number;
-  target: number;
+  target?: number;
   unit: string;
+  notes?: readonly string[];
 }
 
 const significant = (value: number): string =>
   value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
 
-async function measure(scenario: Scenario): Promise<Row> {
+async function measure(scenario: Scenario, quick: boolean): Promise<Row> {
   const { name, unit, target, better, yardstickName } = scenario;
-  const { ours, yardstick } = await scenario.measure();
+  const { ours, yardstick, notes } = await scenario.measure({ quick });
   // A ratio above one always says "ours is better by that much".
   const ratio = better === 'higher' ? ours / yardstick : yardstick / ours;
-  return { name, ours, yardstick, yardstickName, ratio, target, unit };
+  const row: Row = { name, ours, yardstick, yardstickName, ratio, unit };
+  return { ...row, ...(target !== undefined && { target }), ...(notes && { notes }) };
 }
+
+const aim = ({ ratio, target }: Row): string =>
+  target === undefined ? 'none' : `≥ ${target}×${ratio >= target ? '' : '  not reached'}`;
 
 function table(rows: readonly Row[]): string {
   const head = ['scenario', 'ours', 'yardstick', 'ratio', 'target', 'unit', 'against'];
@@ -60,7 +74,7 @@ function table(rows: readonly Row[]): string {
     significant(row.ours),
     significant(row.yardstick),
     `${row.ratio.toFixed(2)}×`,
-    `≥ ${row.target}×${row.ratio >= row.target ? '' : '  not reached'}`,
+    aim(row),
     row.unit,
     row.yardstickName,
   ]);
@@ -73,22 +87,32 @@ function table(rows: readonly Row[]): string {
         i === 0 || i > 3 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
       )
       .join('  ');
-  return [line(head), widths.map((w) => '─'.repeat(w)).join('  '), ...cells.map(line)].join('\n');
+  const notes = [...new Set(rows.flatMap((row) => row.notes ?? []))];
+  const rule = widths.map((w) => '─'.repeat(w)).join('  ');
+  const below = notes.length > 0 ? ['', ...notes] : [];
+  return [line(head), rule, ...cells.map(line), ...below].join('\n');
 }
 
 if (values.help) {
   process.stdout.write(usage);
 } else {
   const rows: Row[] = [];
+  let skipped = 0;
   for (const file of files) {
     const { scenarios }: { scenarios: readonly Scenario[] } = await import(file);
     for (const scenario of scenarios) {
       if (values.only !== undefined && !scenario.name.includes(values.only)) continue;
       process.stderr.write(`measuring ${scenario.name} against ${scenario.yardstickName} …\n`);
-      rows.push(await measure(scenario));
+      try {
+        rows.push(await measure(scenario, values.quick));
+      } catch (error) {
+        if (!(error instanceof Skipped)) throw error;
+        skipped++;
+        process.stderr.write(`skipped ${scenario.name}: ${error.message}\n`);
+      }
     }
   }
-  if (rows.length === 0) wrongUsage(`No scenario has ${values.only} in its name.`);
+  if (rows.length + skipped === 0) wrongUsage(`No scenario has ${values.only} in its name.`);
   process.stdout.write(
     values.json ? `${JSON.stringify({ scenarios: rows })}\n` : `${table(rows)}\n`,
   );

@@ -4,12 +4,29 @@ export interface Scenario {
   name: string;
   /** Of both figures. */
   unit: string;
-  /** The ratio aimed at: above one means that ours is better by that much. */
-  target: number;
+  /** The ratio aimed at: above one means that ours is better by that much. Absent: no aim was set. */
+  target?: number;
   better: 'higher' | 'lower';
   yardstickName: string;
-  /** Runs both sides by turns. */
-  measure(): Promise<{ ours: number; yardstick: number }>;
+  /** Runs both sides by turns. Throws `Skipped` where the yardstick can't be had. */
+  measure(effort: Effort): Promise<Measured>;
+}
+
+/** What somebody asked for: figures to trust, or a look in passing. */
+export interface Effort {
+  quick: boolean;
+}
+
+export interface Measured {
+  ours: number;
+  yardstick: number;
+  /** What a reader of the figures has to know, printed below the table. */
+  notes?: readonly string[];
+}
+
+/** There is nothing to measure against on this machine; the message says why, in a sentence. */
+export class Skipped extends Error {
+  override name = 'Skipped';
 }
 
 /** CPU seconds that this process, with all its threads, spends on `work`. */
@@ -21,7 +38,7 @@ async function cpuSeconds(work: () => Promise<unknown>): Promise<number> {
   return (user + system) / 1e6;
 }
 
-const median = (values: readonly number[]): number =>
+export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
 /** A side of a comparison: does its work once and answers how many units that were. */

@@ -2,30 +2,19 @@
  * What signing in costs: a whole sign-in of a device through the edge, as CPU of the client and of every
  * process of the island together, beside the bare Argon2id of the client in the same run.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { askInvite, askStatus } from '@island/appliance/operator.ts';
 import { register } from '@island/client/joining/registration.ts';
 import { nodePlatform } from '@island/client/platform-node.ts';
 import { signIn } from '@island/client/sign-in/sign-in.ts';
 import { memoryStorage } from '@island/client/storage/memory.ts';
 import { kdfFloor } from '@island/protocol/crypto/password.ts';
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
-import { formatIslandLink } from '@island/protocol/wire/island-link.ts';
-import { fromBase64url } from '@island/protocol/wire/text.ts';
-import { childEnvironment } from '@island/services/kit/config.ts';
+import { cpuByName } from './process-cpu.ts';
+import { raiseIsland } from './running-island.ts';
 import type { Scenario } from './scenario.ts';
 
-const command = join(import.meta.dirname, '../appliance/bin/island.mjs');
 const rounds = 12;
 /** Milliseconds of CPU. */
 const budget = { client: 300, island: 60 };
-/** Milliseconds of one tick of /proc/PID/stat on Linux. */
-const tick = 10;
 
 interface Figures {
   client: number;
@@ -41,48 +30,19 @@ async function cpu(work: () => Promise<unknown>): Promise<number> {
   return (user + system) / 1000;
 }
 
-/** User and system time of processes so far, milliseconds. proc(5): fields 14 and 15, behind the name in brackets. */
-async function cpuOf(pids: readonly number[]): Promise<number> {
-  let ticks = 0;
-  for (const pid of pids) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    ticks += Number(fields[11]) + Number(fields[12]);
-  }
-  return ticks * tick;
-}
-
 async function run(): Promise<Figures> {
-  const data = await mkdtemp(join(tmpdir(), 'island-bench-'));
-  const island = spawn(process.execPath, [command, 'up', '--json', '--data', data, '--port', '0'], {
-    env: childEnvironment({}),
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const ended = once(island, 'close');
-  try {
-    await once(createInterface({ input: island.stdout }), 'line');
-    return await measureAt(data);
-  } finally {
-    island.kill('SIGTERM');
-    await ended;
-    await rm(data, { recursive: true, force: true });
-  }
-}
-
-async function measureAt(data: string): Promise<Figures> {
-  const { address, caFingerprint, units, pid } = await askStatus(data);
-  const { invite } = await askInvite(data, 1, 3600);
-  const to = { address, caFingerprint: fromBase64url(caFingerprint) };
+  await using island = await raiseIsland();
   const joining = { storage: memoryStorage(), platform: nodePlatform, now: Date.now };
   const credentials = { password: 'correct horse battery staple' };
-  await register(joining, formatIslandLink({ kind: 'join', ...to, invite }), 'alice', credentials);
+  await register(joining, await island.joinLink(1), 'alice', credentials);
   await signIn(joining, credentials);
-  const pids = [pid, ...units.flatMap((unit) => (unit.pid === null ? [] : [unit.pid]))];
-  const before = await cpuOf(pids);
+  const spent = async (): Promise<number> =>
+    (await cpuByName(island.pids)).values().reduce((sum, seconds) => sum + seconds * 1000, 0);
+  const before = await spent();
   const client = await cpu(async () => {
     for (let round = 0; round < rounds; round++) await signIn(joining, credentials);
   });
-  const after = await cpuOf(pids);
+  const after = await spent();
   const password = new TextEncoder().encode(credentials.password);
   const hash = await cpu(async () => {
     for (let round = 0; round < rounds; round++)

@@ -137,7 +137,8 @@ async function addLibraries(
   return folder;
 }
 
-async function notInstalled(packages: Package[]): Promise<Package[]> {
+/** Those of `packages` that this machine does not have installed. */
+export async function notInstalled(packages: Package[]): Promise<Package[]> {
   const query = [
     '-W',
     '-f',

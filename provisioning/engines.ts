@@ -134,8 +134,12 @@ async function needRoom(dir: string): Promise<void> {
   }
 }
 
-/** Package lists, each read when first needed. */
-function openSources(dir: string, report: (line: string) => void, signal?: AbortSignal): Sources {
+/** Package lists, each read when first needed, with apt's state below `dir`. */
+export function openSources(
+  dir: string,
+  report: (line: string) => void,
+  signal?: AbortSignal,
+): Sources {
   const opened = new Map<string, Promise<Apt>>();
   const open = async (suite: 'testing' | 'host') => {
     const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
