@@ -33,6 +33,9 @@ export const limits = {
   blobBytes: 1_073_741_824,
   blobBytesPerToken: 8_388_608,
   blobChunkBytes: 1_048_576,
+  /** Requests about attachments a second, and burst, from one address. */
+  blobRequestsPerSecond: 300,
+  blobRequestsBurst: 600,
   /** Days that an attachment is kept, and one that is not complete. */
   blobDays: 90,
   uploadDays: 1,

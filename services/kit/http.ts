@@ -4,6 +4,7 @@
  * never as its own text. docs/protocol/http.md
  */
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener } from 'node:http';
+import type { Readable } from 'node:stream';
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import type { RouteAuth, RouteRow } from '@island/protocol/wire/route.ts';
@@ -59,6 +60,28 @@ export interface RawRoute {
   answer(body: Uint8Array, asked: Asked<undefined>): Promise<number>;
 }
 
+/** An address whose bodies are bytes that nobody holds in memory as a whole, in either direction. It may take a query. */
+export interface ByteRoute {
+  methods: readonly ('GET' | 'HEAD' | 'PUT')[];
+  path: string;
+  answer(asked: AskedBytes): Promise<ByteReply>;
+}
+
+export interface AskedBytes extends Asked<undefined> {
+  method: string;
+  /** What follows the question mark, not decoded. */
+  query: string;
+  /** Has to be read to its end, or the connection closes behind the answer. */
+  body: Readable;
+}
+
+export interface ByteReply {
+  status: number;
+  headers?: Readonly<Record<string, string>>;
+  /** Bytes as they come, or JSON; destroyed when the asker goes away. */
+  body?: Readable | Readonly<Record<string, unknown>>;
+}
+
 /** A GET address for a browser: takes a query, answers one page. Its refusals are pages too. */
 export interface PageRoute {
   path: string;
@@ -83,6 +106,7 @@ export interface MountOptions<W extends Askers> {
   log: Log;
   raw?: readonly RawRoute[];
   pages?: readonly PageRoute[];
+  bytes?: readonly ByteRoute[];
 }
 
 interface Mounted {
@@ -91,12 +115,15 @@ interface Mounted {
   route: string;
   /** Whether a person reads the answer: it is HTML then, also when it is a refusal. */
   page: boolean;
+  /** Whether it may have a query. */
+  query?: boolean;
   answer(request: IncomingMessage, params: Record<string, string>, query: string): Promise<Reply>;
 }
 
 interface Reply {
   status: number;
-  /** JSON of an object, HTML of a text. */
+  headers?: Readonly<Record<string, string>>;
+  /** JSON of an object, HTML of a text, a stream as it is. */
   body?: unknown;
 }
 
@@ -119,6 +146,7 @@ export function mountRoutes<const T extends RouteTable, W extends Askers>(
     ...Object.entries(table).flatMap(([name, row]) => mountRow(name, row, handlers[name], options)),
     ...(options.raw ?? []).map(mountRaw),
     ...(options.pages ?? []).map(mountPage),
+    ...(options.bytes ?? []).map(mountBytes),
   ];
   const app = new Koa();
   app.silent = true;
@@ -129,8 +157,9 @@ export function mountRoutes<const T extends RouteTable, W extends Askers>(
     try {
       const { path, query } = addressOf(context.req);
       const here = mounted.filter(({ pattern }) => pattern.test(path));
-      // No route but a page takes a query: one that is there was meant for something else.
-      if (query !== undefined && !here.some(({ page }) => page)) throw new Fault('malformed');
+      // Few routes take a query: one that is there was meant for something else.
+      if (query !== undefined && !here.some((each) => each.page || each.query))
+        throw new Fault('malformed');
       if (here.length === 0) throw new Fault('not_found');
       found = here.find(({ methods }) => methods.includes(context.method));
       if (found === undefined) {
@@ -142,10 +171,11 @@ export function mountRoutes<const T extends RouteTable, W extends Askers>(
       }
       options.admit?.(found.route, clientAddress(context.req));
       const params = paramsOf(found.pattern, path);
-      const { status, body } = await found.answer(context.req, params, query ?? '');
+      const { status, headers, body } = await found.answer(context.req, params, query ?? '');
       context.status = status;
       context.body = body ?? null;
       context.status = status;
+      if (headers !== undefined) context.set(headers);
     } catch (error) {
       const fault = error instanceof Fault ? error : new Fault('internal');
       if (!(error instanceof Fault))
@@ -234,6 +264,21 @@ const mountPage = ({ path, answer }: PageRoute): Mounted => ({
     await readNothing(request);
     const page = await answer(query, { ...askedBy(request, params), who: undefined });
     return { status: page.status, body: pageHtml(page) };
+  },
+});
+
+const mountBytes = ({ methods, path, answer }: ByteRoute): Mounted => ({
+  methods,
+  pattern: patternOf(path),
+  route: path,
+  page: false,
+  query: true,
+  async answer(request, params, query) {
+    if (request.method === 'PUT') expectType(request, 'application/octet-stream');
+    else await readNothing(request);
+    const { method = '' } = request;
+    const asked = { ...askedBy(request, params), who: undefined };
+    return answer({ ...asked, method, query, body: request });
   },
 });
 
