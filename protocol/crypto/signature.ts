@@ -21,6 +21,8 @@ export const purposes = [
   'password',
   'key-record',
   'archive-segment',
+  'sender-key',
+  'sender-certificate',
 ] as const;
 export type Purpose = (typeof purposes)[number];
 
