@@ -1,6 +1,12 @@
 /** What the supervisor and one of our processes tell each other over the IPC channel. */
 
-export type SupervisorMessage = 'start' | 'ping';
+import type { ServiceName } from '@island/services/kit/names.ts';
+import type { KeyWire } from '@island/services/kit/service-keys.ts';
+
+/** Keys of a process's own services: over this channel, and never on a disk. docs/protocol/at-rest.md §2 */
+export type ProcessKeyWire = Readonly<Partial<Record<ServiceName, KeyWire>>>;
+
+export type SupervisorMessage = { start: ProcessKeyWire } | { keys: ProcessKeyWire } | 'ping';
 
 export type ProcessMessage =
   | { ready: true }
@@ -8,4 +14,6 @@ export type ProcessMessage =
   /** One plain sentence: why it cannot start. */
   | { failed: string }
   /** Certificates in use: who they name, and when they end (Unix ms). */
-  | { certificate: { name: string; notAfter: number } };
+  | { certificate: { name: string; notAfter: number } }
+  /** All that the service keeps is wrapped under this version of its key. */
+  | { settled: { service: ServiceName; version: number } };

@@ -1,4 +1,4 @@
-/** The operator's command: `island up | status | verify`, and who may join: admission-commands.ts. docs/operations.md */
+/** The operator's command: `island up | status | verify | rotate`, and who may join: admission-commands.ts. docs/operations.md */
 
 import { join } from 'node:path';
 import { Fault } from '@island/protocol/wire/fault.ts';
@@ -9,6 +9,7 @@ import { addAdmissionCommands } from './admission-commands.ts';
 import { formatStatus } from './messages-for-people.ts';
 import { askStatus } from './operator.ts';
 import { toCount, toFolder, toHost, toName, toPort, toPromises } from './option-values.ts';
+import { runRotate } from './rotate-command.ts';
 import { styleFor } from './terminal.ts';
 import { runUp, type Streams, type UpFlags } from './up-command.ts';
 import { type PromiseId, promiseIds } from './verify/promises.ts';
@@ -82,6 +83,12 @@ function program(streams: Streams): Command {
       'file with the passphrase for the root key (first start)',
     )
     .addOption(
+      new Option(
+        '--master-key <file>',
+        'file of the master key, outside of the data folder (first start: in ~/.config)',
+      ).argParser(toFolder),
+    )
+    .addOption(
       new Option('--engines <dir>', 'folder to look in for engines that PATH lacks').default(
         join(repository, '.engines'),
         '.engines in the repository',
@@ -100,6 +107,9 @@ function program(streams: Streams): Command {
         json ? `${JSON.stringify(report)}\n` : formatStatus(report, styleFor(streams.stdout)),
       );
     },
+  );
+  command('rotate', 'changes the master key under which everything at rest is kept').action(
+    ({ data, json }: UpFlags) => runRotate(data, json === true, streams),
   );
   addAdmissionCommands({ island, commandOf, hintOf, streams });
   command('verify', 'checks the promises on the running island, with evidence')

@@ -2,6 +2,7 @@
 import type { Role } from '@island/protocol/wire/account-routes.ts';
 import { findRun, layoutOf, type Run } from '@island/provisioning/layout.ts';
 import { Stated } from '@island/provisioning/stated.ts';
+import type { RotationStatus } from './key-rotation.ts';
 import type { StatusReport } from './status-report.ts';
 import { askSocket, type SocketRequest } from './unix-http.ts';
 
@@ -61,6 +62,15 @@ export async function askStatus(data: string): Promise<StatusReport> {
     data,
     ask(run.supervisorSocket, { method: 'GET', path: '/status' }),
   )) as StatusReport;
+}
+
+/** How far the last rotation of the master key is; POST begins one. */
+export async function askRotation(data: string, method: 'GET' | 'POST'): Promise<RotationStatus> {
+  const { supervisorSocket } = await runningIsland(data);
+  return (await orNotRunning(
+    data,
+    ask(supervisorSocket, { method, path: '/rotation' }),
+  )) as RotationStatus;
 }
 
 export interface Invite {

@@ -9,6 +9,7 @@ import { childEnvironment } from '@island/services/kit/config.ts';
 import type { Identity } from '@island/services/kit/mtls.ts';
 import type { EngineUnit, UnitRow } from './compose.ts';
 import { caddyAnswers, natsAnswers, redisAnswers, untilDone } from './engine-control.ts';
+import type { ProcessKeyWire } from './ipc-messages.ts';
 import type { UnitPlan } from './unit.ts';
 
 export interface PlanInput {
@@ -17,6 +18,8 @@ export interface PlanInput {
   island: Island;
   engines: Engines;
   redisPassword: string;
+  /** What a process with these services is handed. */
+  keys: (services: UnitRow['services']) => ProcessKeyWire;
   /** There once pkid answers, and NATS is not started before. */
   natsIdentity: () => Identity<'nats'> | undefined;
 }
@@ -43,6 +46,7 @@ export function planOf(row: UnitRow, input: PlanInput): UnitPlan {
       input.run.config(`${name}.json`),
     ],
     env: childEnvironment({ NODE_COMPILE_CACHE: input.layout.cache }),
+    keys: () => input.keys(row.services),
     patience,
   };
 }

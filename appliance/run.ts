@@ -5,7 +5,7 @@
  * its services answer, and ends in order on SIGTERM or when the supervisor is gone.
  */
 import { type Log, openLog } from '@island/services/kit/log.ts';
-import type { ProcessMessage, SupervisorMessage } from './ipc-messages.ts';
+import type { ProcessKeyWire, ProcessMessage, SupervisorMessage } from './ipc-messages.ts';
 
 const [name = '', file = ''] = process.argv.slice(2);
 /** Milliseconds for an orderly end; then the process ends as it is. */
@@ -26,23 +26,28 @@ const tell = (message: ProcessMessage): void => {
   if (process.connected) process.send?.(message);
 };
 
-/** Resolves when the supervisor says so; at once without one. */
-function mayStart(): Promise<void> {
-  if (process.send === undefined) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
+/** Resolves with the process's keys when the supervisor says so; at once without one. */
+function mayStart(renewed: (keys: ProcessKeyWire) => void): Promise<ProcessKeyWire> {
+  if (process.send === undefined) return Promise.resolve({});
+  const { promise, resolve } = Promise.withResolvers<ProcessKeyWire>();
   process.on('message', (message: SupervisorMessage) => {
-    if (message === 'start') resolve();
     if (message === 'ping') tell({ pong: true });
+    else if ('start' in message) resolve(message.start);
+    else renewed(message.keys);
   });
   return promise;
 }
 
 async function main(): Promise<void> {
-  const started = mayStart();
+  const renewal: { take?: (keys: ProcessKeyWire) => void } = {};
+  const started = mayStart((keys) => renewal.take?.(keys));
   const { loadProcess } = await import('./process.ts');
   const running = await loadProcess(name, file, log, tell);
-  await Promise.race([started, stop.promise]);
-  const services = running.start();
+  renewal.take = running.renew;
+  // Told to end before it was told to start: it has no keys, and starts nothing.
+  const keys = await Promise.race([started, stop.promise.then(() => undefined)]);
+  if (keys === undefined) return;
+  const services = running.start(keys);
   const early = await Promise.race([services.then(() => undefined), stop.promise]);
   if (early === undefined) tell({ ready: true });
   const reason = await stop.promise;

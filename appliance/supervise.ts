@@ -6,6 +6,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { islandAddress } from '@island/provisioning/island-file.ts';
+import type { MasterKey } from '@island/provisioning/master-key.ts';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import type { Log } from '@island/services/kit/log.ts';
 import type { Identity } from '@island/services/kit/mtls.ts';
@@ -13,6 +14,7 @@ import { isProcess, units as rows, type UnitName, type UnitRow } from './compose
 import { edgeAnswers } from './edge-probe.ts';
 import { keepCertificate } from './engine-certificates.ts';
 import { caddyReload, redisReload, untilDone } from './engine-control.ts';
+import { type KeyRotation, openKeyRotation } from './key-rotation.ts';
 import { listenersOf } from './listeners.ts';
 import type { LogFolder } from './log-folder.ts';
 import { type PlanInput, planOf } from './plans.ts';
@@ -20,7 +22,8 @@ import type { CertificateStatus, StatusReport } from './status-report.ts';
 import { recordChildren } from './supervisor-lock.ts';
 import { Unit } from './unit.ts';
 
-export interface Supervision extends Omit<PlanInput, 'natsIdentity'> {
+export interface Supervision extends Omit<PlanInput, 'natsIdentity' | 'keys'> {
+  master: MasterKey;
   logs: LogFolder;
   /** The supervisor's own. */
   log: Log;
@@ -32,6 +35,7 @@ export interface Supervisor {
   /** Resolves once a client could be served; rejects with one sentence when that will not happen. */
   ready: Promise<void>;
   status(): Promise<StatusReport>;
+  readonly keys: KeyRotation;
   /** Ends everything in order; resolves when all are gone. */
   stop(): Promise<void>;
   /** Ends everything at once. */
@@ -60,12 +64,28 @@ export function superviseIsland(o: Supervision): Supervisor {
       o.log.warn('children_not_recorded', { reason: statedFrom(error)?.message });
     }
   };
-  const input: PlanInput = { ...o, natsIdentity: () => natsIdentity };
+  const keys = openKeyRotation({
+    master: o.master,
+    services: rows.flatMap((row) => row.services),
+    log: o.log,
+    tell() {
+      for (const one of units?.values() ?? []) one.renewKeys();
+    },
+  });
+  const input: PlanInput = {
+    ...o,
+    natsIdentity: () => natsIdentity,
+    keys: (services) => keys.wire(services),
+  };
   let units: ReadonlyMap<UnitName, Unit> | undefined;
   units = new Map(
     rows.map((row) => [
       row.name,
-      new Unit(planOf(row, input), o.logs, { changed: record, certificate: seen }),
+      new Unit(planOf(row, input), o.logs, {
+        changed: record,
+        certificate: seen,
+        settled: keys.settled,
+      }),
     ]),
   );
   const unit = (name: UnitName): Unit => {
@@ -122,6 +142,7 @@ export function superviseIsland(o: Supervision): Supervisor {
 
   return {
     ready,
+    keys,
     async status() {
       return {
         name: o.island.name,

@@ -6,8 +6,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { tether } from '@island/provisioning/tool.ts';
+import type { ServiceName } from '@island/services/kit/names.ts';
 import type { UnitName } from './compose.ts';
-import type { ProcessMessage, SupervisorMessage } from './ipc-messages.ts';
+import type { ProcessKeyWire, ProcessMessage, SupervisorMessage } from './ipc-messages.ts';
 import type { LogFolder } from './log-folder.ts';
 
 export interface UnitPlan {
@@ -20,6 +21,8 @@ export interface UnitPlan {
   cwd?: string;
   /** One of ours tells over IPC when it is ready; an engine is asked by this until it answers. */
   answers?: (signal: AbortSignal) => Promise<void>;
+  /** Keys of the services in one of ours, as they are now. */
+  keys?: () => ProcessKeyWire;
   /** Milliseconds between SIGTERM and SIGKILL. */
   patience: number;
   /** Milliseconds between two questions whether it still answers, for tests. */
@@ -32,6 +35,7 @@ export interface UnitEvents {
   /** A process began or ended: the list of children changed. */
   changed(): void;
   certificate(name: string, notAfter: number): void;
+  settled?(service: ServiceName, version: number): void;
 }
 
 /** Starts that fail in a row before the first success: then the start of the island fails. */
@@ -135,7 +139,7 @@ export class Unit {
     } else {
       this.#converse(child, asked, ready);
       needs.then(
-        () => tell(child, 'start'),
+        () => tell(child, { start: this.plan.keys?.() ?? {} }),
         () => undefined,
       );
     }
@@ -173,6 +177,9 @@ export class Unit {
       watch.heard();
       if ('ready' in message) ready();
       if ('failed' in message) this.#told = message.failed;
+      if ('settled' in message) {
+        this.#events.settled?.(message.settled.service, message.settled.version);
+      }
       if ('certificate' in message) {
         this.#events.certificate(message.certificate.name, message.certificate.notAfter);
       }
@@ -196,6 +203,12 @@ export class Unit {
         silent = 0;
       },
     };
+  }
+
+  /** Hands a running process its keys anew: there are newer ones. */
+  renewKeys(): void {
+    if (this.child !== undefined && this.plan.keys !== undefined)
+      tell(this.child, { keys: this.plan.keys() });
   }
 
   async #whyNot(): Promise<Stated> {

@@ -18,6 +18,7 @@ export interface UpFlags {
   name?: string;
   host?: string;
   rootPassphraseFile?: string;
+  masterKey?: string;
   engines: string;
   leafSeconds?: number;
 }
@@ -48,6 +49,7 @@ export async function runUp(
       data: flags.data,
       wishes: { port: flags.port, host: flags.host, name: flags.name },
       passphraseFile: flags.rootPassphraseFile,
+      masterKey: flags.masterKey,
       engines: [flags.engines],
       leafSeconds: flags.leafSeconds,
       progress,

@@ -18,6 +18,7 @@ import {
   readIsland,
 } from '@island/provisioning/island-file.ts';
 import { closeRun, layoutOf, openRun, type Run } from '@island/provisioning/layout.ts';
+import { openMasterKey } from '@island/provisioning/master-key.ts';
 import { needPort } from '@island/provisioning/ports.ts';
 import { writeRunFiles } from '@island/provisioning/run-files.ts';
 import { Stated } from '@island/provisioning/stated.ts';
@@ -38,6 +39,8 @@ export interface UpOptions {
   wishes: Wishes;
   /** File whose first line is the passphrase of the root's key. */
   passphraseFile?: string | undefined;
+  /** File of the master key; where it was, unless given. */
+  masterKey?: string | undefined;
   /** Further folders with engines. */
   engines: readonly string[];
   /** Life of certificates, for tests of their renewal. */
@@ -96,6 +99,7 @@ export async function up(options: UpOptions): Promise<void> {
       options.tellPassphrase(made);
     },
   });
+  const master = await openMasterKey(layout, island, options.masterKey);
   stop.throwIfAborted();
 
   progress.step(`Starting ${island.name}`);
@@ -112,6 +116,7 @@ export async function up(options: UpOptions): Promise<void> {
     island,
     engines,
     redisPassword,
+    master,
     logs,
     log,
     report: (label) => progress.detail(`${label} is up`),
@@ -122,7 +127,7 @@ export async function up(options: UpOptions): Promise<void> {
     progress.done();
   });
   options.force.addEventListener('abort', () => supervisor.kill());
-  held.use(await openSupervisorSocket(run.supervisorSocket, () => supervisor.status()));
+  held.use(await openSupervisorSocket(run.supervisorSocket, supervisor));
 
   const stopped = untilAborted(stop);
   await Promise.race([supervisor.ready, stopped]);

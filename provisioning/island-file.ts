@@ -22,6 +22,8 @@ const islandFile = v.strictObject({
   /** SHA-256 of the root certificate, base64url. */
   caFingerprint: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/)),
   created: v.pipe(v.string(), v.isoTimestamp()),
+  /** Where the master key lies: never in this folder. Absent until there is one. */
+  masterKey: v.exactOptional(v.pipe(v.string(), v.startsWith('/'), v.maxLength(4096))),
 });
 
 export type Island = v.InferOutput<typeof islandFile>;

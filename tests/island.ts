@@ -3,7 +3,7 @@
  * temporary folder. Disposing of it ends it and removes the folder.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,10 @@ import { readIsland } from '@island/provisioning/island-file.ts';
 import { layoutOf } from '@island/provisioning/layout.ts';
 import { tether } from '@island/provisioning/tool.ts';
 import { childEnvironment } from '@island/services/kit/config.ts';
+
+/** Where islands of this test keep their master keys: nothing of it stays. */
+const configHome = mkdtempSync(join(tmpdir(), 'island-config-'));
+process.on('exit', () => rmSync(configHome, { recursive: true, force: true }));
 
 const command = join(import.meta.dirname, '../appliance/bin/island.mjs');
 
@@ -40,7 +44,7 @@ export interface Started {
 export function startCommand(args: readonly string[], env: Record<string, string> = {}): Started {
   const [program = '', ...rest] = [...tethered, process.execPath, command, ...args];
   const child = spawn(program, rest, {
-    env: childEnvironment({ NO_COLOR: '1', ...env }),
+    env: childEnvironment({ NO_COLOR: '1', XDG_CONFIG_HOME: configHome, ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };

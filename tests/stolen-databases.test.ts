@@ -3,8 +3,6 @@
  * not the files with its secrets, nor anybody's device. docs/threat-model.md §2
  */
 import { createHmac } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { tokensOf } from '@island/appliance/verify/device.ts';
 import { refusal } from '@island/appliance/verify/storm.ts';
 import { needKeys } from '@island/client/account/account-keys.ts';
@@ -16,11 +14,11 @@ import { ed25519 } from '@island/protocol/crypto/primitives.ts';
 import { aboutLogin, proofUses, proveDevice } from '@island/protocol/crypto/session-proof.ts';
 import { deviceId, personName } from '@island/protocol/wire/ids.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
-import { layoutOf } from '@island/provisioning/layout.ts';
 import t from 'tap';
 import { bytesIn, changed, rowsOf, stealDatabases } from './attacker/databases.ts';
 import { forgedTokens, isKey, tokensToTry } from './attacker/forgery.ts';
 import { confirms } from './attacker/guessing.ts';
+import { withMaster } from './attacker/master.ts';
 import { keysIn, loot, opened, wholeKeysIn } from './attacker/plunder.ts';
 import { replay, summary } from './attacker/replay.ts';
 import { victims, weakPassword } from './attacker/victims.ts';
@@ -266,17 +264,25 @@ t.test(
     for (const guess of guesses)
       t.same(await confirms(stolen, 'bob', guess, candidates), [], guess);
 
-    const root = await readFile(join(layoutOf(island.data).service('accounts'), 'pepper.key'));
+    const kept = await withMaster(island.data, 'accounts', stolen);
+    const secrets = rowsOf(stolen, 'accounts', 'vault_secrets');
+    const root = kept.open(
+      { table: 'vault_secrets', column: 'sealed', row: Buffer.from('root') },
+      bytesIn(
+        secrets.find(({ name }) => name === 'root'),
+        'sealed',
+      ),
+    );
     const derive = (purpose: string) =>
       createHmac('sha256', root).update(`island/accounts/${purpose}\0`).digest();
     const peppers = new Map<string, Uint8Array>([
       ['the pepper', derive('pepper')],
-      ['the sealing', derive('sealing/password-keys')],
+      ['the sealing', kept.keyOf('people').export()],
     ]);
     t.same(
       await confirms(stolen, 'bob', weakPassword, peppers),
       ['the verifier, under the pepper', 'the password key, under the sealing'],
-      'with the file beside the databases it could: that is what the file is for',
+      'with the master key it could: that is why it lies elsewhere',
     );
     t.same(await confirms(stolen, 'bob', 'password', peppers), []);
   },

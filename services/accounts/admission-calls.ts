@@ -22,7 +22,7 @@ export interface AdmissionParts {
   store: AccountsStore;
   clock: Clock;
   organisation: Organisation;
-  secrets: { subjects: Uint8Array; sealing: { oidc: Sealing } };
+  secrets: { subjects: Uint8Array; sealing: Sealing };
   /** `settings.address` */
   address: string;
 }
@@ -31,13 +31,13 @@ export function answerAdmission(bus: Bus, parts: AdmissionParts): void {
   const { store, clock, organisation, secrets, address } = parts;
   const { subjects, sealing } = secrets;
   const now = () => unixSeconds(clock);
-  const oidc = createOidc({ ...parts, subjects, sealing: sealing.oidc });
+  const oidc = createOidc({ ...parts, subjects, sealing });
 
   bus.handle(accounts, 'oidcBegin', () => oidc.begin());
   bus.handle(accounts, 'oidcReturn', ({ query }) => oidc.returned(query));
   bus.handle(accounts, 'oidcPoll', ({ flow, digits }) => oidc.poll(flow, digits));
   bus.handle(accounts, 'policy', async () => {
-    const provider = await readProvider(store.read, sealing.oidc);
+    const provider = await readProvider(store.read, sealing);
     const registration = await registrationMode(store.read);
     return { registration, ...(provider === undefined ? {} : { oidc: provider.title }) };
   });
@@ -72,11 +72,11 @@ export function answerAdmission(bus: Bus, parts: AdmissionParts): void {
   bus.handle(accounts, 'setOidc', async ({ provider }) => {
     // Asked first: what does not answer as a provider is not written down.
     if (provider !== null) await organisation.discover(provider);
-    await store.write((db) => setProvider(db, sealing.oidc, provider));
+    await store.write((db) => setProvider(db, sealing, provider));
     return {};
   });
   bus.handle(accounts, 'oidcProvider', async () => {
-    const provider = await readProvider(store.read, sealing.oidc);
+    const provider = await readProvider(store.read, sealing);
     const callback = callbackOf(address).href;
     if (provider === undefined) return { callback, provider: null };
     const { secret: _, ...rest } = provider;

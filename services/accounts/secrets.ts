@@ -1,13 +1,14 @@
 /**
- * The secrets of accounts: one file, and a key for each purpose derived from it. Without the file
- * nobody could sign in again and nothing sealed would open, so a missing one is refused as soon as
- * the database holds any of it. docs/protocol/accounts.md §2, §8
+ * The secrets of accounts: one root in the vault, and a key for each purpose derived from it. Without it nobody
+ * could sign in again, so a missing one is refused as soon as the database holds any of it; what is stored
+ * sealed is under the vault's own keys. docs/protocol/accounts.md §2, §8
  */
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
-import { createSealing, type Sealing } from '../kit/sealing.ts';
-import { openSecret } from '../kit/secret-file.ts';
+import { openSealing, type Sealing } from '../kit/sealing.ts';
+import type { Vault } from '../kit/vault.ts';
 import type { AccountsStore } from './database.ts';
+import { adoptFormer, sealedTables } from './former-sealing.ts';
 import { people, signingKeys } from './schema.ts';
 
 export interface Secrets {
@@ -23,26 +24,27 @@ export interface Secrets {
   nonces: Uint8Array;
   /** Keys the hash of what an organisation calls a person. */
   subjects: Uint8Array;
-  /** What is stored sealed, each kind under a key of its own. */
-  sealing: {
-    signingKeys: Sealing;
-    passwordKeys: Sealing;
-    totp: Sealing;
-    /** Shares of backup codes: code slots, staged records, joinings. */
-    shares: Sealing;
-    /** The organisation's client secret, and sign-ins with it under way. */
-    oidc: Sealing;
-  };
+  /** What is stored sealed: signing keys, password keys, six-digit secrets, shares, the organisation's secret. */
+  sealing: Sealing;
 }
 
-export async function openSecrets(data: string, store: AccountsStore): Promise<Secrets> {
+const root = 'root';
+
+/** @param data the folder of accounts, where earlier versions kept the root */
+export async function openSecrets(parts: {
+  data: string;
+  store: AccountsStore;
+  vault: Vault;
+}): Promise<Secrets> {
+  const { data, store, vault } = parts;
+  const sealing = await openSealing(vault, sealedTables);
+  await adoptFormer({ store, vault, sealing, name: root }, join(data, 'pepper.key'));
   const somebody = await store.read.select({ account: people.account }).from(people).limit(1);
   const sealedKeys = await store.read.select({ kid: signingKeys.kid }).from(signingKeys).limit(1);
   const mayMake = somebody.length === 0 && sealedKeys.length === 0;
-  const root = await openSecret(join(data, 'pepper.key'), mayMake);
+  const secret = await vault.secrets.seed(root, mayMake);
   const derive = (purpose: string): Uint8Array =>
-    createHmac('sha256', root).update(`island/accounts/${purpose}\0`).digest();
-  const sealed = (purpose: string): Sealing => createSealing(derive(`sealing/${purpose}`));
+    createHmac('sha256', secret).update(`island/accounts/${purpose}\0`).digest();
   return {
     pepper: derive('pepper'),
     invention: derive('invention'),
@@ -50,12 +52,6 @@ export async function openSecrets(data: string, store: AccountsStore): Promise<S
     attempts: derive('attempts'),
     nonces: derive('nonces'),
     subjects: derive('subjects'),
-    sealing: {
-      signingKeys: sealed('signing-keys'),
-      passwordKeys: sealed('password-keys'),
-      totp: sealed('totp'),
-      shares: sealed('shares'),
-      oidc: sealed('oidc'),
-    },
+    sealing,
   };
 }

@@ -4,6 +4,7 @@ import { unixSeconds } from '../kit/clock.ts';
 import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
+import { openVault } from '../kit/vault.ts';
 import { openOrganisation } from './admission/organisation.ts';
 import { answerAdmission } from './admission-calls.ts';
 import { accounts } from './contract.ts';
@@ -27,27 +28,27 @@ const round = 600_000;
 
 export const accountsService = defineService({
   contract: accounts,
-  async start({ bus, cache, clock, data, log, settings }) {
+  async start({ bus, cache, clock, data, keys: given, log, settings }) {
     if (cache === undefined) throw new Error('accounts needs its cache');
     await using held = new AsyncDisposableStack();
     const file = joinPath(data, 'accounts.sqlite');
     const store = held.use(await openStore({ file, schema, migrations, log }));
-    const secrets = await openSecrets(data, store);
+    const vault = held.use(await openVault({ store, keys: given, log }));
+    const secrets = await openSecrets({ data, store, vault });
     const { sealing, invention } = secrets;
-    const { shares } = sealing;
 
-    const keys = await openSigningKeys(store, clock, sealing.signingKeys);
+    const keys = await openSigningKeys(store, clock, sealing);
     const nonces = createNonces(secrets.nonces, clock);
     const base = { store, bus, clock, nonces, keys };
     const sessions = createSessions({ ...base, secret: secrets.refresh });
-    const passwords = await createPasswords(secrets.pepper, sealing.passwordKeys);
+    const passwords = await createPasswords(secrets.pepper, sealing);
     const attempts = createAttempts(cache, clock, secrets.attempts);
-    const staging = createStaging({ store, bus, clock, shares, sessions });
+    const staging = createStaging({ store, bus, clock, shares: sealing, sessions });
     const links = createLinks(clock);
     const organisation = openOrganisation(log);
 
     answerPeople(bus, { ...base, sessions, passwords, attempts, invention, sealing });
-    answerDevices(bus, { ...base, sessions, staging, shares, links });
+    answerDevices(bus, { ...base, sessions, staging, shares: sealing, links });
     answerAdmission(bus, { store, clock, organisation, secrets, address: settings.address });
 
     held.use(watchLists(bus, { store, clock, staging }, sessions, log));

@@ -19,6 +19,7 @@ import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { accounts } from '../accounts/contract.ts';
 import type { Bus } from '../kit/bus.ts';
+import type { VaultSecrets } from '../kit/vault-secrets.ts';
 import type { ControlStore } from './database.ts';
 import { showFirstInvite } from './first-invite.ts';
 import { showSetupToken } from './setup-token.ts';
@@ -26,8 +27,7 @@ import { showSetupToken } from './setup-token.ts';
 export interface OperatorParts {
   bus: Bus;
   store: ControlStore;
-  /** Paths of the 0600 files. */
-  files: { setupToken: string; firstInvite: string };
+  secrets: VaultSecrets;
 }
 
 /** Answers what came in as JSON, or in the query of a GET. Throws Fault `malformed` for what it does not know. */
@@ -84,13 +84,13 @@ export const operatorRoutes: Readonly<
     ),
   },
   '/setup-token': {
-    POST: action(none, async ({ store, files }) => ({
-      setupToken: (await showSetupToken(store, files.setupToken)) ?? null,
+    POST: action(none, async ({ store, secrets }) => ({
+      setupToken: (await showSetupToken(store, secrets)) ?? null,
     })),
   },
   '/first-invite': {
-    POST: action(none, async ({ bus, files }) => ({
-      invite: (await showFirstInvite(bus, files.firstInvite)) ?? null,
+    POST: action(none, async (parts) => ({
+      invite: (await showFirstInvite(parts)) ?? null,
     })),
   },
 };

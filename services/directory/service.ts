@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { unixSeconds } from '../kit/clock.ts';
 import { createQuotas } from '../kit/quotas.ts';
 import { startRounds } from '../kit/rounds.ts';
-import { openSecret } from '../kit/secret-file.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
+import { openVault } from '../kit/vault.ts';
 import { bundles, prekeyCount, replenish } from './bundles.ts';
 import { createChallenges } from './challenges.ts';
 import { directory } from './contract.ts';
@@ -21,12 +21,14 @@ const round = 600_000;
 
 export const directoryService = defineService({
   contract: directory,
-  async start({ bus, cache, clock, data, log }) {
+  async start({ bus, cache, clock, data, keys, log }) {
     if (cache === undefined) throw new Error('the directory needs its cache');
     await using held = new AsyncDisposableStack();
     const file = join(data, 'directory.sqlite');
     const store = held.use(await openStore({ file, schema, migrations, log }));
-    const secret = await openSecret(join(data, 'limits.key'), true);
+    const vault = held.use(await openVault({ store, keys, log }));
+    await vault.secrets.adopt('limits', join(data, 'limits.key'));
+    const secret = await vault.secrets.seed('limits', true);
     const challenges = createChallenges(clock);
     const enrolment = { store, bus, clock, challenges };
     const quotas = createQuotas({ cache, clock, secret, prefix: 'hand-out' });

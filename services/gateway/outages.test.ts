@@ -28,10 +28,14 @@ const edge = testEdge(identity, gatewayPort);
 
 /** Delivery in a process of its own. */
 const config = join(island.pki.dir, 'core.json');
-await writeFile(config, JSON.stringify(island.config('core', ['delivery'])), { mode: 0o600 });
+const { keys: _keys, ...settings } = island.config('core', ['delivery']);
+await writeFile(config, JSON.stringify(settings), { mode: 0o600 });
+const wire = JSON.stringify(island.keyWire('delivery'));
 let core: ChildProcess;
 async function startCore(): Promise<void> {
-  core = fork(join(import.meta.dirname, '../delivery/testing/run.ts'), [config], { silent: true });
+  core = fork(join(import.meta.dirname, '../delivery/testing/run.ts'), [config, wire], {
+    silent: true,
+  });
   await once(core, 'message');
 }
 async function killCore(): Promise<void> {

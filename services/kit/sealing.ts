@@ -1,14 +1,8 @@
 /**
- * Secrets in a database, sealed to their place: whoever copies the database without the key reads
- * nothing, and a value that is moved to another row, column or table does not open there.
- * docs/protocol/accounts.md §8
- *
- *     sealed = u8 1 ‖ nonce 12 ‖ AES-256-GCM( key, nonce, secret, AD = u8 1 ‖ text16 table ‖ text16 column ‖ text16 row )
- *
- * Nonces are random: one key is good for 2^32 values.
+ * Single secrets in a database, sealed to their place by the service's vault: tables of rows without a day,
+ * whose keys are ready before anything asks. docs/protocol/at-rest.md §4
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { Writer } from '@island/protocol/wire/bytes.ts';
+import type { DayKey, Vault, VaultTable } from './vault.ts';
 
 /** Where a value lies; `row` is the primary key as text. */
 export interface Place {
@@ -19,45 +13,40 @@ export interface Place {
 
 export interface Sealing {
   seal(place: Place, secret: Uint8Array): Buffer;
-  /** @throws Error when the value was not sealed for this place under this key, or was changed */
+  /** @throws UnopenedRecord when the value was not sealed for this place, or was changed */
   open(place: Place, sealed: Uint8Array): Uint8Array<ArrayBuffer>;
 }
 
-const version = 1;
-const nonceBytes = 12;
-/** A shorter tag would be accepted unless said. */
-const tag = { authTagLength: 16 } as const;
-const least = 1 + nonceBytes + tag.authTagLength;
+/** Seals between two looks whether the key is good for more. */
+const look = 1024;
 
-/** @param key 32 bytes, for this purpose only */
-export function createSealing(key: Uint8Array): Sealing {
+/** @param names of the tables that hold sealed values */
+export async function openSealing(vault: Vault, names: readonly string[]): Promise<Sealing> {
+  const tables = new Map<string, { table: VaultTable; key: DayKey }>();
+  for (const name of names) {
+    const table = vault.table(name);
+    tables.set(name, { table, key: await table.keyOf(0) });
+  }
+  const of = (name: string): { table: VaultTable; key: DayKey } => {
+    const found = tables.get(name);
+    if (found === undefined) throw new TypeError(`no table of sealed values: ${name}`);
+    return found;
+  };
   return {
-    seal(place, secret) {
-      const nonce = randomBytes(nonceBytes);
-      const cipher = createCipheriv('aes-256-gcm', key, nonce, tag).setAAD(placeBytes(place));
-      const body = [cipher.update(secret), cipher.final()];
-      return Buffer.concat([Buffer.of(version), nonce, ...body, cipher.getAuthTag()]);
+    seal({ table: name, column, row }, secret) {
+      const held = of(name);
+      const sealed = held.table.seal(held.key, column, Buffer.from(row), secret);
+      if (held.key.left % look === 0)
+        held.table.keyOf(0).then(
+          (key) => {
+            held.key = key;
+          },
+          // The next look asks again; a key that is used up refuses by itself.
+          () => undefined,
+        );
+      return sealed;
     },
-    open(place, sealed) {
-      if (sealed.length < least || sealed[0] !== version) throw unopened(place);
-      const end = sealed.length - tag.authTagLength;
-      const nonce = sealed.subarray(1, 1 + nonceBytes);
-      const decipher = createDecipheriv('aes-256-gcm', key, nonce, tag)
-        .setAAD(placeBytes(place))
-        .setAuthTag(sealed.subarray(end));
-      try {
-        const body = decipher.update(sealed.subarray(1 + nonceBytes, end));
-        return new Uint8Array(Buffer.concat([body, decipher.final()]));
-      } catch {
-        throw unopened(place);
-      }
-    },
+    open: ({ table: name, column, row }, sealed) =>
+      new Uint8Array(of(name).table.open(column, Buffer.from(row), sealed)),
   };
 }
-
-const placeBytes = ({ table, column, row }: Place): Uint8Array =>
-  new Writer(96).u8(version).text16(table).text16(column).text16(row).done();
-
-/** Names no row: rows are named by people's ids. */
-const unopened = ({ table, column }: Place): Error =>
-  new Error(`a sealed value of ${table}.${column} does not open where it lies`);

@@ -10,6 +10,7 @@ import type { Contract } from './contract.ts';
 import { type Log, openLog } from './log.ts';
 import { type Identity, obtainIdentity } from './mtls.ts';
 import type { ServiceName } from './names.ts';
+import type { ProcessKeys, ServiceKeys } from './service-keys.ts';
 
 /** All that a service receives. */
 export interface Kit {
@@ -21,9 +22,14 @@ export interface Kit {
   bus: Bus;
   /** Present if, and only if, the contract says `cache: true`. */
   cache: Cache | undefined;
+  /** What the service's vault is opened with; absent in a process that nobody gave any. */
+  keys: ServiceKeys | undefined;
   log: Log;
   clock: Clock;
 }
+
+/** A process's configuration with the keys that it was handed. */
+export type RunConfig = ProcessConfig & { keys?: ProcessKeys };
 
 export interface RunningService extends AsyncDisposable {
   /** Resolves when the service answers; a service without it answers as soon as it has started. */
@@ -44,7 +50,7 @@ export interface OwnedKit extends AsyncDisposable {
 
 export async function buildKit(
   contract: Contract,
-  config: ProcessConfig,
+  config: RunConfig,
   given: { log?: Log; clock?: Clock } = {},
 ): Promise<OwnedKit> {
   const name = contract.service;
@@ -76,7 +82,10 @@ export async function buildKit(
   };
   const stack = held.move();
   return {
-    kit: { name, data: entry.data, settings, identity, bus, cache, log, clock },
+    kit: {
+      ...{ name, data: entry.data, settings, identity, bus, cache, log, clock },
+      keys: config.keys?.[name],
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -84,7 +93,7 @@ export async function buildKit(
 /** Starts a service as the configuration says; resolves once it answers. `watch` sees the kit before the service does. Disposing of it stops it in the reverse order. */
 export async function runService(
   definition: ServiceDefinition,
-  config: ProcessConfig,
+  config: RunConfig,
   given: { log?: Log; clock?: Clock; watch?: (kit: Kit) => void } = {},
 ): Promise<AsyncDisposable> {
   await using held = new AsyncDisposableStack();

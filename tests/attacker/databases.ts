@@ -1,6 +1,6 @@
 /**
- * The databases of an island as somebody has them who copied them, and nothing else of its folder: not
- * the secrets, which lie in files of their own. And the same databases for somebody who can write to them.
+ * The databases of an island as somebody has them who copied them, and not its master key, which lies
+ * elsewhere. And the same databases for somebody who can write to them.
  */
 import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

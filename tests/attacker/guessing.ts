@@ -1,8 +1,8 @@
 /** Guessing a password with nothing but a copy of the databases. docs/protocol/accounts.md §2 */
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, createSecretKey } from 'node:crypto';
 import { nodePlatform } from '@island/client/platform-node.ts';
 import { hashPassword } from '@island/protocol/crypto/password.ts';
-import { createSealing } from '@island/services/kit/sealing.ts';
+import { columnBytes, openRecord, placeBytes } from '@island/services/kit/at-rest-record.ts';
 import { verify } from '@node-rs/argon2';
 import { bytesIn, type Row, rowsOf, type Table } from './databases.ts';
 
@@ -62,11 +62,8 @@ function lies(tables: readonly Table[], bytes: Uint8Array): boolean {
 }
 
 function opens(row: Row, key: Uint8Array, expected: Uint8Array): boolean {
-  const place = { table: 'people', column: 'password_key', row: String(row['account']) };
-  try {
-    const opened = createSealing(key).open(place, bytesIn(row, 'password_key'));
-    return Buffer.compare(opened, expected) === 0;
-  } catch {
-    return false;
-  }
+  const column = columnBytes('accounts', 'people', 'password_key');
+  const place = placeBytes(column, Buffer.from(String(row['account'])));
+  const opened = openRecord(createSecretKey(key), place, bytesIn(row, 'password_key'));
+  return opened !== undefined && Buffer.compare(opened, expected) === 0;
 }

@@ -1,5 +1,4 @@
 /** Registration when something ends in between, on real SQLite, NATS and Redis. docs/protocol/accounts.md §1 */
-import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDevice } from '@island/protocol/crypto/device.ts';
 import t from 'tap';
@@ -8,6 +7,7 @@ import { directoryService } from '../../directory/service.ts';
 import { connectBus } from '../../kit/bus.ts';
 import { unixSeconds } from '../../kit/clock.ts';
 import { openStore } from '../../kit/store.ts';
+import type { SqlValue } from '../../kit/store-handle.ts';
 import { accounts } from '../contract.ts';
 import { forget } from '../retention.ts';
 import * as schema from '../schema.ts';
@@ -135,19 +135,31 @@ t.test('after a day nobody can tell by which invite somebody came, or at what ho
   t.equal((ada?.since ?? 1) % 86_400, 0);
 });
 
-t.test('A1: without the pepper accounts does not start, and says what to do', async (t) => {
+t.test('A1: without its root secret accounts does not start, and says what to do', async (t) => {
   await using running = await testAccounts([directoryService]);
   const first = await running.start(accountsService);
   const ada = await running.joined('ada');
   await first[Symbol.asyncDispose]();
-  const file = join((await running.island.kit('accounts')).data, 'pepper.key');
-  const kept = await readFile(file);
-  await rm(file);
+  const { data } = await running.island.kit('accounts');
+  const write = async (sql: string, values: readonly SqlValue[] = []) => {
+    await using store = await openStore({
+      file: join(data, 'accounts.sqlite'),
+      schema,
+      migrations: join(import.meta.dirname, '../migrations'),
+      log: running.island.log,
+    });
+    const [kept] = await store.rows<{ sealed: Buffer }>(
+      "select sealed from vault_secrets where name = 'root'",
+    );
+    await store.write((_db, statements) => statements.run(sql, values));
+    return kept?.sealed ?? Buffer.alloc(0);
+  };
+  const kept = await write("delete from vault_secrets where name = 'root'");
   await t.rejects(
     running.start(accountsService),
-    /pepper\.key is missing.*restore it from a backup/,
+    /lost its secret "root".*restore the data folder from a backup/,
   );
-  await writeFile(file, kept, { mode: 0o600 });
+  await write("insert into vault_secrets (name, sealed) values ('root', ?)", [kept]);
   await running.start(accountsService);
   t.equal((await running.login(ada)).account, ada.keys.account);
 });

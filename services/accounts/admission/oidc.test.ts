@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { limits } from '@island/protocol/wire/limits.ts';
 import t from 'tap';
 import { unixSeconds } from '../../kit/clock.ts';
-import { createSealing } from '../../kit/sealing.ts';
 import { openStore } from '../../kit/store.ts';
 import { faultCode } from '../../kit/testing/outcome.ts';
 import { testLog } from '../../kit/testing/pki.ts';
+import { testSealing } from '../../kit/testing/vault.ts';
 import * as schema from '../schema.ts';
 import { browse, testProvider } from '../testing/oidc-provider.ts';
 import { forgetFlows, spendGrant, subjectOf } from './grants.ts';
@@ -35,7 +35,7 @@ t.teardown(async () => {
 
 const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
 const now = () => unixSeconds(clock);
-const sealing = createSealing(randomBytes(32));
+const sealing = testSealing();
 let passed = 0;
 const asked = openOrganisation(log, () => performance.now() + passed);
 const oidc = createOidc({

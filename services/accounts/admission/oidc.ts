@@ -34,7 +34,6 @@ export interface Oidc {
 export interface OidcParts {
   store: AccountsStore;
   clock: Clock;
-  /** `secrets.sealing.oidc` */
   sealing: Sealing;
   /** `secrets.subjects`: keys the hash of issuer and subject. */
   subjects: Uint8Array;

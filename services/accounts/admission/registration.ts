@@ -46,7 +46,7 @@ export interface Registration {
   passwords: Passwords;
   sessions: Sessions;
   attempts: Pick<Attempts, 'admitStranger'>;
-  sealing: { shares: Sealing };
+  sealing: Sealing;
 }
 
 /** A registration that agrees with itself, and comes from the device that it names. */
@@ -181,7 +181,7 @@ function reserveFor(
       ...admission,
     };
     await reserve(db, person, now);
-    await storeFirst(db, sealing.shares, checked);
+    await storeFirst(db, sealing, checked);
     return admission.state;
   });
 }

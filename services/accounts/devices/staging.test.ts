@@ -10,6 +10,7 @@ import { directoryService } from '../../directory/service.ts';
 import { type Bus, connectBus } from '../../kit/bus.ts';
 import { openStore } from '../../kit/store.ts';
 import { faultCode } from '../../kit/testing/outcome.ts';
+import { openVault } from '../../kit/vault.ts';
 import { accounts } from '../contract.ts';
 import * as schema from '../schema.ts';
 import { openSecrets } from '../secrets.ts';
@@ -44,7 +45,8 @@ async function crash(
   await using bus = await connectBus({ port: island.nats.port, ...kit });
   const file = join(kit.data, 'accounts.sqlite');
   await using store = await openStore({ file, schema, migrations, log: island.log });
-  const { shares } = (await openSecrets(kit.data, store)).sealing;
+  await using vault = await openVault({ store, keys: kit.keys, log: island.log });
+  const { sealing: shares } = await openSecrets({ data: kit.data, store, vault });
   const sessions = { announce: () => undefined };
   const parts = { store, bus: cutOff(bus, reaches), clock, shares, sessions };
   const staging = createStaging(parts);

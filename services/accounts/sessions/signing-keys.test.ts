@@ -5,16 +5,16 @@ import { deviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
 import t from 'tap';
-import { createSealing } from '../../kit/sealing.ts';
 import { openStore } from '../../kit/store.ts';
 import { testLog } from '../../kit/testing/pki.ts';
+import { testSealing } from '../../kit/testing/vault.ts';
 import { accessToken } from '../contract.ts';
 import * as schema from '../schema.ts';
 import { openSigningKeys, rotation } from './signing-keys.ts';
 
 const day = 86_400;
 const claims = { account: randomBytes(16).toString('hex'), device: deviceId(1), session: 's' };
-const sealing = createSealing(randomBytes(32));
+const sealing = testSealing();
 const migrations = join(import.meta.dirname, '../migrations');
 
 const openAt = (dir: string) =>
@@ -125,7 +125,7 @@ t.test('A5: the database alone signs nothing: keys are sealed, each to its row',
     const [row] = await store.read.select().from(schema.signingKeys);
     const sealed = row?.sealed ?? Buffer.alloc(0);
     t.throws(() => createPrivateKey({ key: sealed, format: 'der', type: 'pkcs8' }));
-    const stranger = createSealing(randomBytes(32));
+    const stranger = testSealing();
     await t.rejects(openSigningKeys(store, clock, stranger), /does not open/);
     await store.write((db) => db.update(schema.signingKeys).set({ kid: 'another' }));
   }

@@ -20,7 +20,7 @@ export type Second = CallRequest<typeof accounts, 'totpEnd'>['second'];
 export interface Seconds {
   clock: Clock;
   attempts: Attempts;
-  sealing: { totp: Sealing; shares: Sealing };
+  sealing: Sealing;
 }
 
 export interface Weighed {
@@ -51,7 +51,7 @@ export async function weigh(
     return {
       take: async (db) => ({
         loc: code.loc,
-        share: await useCode(db, sealing.shares, account, code),
+        share: await useCode(db, sealing, account, code),
       }),
       forgive: () => attempts.forgiveCode(account, origin),
     };
@@ -60,7 +60,7 @@ export async function weigh(
   if (second === undefined) throw new Fault('second_factor_needed');
   await attempts.admit('totp', person.name, origin);
   await attempts.admitTotp(account, device);
-  const step = checkDigits(sealing.totp, person, second.totp, unixSeconds(clock));
+  const step = checkDigits(sealing, person, second.totp, unixSeconds(clock));
   return {
     async take(db) {
       await takeStep(db, account, step);

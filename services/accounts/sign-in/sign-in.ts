@@ -109,7 +109,7 @@ export async function beginJoining(
     await nonces.spend(db, nonce);
     await stillHolds(db, person);
     await takeGrant(db, request, now);
-    return createJoining(db, tools.sealing.shares, account, now, await weighed.take(db));
+    return createJoining(db, tools.sealing, account, now, await weighed.take(db));
   });
   await forgive(tools, request, weighed);
   return { account, joining: await keys.signJoining({ account, joining }) };

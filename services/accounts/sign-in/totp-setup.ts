@@ -22,7 +22,7 @@ export async function beginTotp(
   asker: Asker,
 ): Promise<{ secret: string }> {
   const secret = makeSecret();
-  const totpPending = sealing.totp.seal(totpPlace('totp_pending', asker.account), secret);
+  const totpPending = sealing.seal(totpPlace('totp_pending', asker.account), secret);
   await store.write(async (db) => {
     await mustGoOn(db, asker, unixSeconds(clock));
     const person = await mustFindPerson(db, asker.account);
@@ -43,10 +43,10 @@ export async function confirmTotp(
   if (totpSecret !== null) throw new Fault('totp_active');
   if (totpPending === null) throw new Fault('totp_inactive');
   await attempts.admit('totp', name, origin);
-  const secret = sealing.totp.open(totpPlace('totp_pending', account), totpPending);
+  const secret = sealing.open(totpPlace('totp_pending', account), totpPending);
   const step = stepOf(secret, totp, now);
   if (step === undefined) throw new Fault('wrong_totp');
-  const sealed = sealing.totp.seal(totpPlace('totp_secret', account), secret);
+  const sealed = sealing.seal(totpPlace('totp_secret', account), secret);
   await store.write(async (db) => {
     await mustGoOn(db, asker, now);
     const person = await mustFindPerson(db, account);

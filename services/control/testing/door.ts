@@ -7,9 +7,9 @@ import { answerAdmission } from '../../accounts/admission-calls.ts';
 import * as schema from '../../accounts/schema.ts';
 import { type TestProvider, testProvider } from '../../accounts/testing/oidc-provider.ts';
 import { systemClock } from '../../kit/clock.ts';
-import { createSealing } from '../../kit/sealing.ts';
 import { openStore } from '../../kit/store.ts';
 import { type TestIsland, testIsland } from '../../kit/testing/kit.ts';
+import { testSealing } from '../../kit/testing/vault.ts';
 import { openOperatorSocket } from '../operator-socket.ts';
 
 export interface TestDoor extends AsyncDisposable {
@@ -40,7 +40,7 @@ export async function testDoor(socketOf: (dir: string) => string): Promise<TestD
     store,
     clock: systemClock,
     organisation: openOrganisation(island.log),
-    secrets: { subjects: randomBytes(32), sealing: { oidc: createSealing(randomBytes(32)) } },
+    secrets: { subjects: randomBytes(32), sealing: testSealing() },
     address,
   });
   await kit.bus.settled();
@@ -49,7 +49,7 @@ export async function testDoor(socketOf: (dir: string) => string): Promise<TestD
     await openOperatorSocket(socketOf(island.pki.dir), {
       bus,
       log: island.log,
-      files: { setupToken: '', firstInvite: '' },
+      secrets: { get: never, put: never, delete: never, seed: never, adopt: never },
       store: { read: undefined as never, rows: never, write: never, [Symbol.asyncDispose]: never },
     }),
   );

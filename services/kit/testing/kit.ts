@@ -1,4 +1,5 @@
 /** Kits for services under test: real NATS, Redis and certificates, in a temporary folder. */
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { contracts } from '@island/provisioning/nats-conf.ts';
@@ -9,9 +10,11 @@ import type { ProcessConfig, Settings } from '../config.ts';
 import type { Contract } from '../contract.ts';
 import type { Log } from '../log.ts';
 import type { ServiceName } from '../names.ts';
-import type { Kit, ServiceDefinition } from '../service.ts';
+import type { Kit, RunConfig, ServiceDefinition } from '../service.ts';
+import type { KeyWire } from '../service-keys.ts';
 import { type TestEngine, type TestRedis, testNats, testRedis } from './engines.ts';
 import { type TestPki, testLog, testPki } from './pki.ts';
+import { testKeys, testKeyWire } from './vault.ts';
 
 export interface TestIsland extends AsyncDisposable {
   pki: TestPki;
@@ -23,8 +26,10 @@ export interface TestIsland extends AsyncDisposable {
   kit(name: ServiceName): Promise<Kit>;
   /** Starts a service on its kit; it answers when this resolves and ends with the island. */
   start(definition: ServiceDefinition): Promise<Kit>;
+  /** The service's keys as a process of its own is handed them. */
+  keyWire(name: ServiceName): KeyWire;
   /** What `runService` takes, for the services given. */
-  config(process: ProcessConfig['process'], names: readonly ServiceName[]): ProcessConfig;
+  config(process: ProcessConfig['process'], names: readonly ServiceName[]): RunConfig;
 }
 
 export interface TestIslandOptions {
@@ -62,6 +67,8 @@ export async function testIsland(
   const { gatewayPort, controlSocket, ...named } = settings;
   const dataOf = (name: ServiceName): string => join(pki.dir, 'services', name);
   let owner = held;
+  const master = randomBytes(32);
+  const keysOf = (name: ServiceName) => testKeys(name, [master]);
   const kits = new Map<ServiceName, Promise<Kit>>();
 
   async function make(name: ServiceName): Promise<Kit> {
@@ -74,7 +81,17 @@ export async function testIsland(
     const cache = contract.cache
       ? owner.use(await connectCache({ port: redis.port, identity, user: name, password, log }))
       : undefined;
-    return { name, data: dataOf(name), settings, identity, bus, cache, log, clock };
+    return {
+      name,
+      data: dataOf(name),
+      settings,
+      identity,
+      bus,
+      cache,
+      keys: keysOf(name),
+      log,
+      clock,
+    };
   }
 
   function kit(name: ServiceName): Promise<Kit> {
@@ -92,6 +109,7 @@ export async function testIsland(
     settings,
     log,
     kit,
+    keyWire: (name) => testKeyWire(name, [master]),
     async start({ contract, start }) {
       const given = await kit(contract.service);
       const running = owner.use(await start(given));
@@ -104,6 +122,7 @@ export async function testIsland(
       island: named,
       ...(gatewayPort === undefined ? {} : { gatewayPort }),
       ...(controlSocket === undefined ? {} : { controlSocket }),
+      keys: Object.fromEntries(services.map((name) => [name, keysOf(name)])),
       natsPort: nats.port,
       redisPort: redis.port,
       services: services.map((name) => {
