@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openMailboxes } from '@island/services/delivery/mailbox.ts';
+import { unpaid } from '@island/services/delivery/payment.ts';
 import { openRecipients } from '@island/services/delivery/recipients.ts';
 import * as schema from '@island/services/delivery/schema.ts';
 import { envelope, testLists } from '@island/services/delivery/testing/lists.ts';
@@ -53,7 +54,11 @@ async function measure(): Promise<{ ours: number; yardstick: number }> {
   const yardstick: Side = () =>
     concurrently(400, (at) =>
       other.write((_db, sql) =>
-        apply([{ kind: 'put', ...one(at), admission: { overtaken: false } }], sql, unixDay(clock)),
+        apply(
+          [{ kind: 'put', ...one(at), paid: unpaid, admission: { overtaken: false } }],
+          sql,
+          unixDay(clock),
+        ),
       ),
     );
   return await perCpuSecond(ours, yardstick);

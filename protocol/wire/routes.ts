@@ -7,6 +7,7 @@ import { accountRoutes } from './account-routes.ts';
 import { archiveRoutes } from './archive-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
 import { limits } from './limits.ts';
+import { messageRoutes } from './message-routes.ts';
 import { enrolment, kdf, route, structureBytes } from './route.ts';
 import * as s from './schema.ts';
 
@@ -41,6 +42,7 @@ export const routes = {
   ...accountRoutes,
   ...deviceRoutes,
   ...archiveRoutes,
+  ...messageRoutes,
   /** One prekey bundle for each device asked for. */
   bundles: route({
     method: 'POST',

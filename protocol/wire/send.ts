@@ -4,7 +4,7 @@
  *     send = u8 1 ‖ u8 0x11 ‖ u8 n ‖ n × token 101 ‖ u8 0|1 [ ‖ delivery key 16 ] ‖ order
  *     order = account 16 ‖ u32 listEpoch ‖ u8 count ‖ count × { u32 device ‖ id 16 ‖ var32 body }
  *
- * Tokens are bound to the order when they are spent (tokens.md §5): the same order again, after a lost
+ * Tokens are bound to the order when they are spent (tokens.md §7): the same order again, after a lost
  * answer, costs nothing; another order with the same tokens is refused.
  * Answered 202 with no body once every envelope is committed. 409 `stale_devices` carries
  * `{ missing, extra, epoch }` and nothing is stored.
@@ -42,6 +42,10 @@ export interface Send {
 
 const version = 1;
 const type = 0x11;
+
+/** Tokens that a send costs: more for whoever does not have the recipient's delivery key. tokens.md §7 */
+export const sendPrice = (envelopes: number, keyed: boolean): number =>
+  Math.ceil(envelopes / limits.envelopesPerToken) * (keyed ? 1 : limits.requestPrice);
 
 /** Bytes of a delivery key. */
 export const deliveryKeyBytes = 16;

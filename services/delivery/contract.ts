@@ -1,20 +1,41 @@
-/** Sealed mailboxes, one a device. Knows recipients only; nothing here names a sender. */
+/**
+ * Sealed mailboxes, one a device, and what it costs to put something into them. Knows recipients, and who
+ * gets tokens; nothing here names a sender, or tells whose a token was.
+ */
 import { limits } from '@island/protocol/wire/limits.ts';
 import * as s from '@island/protocol/wire/schema.ts';
+import { deliveryKeyBytes } from '@island/protocol/wire/send.ts';
+import { tokenClasses } from '@island/protocol/wire/token.ts';
 import * as v from 'valibot';
 import { defineContract } from '../kit/contract.ts';
 
 const body = s.bytesUpTo(limits.envelopeBytes);
-const stored = v.strictObject({ seq: s.count, id: s.envelope, body });
+const stored = v.strictObject({ seq: s.count, id: s.envelope, request: v.boolean(), body });
+const kind = v.picklist(Object.values(tokenClasses));
+const token = v.strictObject({
+  class: kind,
+  day: s.count,
+  input: s.bytes(32),
+  output: s.bytes(64),
+});
+/** SHA-256 of what tokens pay for, cut: the same again costs nothing. */
+const context = s.bytes(16);
 const mailbox = { account: s.account, device: s.device };
 
 export const delivery = defineContract({
   service: 'delivery',
   cache: false,
   calls: {
-    /** Answers after the commit. `stale_devices` { missing, extra, epoch } when the envelopes do not match the device list. */
+    /**
+     * Answers after the commit. `stale_devices` { missing, extra, epoch } when the envelopes do not match the
+     * device list. What is refused costs nothing.
+     */
     put: {
       request: v.strictObject({
+        tokens: v.pipe(v.array(token), v.maxLength(limits.sendTokens)),
+        /** The recipient's delivery key. */
+        key: v.optional(s.bytes(deliveryKeyBytes)),
+        context,
         account: s.account,
         epoch: s.count,
         envelopes: v.pipe(
@@ -35,6 +56,39 @@ export const delivery = defineContract({
     /** Forgets everything up to `seq`. */
     ack: {
       request: v.strictObject({ ...mailbox, seq: s.count }),
+      answer: s.empty,
+      callers: ['gateway'],
+    },
+    /** The public halves of the keys that tokens are issued with now. */
+    tokenKeys: {
+      request: s.empty,
+      answer: v.strictObject({
+        keys: v.array(v.strictObject({ class: kind, day: s.count, public: s.bytes(32) })),
+      }),
+      callers: ['gateway'],
+    },
+    /** Tokens for an account, of which it gets so many a day: `tokens_exhausted` { seconds }. */
+    issueTokens: {
+      request: v.strictObject({
+        account: s.account,
+        class: kind,
+        day: s.count,
+        blinded: s.bytesUpTo(limits.tokensPerBatch * 32),
+      }),
+      answer: v.strictObject({
+        evaluated: s.bytesUpTo(limits.tokensPerBatch * 32),
+        proof: s.bytes(64),
+      }),
+      callers: ['gateway'],
+    },
+    /** The next delivery key of an account, or the same again. */
+    setKey: {
+      request: v.strictObject({
+        account: s.account,
+        epoch: v.pipe(s.count, v.minValue(1)),
+        hash: s.bytes(32),
+        cut: v.boolean(),
+      }),
       answer: s.empty,
       callers: ['gateway'],
     },

@@ -8,6 +8,7 @@ import { eventually, faultCode } from '../kit/testing/outcome.ts';
 import { delivery } from './contract.ts';
 import { deliveryService } from './service.ts';
 import { envelope, type TestEnvelope, testLists } from './testing/lists.ts';
+import { testPayer } from './testing/payer.ts';
 
 const island = await testIsland(['gateway', 'directory', 'delivery']);
 t.teardown(() => island[Symbol.asyncDispose]());
@@ -18,8 +19,10 @@ const service = await deliveryService.start(kit);
 t.teardown(() => service[Symbol.asyncDispose]());
 await kit.bus.settled();
 
-const put = (account: AccountId, envelopes: TestEnvelope[], epoch = 1) =>
-  bus.call(delivery, 'put', { account, epoch, envelopes });
+const payer = await testPayer(bus, kit.data);
+
+const put = async (account: AccountId, envelopes: TestEnvelope[], epoch = 1) =>
+  bus.call(delivery, 'put', await payer.put(account, envelopes, epoch));
 const since = (account: AccountId, device: number, after = 0, count = 128) =>
   bus.call(delivery, 'since', { account, device: deviceId(device), after, count });
 const ack = (account: AccountId, device: number, seq: number) =>

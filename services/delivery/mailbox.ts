@@ -14,8 +14,10 @@ import { type Clock, unixDay } from '../kit/clock.ts';
 import { groupCommit } from '../kit/group-commit.ts';
 import { delivery } from './contract.ts';
 import type { DeliveryStore } from './database.ts';
+import { type Paid, unpaid } from './payment.ts';
 import type { Admission, Recipients } from './recipients.ts';
 import type * as schema from './schema.ts';
+import type { Spendable } from './tokens/spent.ts';
 import { apply, type Envelope, isRepeated, mailboxOf, type Placed, type Write } from './writes.ts';
 
 export interface Put {
@@ -28,16 +30,19 @@ export interface Put {
 export interface Page {
   /** The newest `seq` ever given. */
   head: number;
-  envelopes: { seq: number; id: EnvelopeId; body: Uint8Array }[];
+  envelopes: { seq: number; id: EnvelopeId; request: boolean; body: Uint8Array }[];
 }
 
 export interface Mailboxes {
   /**
    * Resolves once every envelope is on the disk; then listeners are told. An id that its mailbox
    * accepted before stores nothing and succeeds.
-   * @throws stale_devices, mailbox_full, storage_full, unavailable: nothing of the put was stored
+   * @throws stale_devices, delivery_key_refused, token_spent, requests_full, mailbox_full, storage_full,
+   * unavailable: nothing of the put was stored, and nothing spent
    */
-  put(put: Put): Promise<void>;
+  put(put: Put, paid?: Paid): Promise<void>;
+  /** Spends tokens on something else, as `put` does. @throws token_spent */
+  spend(tokens: readonly Spendable[], context: Uint8Array): Promise<void>;
   /** Envelopes with `seq > after`, ascending: at most `count`, and what fits one answer on the bus. */
   since(account: AccountId, device: DeviceId, after: number, count: number): Promise<Page>;
   /** Deletes everything up to `seq`. */
@@ -76,22 +81,26 @@ export function openMailboxes(parts: {
     } catch (error) {
       // The list changed between a put and its repetition: what was right then is answered as then.
       const stale = error instanceof Fault && error.code === 'stale_devices';
-      if (stale && (await isRepeated({ kind: 'put', account, envelopes }, store))) return undefined;
+      if (stale && (await isRepeated({ account, envelopes }, store))) return undefined;
       throw error;
     }
   }
 
   return {
-    async put(put) {
+    async put(put, paid = unpaid) {
       for (;;) {
         using admission = await admit(put);
         if (admission === undefined) return;
         const { account, envelopes } = put;
-        const placed = await writes.add({ kind: 'put', account, envelopes, admission });
+        const placed = await writes.add({ kind: 'put', account, envelopes, paid, admission });
         if (placed === 'overtaken') continue;
         for (const { mailbox, ...mail } of placed) bus.publish(delivery, 'mail', mailbox, mail);
         return;
       }
+    },
+
+    async spend(tokens, context) {
+      await writes.add({ kind: 'spend', tokens, context });
     },
 
     since: (account, device, after, count) => page(store, mailboxOf(account, device), after, count),
@@ -121,13 +130,14 @@ async function page(
     'SELECT seq, length(body) AS size FROM envelopes WHERE mailbox = ? AND seq > ? ORDER BY seq LIMIT ?',
     [mailbox, after, count],
   );
-  const rows = await store.rows<{ seq: number; id: Buffer; body: Buffer }>(
-    'SELECT seq, id, body FROM envelopes WHERE mailbox = ? AND seq > ? AND seq <= ? ORDER BY seq',
+  const rows = await store.rows<{ seq: number; id: Buffer; request: number; body: Buffer }>(
+    'SELECT seq, id, request, body FROM envelopes WHERE mailbox = ? AND seq > ? AND seq <= ? ORDER BY seq',
     [mailbox, after, lastThatFits(sizes)],
   );
-  const envelopes = rows.map(({ seq, id, body }) => ({
+  const envelopes = rows.map(({ seq, id, request, body }) => ({
     seq,
     id: envelopeId(id.toString('hex')),
+    request: request === 1,
     body,
   }));
   return { head: Math.max(head, envelopes.at(-1)?.seq ?? 0), envelopes };

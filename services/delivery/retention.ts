@@ -3,9 +3,13 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import type { DeliveryStore } from './database.ts';
 import type { Mailboxes } from './mailbox.ts';
 
+/** Rows that one transaction forgets. */
+const piece = 20_000;
+
 /**
  * Envelopes that nobody fetched within `limits.envelopeDays` go as if they had been acknowledged;
- * ids of those that are gone follow `limits.tombstoneDays` later. Then the write-ahead log is
+ * ids of those that are gone follow `limits.tombstoneDays` later. Spent tokens and what was issued go
+ * with the key of their day, delivery keys when they open nothing any more. Then the write-ahead log is
  * emptied, so that no copy of what was deleted stays in it.
  * @param today days since 1970-01-01 UTC
  * @returns how many mailboxes lost mail
@@ -27,6 +31,20 @@ export async function expire(
   await store.write((_db, sql) =>
     sql.run('DELETE FROM accepted WHERE gone < ?', [today - limits.tombstoneDays]),
   );
+  // A key is good on its day and the next. What a day had is forgotten in pieces: others write, too.
+  for (let left = piece; left === piece; ) {
+    left = await store.write((_db, sql) =>
+      sql.run(
+        `DELETE FROM spent WHERE (day, token) IN
+         (SELECT day, token FROM spent WHERE day < ? LIMIT ${piece})`,
+        [today - 1],
+      ),
+    );
+  }
+  await store.write(async (_db, sql) => {
+    await sql.run('DELETE FROM issued WHERE day < ?', [today]);
+    await sql.run('DELETE FROM delivery_keys WHERE until < ?', [today]);
+  });
   await store.rows('PRAGMA wal_checkpoint(TRUNCATE)');
   return overdue.length;
 }

@@ -2,7 +2,7 @@
  * The tables of `delivery`. docs/protocol/dm.md §7
  *
  * What is stored of an envelope: whose mailbox it lies in, its place there, the id that its sender
- * drew at random, the sealed body, the day it came. No sender, no address, no time of day. The
+ * drew at random, the sealed body, the day it came, whether it came without the recipient's delivery key. No sender, no address, no time of day. The
  * tables have no row numbers: numbered across mailboxes, rows would keep the order in which people
  * got mail, and with it who answered whom.
  */
@@ -32,6 +32,8 @@ export const envelopes = sqliteTable(
     body: blob('body', { mode: 'buffer' }).notNull(),
     /** Days since 1970-01-01 UTC. */
     day: integer('day').notNull(),
+    /** 1 when it came without the recipient's delivery key. */
+    request: integer('request').notNull(),
   },
   (row) => [primaryKey({ columns: [row.mailbox, row.seq] })],
 );
@@ -46,4 +48,45 @@ export const accepted = sqliteTable(
     gone: integer('gone'),
   },
   (row) => [primaryKey({ columns: [row.id, row.mailbox] })],
+);
+
+/** Tokens that were spent, until the key of their day is over. docs/protocol/tokens.md §7 */
+export const spent = sqliteTable(
+  'spent',
+  {
+    /** Of the token's key, days since 1970-01-01 UTC. */
+    day: integer('day').notNull(),
+    /** SHA-256(token)[0..16). */
+    token: blob('token', { mode: 'buffer' }).notNull(),
+    /** SHA-256[0..16) of what it paid for. */
+    context: blob('context', { mode: 'buffer' }).notNull(),
+  },
+  (row) => [primaryKey({ columns: [row.day, row.token] })],
+);
+
+/** How many tokens of a day and class an account got. docs/protocol/tokens.md §6 */
+export const issued = sqliteTable(
+  'issued',
+  {
+    day: integer('day').notNull(),
+    class: integer('class').notNull(),
+    /** Keyed hash of the account. */
+    holder: blob('holder', { mode: 'buffer' }).notNull(),
+    count: integer('count').notNull(),
+  },
+  (row) => [primaryKey({ columns: [row.day, row.class, row.holder] })],
+);
+
+/** Hashes of delivery keys. docs/protocol/tokens.md §8 */
+export const deliveryKeys = sqliteTable(
+  'delivery_keys',
+  {
+    account: blob('account', { mode: 'buffer' }).notNull(),
+    epoch: integer('epoch').notNull(),
+    /** SHA-256 of the key. */
+    hash: blob('hash', { mode: 'buffer' }).notNull(),
+    /** The last day on which it opens anything; null for the present one. */
+    until: integer('until'),
+  },
+  (row) => [primaryKey({ columns: [row.account, row.epoch] })],
 );

@@ -5,11 +5,17 @@ import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
 import { delivery } from './contract.ts';
+import { setDeliveryKey } from './delivery-keys.ts';
 import { openMailboxes } from './mailbox.ts';
+import { takePayment } from './payment.ts';
 import { openRecipients } from './recipients.ts';
 import { closeAllRemoved, watchRemoved } from './removed-devices.ts';
 import { expire } from './retention.ts';
 import * as schema from './schema.ts';
+import { openTokenSecrets } from './secrets.ts';
+import { issue } from './tokens/issue.ts';
+import { openRedemption } from './tokens/redeem.ts';
+import { openTokenKeys } from './tokens/token-keys.ts';
 
 const migrations = join(import.meta.dirname, 'migrations');
 /** Milliseconds between two rounds of retention. */
@@ -23,6 +29,9 @@ export const deliveryService = defineService({
     const store = held.use(await openStore({ file, schema, migrations, log }));
     const recipients = held.use(openRecipients({ bus, clock }));
     const mailboxes = openMailboxes({ store, bus, recipients, clock });
+    const secrets = await openTokenSecrets(data);
+    const keys = openTokenKeys(secrets.seed, clock);
+    const redemption = openRedemption(store, keys);
 
     const removed = { store, recipients, mailboxes };
     held.use(watchRemoved(bus, removed, log));
@@ -35,8 +44,10 @@ export const deliveryService = defineService({
     };
     held.use(startRounds(round, forget, log));
 
-    bus.handle(delivery, 'put', async (put) => {
-      await mailboxes.put(put);
+    bus.handle(delivery, 'put', async ({ tokens, key, context, ...put }) => {
+      const { length } = put.envelopes;
+      const paid = await takePayment(redemption, { tokens, key, context, envelopes: length });
+      if (paid !== undefined) await mailboxes.put(put, paid);
       return {};
     });
     bus.handle(delivery, 'since', ({ account, device, after, count }) =>
@@ -44,6 +55,15 @@ export const deliveryService = defineService({
     );
     bus.handle(delivery, 'ack', async ({ account, device, seq }) => {
       await mailboxes.ack(account, device, seq);
+      return {};
+    });
+
+    bus.handle(delivery, 'tokenKeys', async () => ({ keys: keys.published() }));
+    bus.handle(delivery, 'issueTokens', (request) =>
+      issue({ store, keys, clock, secret: secrets.holders }, request),
+    );
+    bus.handle(delivery, 'setKey', async (next) => {
+      await setDeliveryKey(store, next, unixDay(clock));
       return {};
     });
 

@@ -1,5 +1,5 @@
 /**
- * A group of puts and acknowledgements in one transaction, with one statement for many rows.
+ * A group of puts, payments and acknowledgements in one transaction, with one statement for many rows.
  * docs/protocol/dm.md §7
  *
  * Within a group the acknowledgements go first: they speak of envelopes committed before, and make
@@ -16,6 +16,10 @@ import {
 import { limits } from '@island/protocol/wire/limits.ts';
 import type { Outcome } from '../kit/group-commit.ts';
 import type { SqlValue, Statements } from '../kit/store-handle.ts';
+import { type DeliveryKeys, loadDeliveryKeys } from './delivery-keys.ts';
+import type { Paid } from './payment.ts';
+import { inGroups, marks } from './row-groups.ts';
+import { type Ledger, loadSpent, type Spendable } from './tokens/spent.ts';
 
 export interface Envelope {
   device: DeviceId;
@@ -28,6 +32,8 @@ export interface Mail {
   mailbox: DeviceKey;
   seq: number;
   id: EnvelopeId;
+  /** Whether it came without the recipient's delivery key. */
+  request: boolean;
   body: Uint8Array;
 }
 
@@ -36,14 +42,18 @@ export type Write =
       kind: 'put';
       account: AccountId;
       envelopes: readonly Envelope[];
+      paid: Paid;
       admission: { readonly overtaken: boolean };
     }
+  /** Tokens that pay for something elsewhere. */
+  | { kind: 'spend'; tokens: readonly Spendable[]; context: Uint8Array }
   /** Forgets everything up to `seq`, acknowledged or expired. */
   | { kind: 'forget'; mailbox: Uint8Array; seq: number }
   /** Forgets everything and the mailbox itself: its device left, and ids of devices do not return. */
   | { kind: 'close'; mailbox: Uint8Array };
 
 type Put = Extract<Write, { kind: 'put' }>;
+type Spend = Extract<Write, { kind: 'spend' }>;
 type Forget = Extract<Write, { kind: 'forget' }>;
 /** A put that the directory overtook is decided about anew, not by this transaction. */
 export type Placed = readonly Mail[] | 'overtaken';
@@ -52,6 +62,16 @@ interface Box {
   key: Buffer;
   head: number;
   floor: number;
+  /** Requests that wait; counted only where one more comes. */
+  requests: number;
+}
+
+/** What the puts of a group are judged by, and change. */
+interface Present {
+  boxes: Map<DeviceKey, Box>;
+  known: Set<string>;
+  keys: DeliveryKeys;
+  ledger: Ledger;
 }
 
 /** Above every `seq`. */
@@ -79,39 +99,72 @@ export async function apply(
   }
   const all = writes.filter((write) => write.kind === 'put');
   const puts = all.filter(({ admission }) => !admission.overtaken);
-  const boxes = await loadBoxes(puts, sql);
-  const known = await loadKnown(puts, sql);
-  const placed = new Map(puts.map((put) => [put, place(put, boxes, known)]));
-  const mail = [...placed.values()].flatMap((outcome) =>
+  const spends = writes.filter((write) => write.kind === 'spend');
+  const tokens = [...puts.flatMap(({ paid }) => paid.tokens), ...spends.flatMap((s) => s.tokens)];
+  const keyed = puts.filter(({ paid }) => paid.key !== undefined);
+  const present: Present = {
+    boxes: await loadBoxes(puts, sql),
+    known: await loadKnown(puts, sql),
+    keys: await loadDeliveryKeys(
+      keyed.map(({ account }) => account),
+      sql,
+      day,
+    ),
+    ledger: await loadSpent(tokens, sql),
+  };
+  const outcomes = new Map<Write, Outcome<Mail[]>>();
+  for (const put of puts) outcomes.set(put, place(put, present));
+  for (const one of spends) outcomes.set(one, spend(one, present.ledger));
+  const mail = [...outcomes.values()].flatMap((outcome) =>
     'result' in outcome ? outcome.result : [],
   );
-  await insert(mail, boxes, sql, day);
+  await insert(mail, present.boxes, sql, day);
+  await present.ledger.save(sql);
   return writes.map((write): Outcome<Placed> => {
-    if (write.kind !== 'put') return { result: [] };
-    return placed.get(write) ?? { result: 'overtaken' };
+    if (write.kind === 'forget' || write.kind === 'close') return { result: [] };
+    return outcomes.get(write) ?? { result: 'overtaken' };
   });
 }
 
-/** Gives each new envelope its place. Nothing is changed when one of them has none. */
-function place(put: Put, boxes: Map<DeviceKey, Box>, known: Set<string>): Outcome<Mail[]> {
+/** Gives each new envelope its place. Nothing is changed, and nothing spent, when one of them has none. */
+function place(put: Put, { boxes, known, keys, ledger }: Present): Outcome<Mail[]> {
+  const { tokens, context, key, request } = put.paid;
   const mail: Mail[] = [];
   for (const { device, id, body } of put.envelopes) {
     const mailbox = deviceKey(put.account, device);
     if (known.has(id + mailbox)) continue;
-    const box = boxes.get(mailbox) ?? { key: mailboxOf(put.account, device), head: 0, floor: 0 };
+    const box = boxes.get(mailbox) ?? emptyBox(mailboxOf(put.account, device));
     boxes.set(mailbox, box);
     if (box.head - box.floor >= limits.mailboxEnvelopes)
       return { fault: new Fault('mailbox_full') };
+    if (request && box.requests >= limits.mailboxRequests)
+      return { fault: new Fault('requests_full') };
     // A put has one envelope a device, so `head` moves once below.
-    mail.push({ mailbox, seq: box.head + 1, id, body });
+    mail.push({ mailbox, seq: box.head + 1, id, request, body });
   }
+  // All of it was accepted before: that was paid for then, and is answered as then.
+  if (mail.length === 0) return { result: mail };
+  if (key !== undefined && !keys.opens(put.account, key))
+    return { fault: new Fault('delivery_key_refused') };
+  if (ledger.isAnother(tokens, context)) return { fault: new Fault('token_spent') };
+  ledger.spend(tokens, context);
   for (const { mailbox, seq, id } of mail) {
     known.add(id + mailbox);
     const box = boxes.get(mailbox);
-    if (box !== undefined) box.head = seq;
+    if (box === undefined) continue;
+    box.head = seq;
+    if (request) box.requests += 1;
   }
   return { result: mail };
 }
+
+function spend({ tokens, context }: Spend, ledger: Ledger): Outcome<Mail[]> {
+  if (ledger.isAnother(tokens, context)) return { fault: new Fault('token_spent') };
+  ledger.spend(tokens, context);
+  return { result: [] };
+}
+
+const emptyBox = (key: Buffer): Box => ({ key, head: 0, floor: 0, requests: 0 });
 
 async function loadBoxes(puts: readonly Put[], sql: Statements): Promise<Map<DeviceKey, Box>> {
   const keys = new Map<string, { key: Buffer; name: DeviceKey }>();
@@ -132,10 +185,34 @@ async function loadBoxes(puts: readonly Put[], sql: Statements): Promise<Map<Dev
     );
     for (const { mailbox, head, floor } of rows) {
       const name = keys.get(mailbox.toString('hex'))?.name;
-      if (name !== undefined) boxes.set(name, { key: mailbox, head, floor });
+      if (name !== undefined) boxes.set(name, { ...emptyBox(mailbox), head, floor });
     }
   }
+  const asking = puts.filter(({ paid }) => paid.request);
+  const asked = new Set(
+    asking.flatMap(({ account, envelopes }) =>
+      envelopes.map(({ device }) => deviceKey(account, device)),
+    ),
+  );
+  await countRequests([...asked].map((name) => boxes.get(name)).filter(isBox), sql);
   return boxes;
+}
+
+const isBox = (box: Box | undefined): box is Box => box !== undefined;
+
+async function countRequests(boxes: readonly Box[], sql: Statements): Promise<void> {
+  const byKey = new Map(boxes.map((box) => [box.key.toString('hex'), box]));
+  for (const group of inGroups(boxes, true)) {
+    const rows = await sql.rows<{ mailbox: Buffer; requests: number }>(
+      `SELECT mailbox, count(*) AS requests FROM envelopes
+       WHERE mailbox IN (${marks('?', group)}) AND request = 1 GROUP BY mailbox`,
+      group.map(({ key }) => key),
+    );
+    for (const { mailbox, requests } of rows) {
+      const box = byKey.get(mailbox.toString('hex'));
+      if (box !== undefined) box.requests = requests;
+    }
+  }
 }
 
 /** `id ‖ mailbox` of those of the puts' envelopes that were accepted before. */
@@ -164,7 +241,7 @@ async function loadKnown(
 
 /** Whether every envelope of the put was accepted before: the sender repeats what it got no answer to. */
 export async function isRepeated(
-  put: Omit<Put, 'admission'>,
+  put: Pick<Put, 'account' | 'envelopes'>,
   sql: Pick<Statements, 'rows'>,
 ): Promise<boolean> {
   const known = await loadKnown([put], sql);
@@ -178,11 +255,11 @@ async function insert(
   day: number,
 ): Promise<void> {
   const touched = new Map<DeviceKey, Box>();
-  const rows = mail.map(({ mailbox, seq, id, body }) => {
+  const rows = mail.map(({ mailbox, seq, id, request, body }) => {
     const box = boxes.get(mailbox);
     if (box === undefined) throw new TypeError('mail for a mailbox that was not loaded');
     touched.set(mailbox, box);
-    return { key: box.key, seq, id: Buffer.from(id, 'hex'), body };
+    return { key: box.key, seq, id: Buffer.from(id, 'hex'), request: Number(request), body };
   });
   for (const group of inGroups([...touched.values()])) {
     await sql.run(
@@ -193,8 +270,15 @@ async function insert(
   }
   for (const group of inGroups(rows)) {
     await sql.run(
-      `INSERT INTO envelopes (mailbox, seq, id, body, day) VALUES ${marks('(?,?,?,?,?)', group)}`,
-      group.flatMap(({ key, seq, id, body }): SqlValue[] => [key, seq, id, body, day]),
+      `INSERT INTO envelopes (mailbox, seq, id, body, day, request) VALUES ${marks('(?,?,?,?,?,?)', group)}`,
+      group.flatMap(({ key, seq, id, request, body }): SqlValue[] => [
+        key,
+        seq,
+        id,
+        body,
+        day,
+        request,
+      ]),
     );
     await sql.run(
       `INSERT INTO accepted (id, mailbox, gone) VALUES ${marks('(?,?,NULL)', group)}`,
@@ -228,27 +312,4 @@ async function forget(forgets: readonly Forget[], sql: Statements, day: number):
       pairs,
     );
   }
-}
-
-const marks = (mark: string, group: readonly unknown[]): string =>
-  Array(group.length).fill(mark).join(',');
-
-/**
- * Cuts a list into groups of few different lengths, so that few statements are prepared.
- * @param repeat fill the last group up with its last item, where saying a thing twice changes nothing
- */
-function inGroups<T>(items: readonly T[], repeat = false): T[][] {
-  const groups: T[][] = [];
-  for (let at = 0; at < items.length; ) {
-    const left = items.length - at;
-    const size = repeat
-      ? [1, 4, 16, 64].find((size) => size >= left)
-      : [64, 16, 4, 1].find((size) => size <= left);
-    const group = items.slice(at, at + (size ?? 64));
-    const last = group[group.length - 1];
-    while (size !== undefined && group.length < size && last !== undefined) group.push(last);
-    groups.push(group);
-    at += size ?? 64;
-  }
-  return groups;
 }

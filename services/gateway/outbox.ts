@@ -18,6 +18,7 @@ import type { Bus, Subscription } from '../kit/bus.ts';
 interface Stored {
   seq: number;
   id: EnvelopeId;
+  request: boolean;
   body: Uint8Array;
 }
 

@@ -1,7 +1,6 @@
 /** What the public door refuses before anybody behind it is asked: bad sends, floods, wrong addresses. */
 import { limits } from '@island/protocol/wire/limits.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';
-import { encodeSend } from '@island/protocol/wire/send.ts';
 import t from 'tap';
 import { somebody } from '../archive/testing/chain.ts';
 import { envelope } from '../delivery/testing/lists.ts';
@@ -10,17 +9,11 @@ import { gatewayIsland } from './testing/island.ts';
 
 const test = await gatewayIsland();
 t.teardown(() => test[Symbol.asyncDispose]());
-const { edge, island, lists } = test;
+const { edge, island, lists, payer } = test;
 
 t.test('what is not a send is refused with its code and stores nothing', async (t) => {
   const account = lists.person(1);
-  const good = encodeSend({
-    tokens: [],
-    key: undefined,
-    account,
-    epoch: 1,
-    envelopes: [envelope(1)],
-  });
+  const good = await payer.body(account, [envelope(1)]);
   const cases: [string, Uint8Array, string][] = [
     ['truncated', good.subarray(0, -1), 'truncated'],
     ['one byte more', Buffer.concat([good, Buffer.from([0])]), 'trailing_bytes'],
@@ -35,13 +28,7 @@ t.test('what is not a send is refused with its code and stores nothing', async (
   }
   t.equal((await edge.ask(sendPath, { method: 'POST', body: '{}' })).status, 400);
   t.equal((await edge.ask(sendPath)).status, 405);
-  const nobody = encodeSend({
-    tokens: [],
-    key: undefined,
-    account: somebody(),
-    epoch: 1,
-    envelopes: [envelope(1)],
-  });
+  const nobody = await payer.body(somebody(), [envelope(1)]);
   t.equal((await edge.ask(sendPath, { method: 'POST', body: nobody })).status, 404);
   t.strictSame(await test.waiting(account), []);
 });

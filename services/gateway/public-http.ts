@@ -4,11 +4,12 @@
  * `/v1/send` belongs to nobody: it takes no token and no cookie, its limit counts by address, and
  * of the address only a hash under a key of this process is kept, in memory. docs/protocol/dm.md §6
  */
+import { createHash } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { routes, sendPath } from '@island/protocol/wire/routes.ts';
-import { decodeSend } from '@island/protocol/wire/send.ts';
+import { decodeSend, orderOf } from '@island/protocol/wire/send.ts';
 import { delivery } from '../delivery/contract.ts';
 import { directory } from '../directory/contract.ts';
 import { addressLimit } from '../kit/address-limit.ts';
@@ -21,6 +22,7 @@ import type { Access, Asking } from './access.ts';
 import { accountHandlers } from './account-handlers.ts';
 import { archiveHandlers, deviceHandlers } from './device-handlers.ts';
 import { openDiscovery } from './discovery.ts';
+import { messageHandlers } from './message-handlers.ts';
 import { oidcReturn } from './oidc-page.ts';
 
 export interface PublicParts {
@@ -49,6 +51,7 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
       ...accountHandlers(bus, openOrigin()),
       ...deviceHandlers(bus),
       ...archiveHandlers(bus),
+      ...messageHandlers(bus),
       bundles: async (request, { who }) =>
         asText(await bus.call(directory, 'bundles', { requester: who.account, ...request })),
       prekeyCount: (_request, { who: { account, device } }) =>
@@ -79,8 +82,11 @@ function send(bus: Bus): RawRoute {
       // A client that says here who it is has a mistake in it: refused, so that nobody ships it.
       const tells = headers.authorization !== undefined || headers.cookie !== undefined;
       if (tells) throw new Fault('malformed');
-      const { account, epoch, envelopes } = decodeSend(body);
-      await bus.call(delivery, 'put', { account, epoch, envelopes: [...envelopes] });
+      const { tokens, envelopes, ...send } = decodeSend(body);
+      // What tokens are spent on: the same order again is the same context, and no other order is.
+      const context = createHash('sha256').update(orderOf(body)).digest().subarray(0, 16);
+      const paid = { tokens: [...tokens], context };
+      await bus.call(delivery, 'put', { ...send, ...paid, envelopes: [...envelopes] });
       return 202;
     },
   };

@@ -9,7 +9,7 @@ import { accessToken, accounts } from '../accounts/contract.ts';
 import { answerAll, bodies } from './testing/answers.ts';
 import { gatewayIsland } from './testing/island.ts';
 
-const test = await gatewayIsland();
+const test = await gatewayIsland({ mailboxes: false });
 t.teardown(() => test[Symbol.asyncDispose]());
 const { edge, island, tokens } = test;
 const asked = await answerAll(island);
@@ -52,46 +52,45 @@ t.test('every route is one call, answered in the published form', async (t) => {
   }
 });
 
-t.test(
-  'what accounts, directory and archive hear of who asks comes from the token alone',
-  async (t) => {
-    const access = await tokens.sign(account, 3, { session: 'the session' });
-    const joining = await tokens.join(account, { session: 'the joining' });
-    const bearer = { account, device: 3, session: 'the session' };
-    const joiner = { account, joining: 'the joining' };
-    const only: Partial<Record<RouteName, object>> = {
-      logout: { account, session: 'the session' },
-      bundles: { requester: account },
-      prekeyCount: { account, device: 3 },
-      replenish: { account, device: 3 },
-      archiveHead: { account },
-      archiveRead: { account, after: 7 },
-      archiveAppend: { account, device: 3 },
-    };
-    const nobody = ['person', 'lists'];
-    for (const name of names) {
-      const { auth } = routes[name];
-      if (auth === 'none' || nobody.includes(name)) continue;
-      for (const [token, who] of [
-        [access, only[name] ?? (auth === 'either' ? { account } : bearer)],
-        [joining, joiner],
-      ] as const) {
-        if (auth !== 'either' && (auth === 'joining') !== (token === joining)) continue;
-        asked.length = 0;
-        await ask(name, token);
-        const request = asked[0]?.request ?? {};
-        t.match(request, who, name);
-        const told = ['account', 'session', 'joining', 'requester'].filter((key) => key in request);
-        const meant = Object.keys(who).filter((key) => key !== 'device' && key !== 'after');
-        t.same(
-          new Set(told.filter((key) => !(name === 'bundles' && key === 'account'))),
-          new Set(meant),
-          name,
-        );
-      }
+t.test('what the services hear of who asks comes from the token alone', async (t) => {
+  const access = await tokens.sign(account, 3, { session: 'the session' });
+  const joining = await tokens.join(account, { session: 'the joining' });
+  const bearer = { account, device: 3, session: 'the session' };
+  const joiner = { account, joining: 'the joining' };
+  const only: Partial<Record<RouteName, object>> = {
+    logout: { account, session: 'the session' },
+    bundles: { requester: account },
+    prekeyCount: { account, device: 3 },
+    replenish: { account, device: 3 },
+    archiveHead: { account },
+    archiveRead: { account, after: 7 },
+    archiveAppend: { account, device: 3 },
+    issueTokens: { account },
+    deliveryKey: { account },
+  };
+  const nobody = ['person', 'lists'];
+  for (const name of names) {
+    const { auth } = routes[name];
+    if (auth === 'none' || nobody.includes(name)) continue;
+    for (const [token, who] of [
+      [access, only[name] ?? (auth === 'either' ? { account } : bearer)],
+      [joining, joiner],
+    ] as const) {
+      if (auth !== 'either' && (auth === 'joining') !== (token === joining)) continue;
+      asked.length = 0;
+      await ask(name, token);
+      const request = asked[0]?.request ?? {};
+      t.match(request, who, name);
+      const told = ['account', 'session', 'joining', 'requester'].filter((key) => key in request);
+      const meant = Object.keys(who).filter((key) => key !== 'device' && key !== 'after');
+      t.same(
+        new Set(told.filter((key) => !(name === 'bundles' && key === 'account'))),
+        new Set(meant),
+        name,
+      );
     }
-  },
-);
+  }
+});
 
 t.test(
   'A5: the attack matrix: no token opens what it was not made for, on any route',

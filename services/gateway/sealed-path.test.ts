@@ -3,7 +3,6 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';
-import { encodeSend } from '@island/protocol/wire/send.ts';
 import t from 'tap';
 import { envelope } from '../delivery/testing/lists.ts';
 import { eventually } from '../kit/testing/outcome.ts';
@@ -11,7 +10,7 @@ import { gatewayIsland } from './testing/island.ts';
 
 const test = await gatewayIsland();
 t.teardown(() => test[Symbol.asyncDispose]());
-const { edge, island, lists, tokens } = test;
+const { edge, island, lists, payer, tokens } = test;
 
 /** Turns the trace of NATS on: every message with its payload, as the server saw it. */
 async function traceNats(): Promise<void> {
@@ -44,13 +43,7 @@ t.test('M2: no log line, bus message or stored byte of a send tells who sent it'
   for (let i = 0; i < 5; i++) {
     const one = envelope(1, `sealed body ${i}`);
     ids.push(one.id);
-    const body = encodeSend({
-      tokens: [],
-      key: undefined,
-      account: recipient,
-      epoch: 1,
-      envelopes: [one],
-    });
+    const body = await payer.body(recipient, [one]);
     const reply = await edge.ask(sendPath, {
       method: 'POST',
       body,
@@ -60,13 +53,7 @@ t.test('M2: no log line, bus message or stored byte of a send tells who sent it'
     t.equal(reply.status, 202);
     t.equal(reply.body, '');
   }
-  const refused = encodeSend({
-    tokens: [],
-    key: undefined,
-    account: recipient,
-    epoch: 9,
-    envelopes: [envelope(1)],
-  });
+  const refused = await payer.body(recipient, [envelope(1)], 9);
   t.equal((await edge.ask(sendPath, { method: 'POST', body: refused, address })).status, 409);
   t.equal(
     (await edge.ask(sendPath, { method: 'POST', body: Buffer.from('bad'), address })).status,
@@ -106,16 +93,10 @@ t.test(
   async (t) => {
     const recipient = lists.person(1);
     using receiving = await edge.hello(await tokens.sign(recipient));
-    const send = () =>
+    const send = async () =>
       edge.ask(sendPath, {
         method: 'POST',
-        body: encodeSend({
-          tokens: [],
-          key: undefined,
-          account: recipient,
-          epoch: 1,
-          envelopes: [envelope(1)],
-        }),
+        body: await payer.body(recipient, [envelope(1)]),
         address,
       });
     await send();
@@ -133,13 +114,7 @@ t.test(
 
 t.test('M2: a send that says who sends it is refused before anything is stored', async (t) => {
   const recipient = lists.person(1);
-  const body = encodeSend({
-    tokens: [],
-    key: undefined,
-    account: recipient,
-    epoch: 1,
-    envelopes: [envelope(1)],
-  });
+  const body = await payer.body(recipient, [envelope(1)]);
   for (const headers of [{ Authorization: 'Bearer x' }, { Cookie: 'a=b' }, { Authorization: '' }]) {
     const reply = await edge.ask(sendPath, { method: 'POST', body, headers: { ...headers } });
     t.equal(reply.status, 400);
@@ -154,13 +129,7 @@ t.test(
     const devices = Array.from({ length: limits.devices }, (_, at) => at + 1);
     const recipient = lists.person(...devices);
     const envelopes = devices.map((device) => envelope(device, limits.envelopeBytes));
-    const body = encodeSend({
-      tokens: [],
-      key: undefined,
-      account: recipient,
-      epoch: 1,
-      envelopes,
-    });
+    const body = await payer.body(recipient, envelopes);
     t.ok(body.length <= limits.sendBytes, `${body.length} bytes`);
     using receiving = await edge.hello(await tokens.sign(recipient, limits.devices));
     const reply = await edge.ask(sendPath, { method: 'POST', body, address });

@@ -8,9 +8,11 @@ import {
 import { type AccountId, deviceId } from '@island/protocol/wire/ids.ts';
 import t from 'tap';
 import { delivery } from '../delivery/contract.ts';
+import { unpaid } from '../delivery/payment.ts';
 import * as schema from '../delivery/schema.ts';
 import { deliveryService } from '../delivery/service.ts';
 import { envelope, testLists } from '../delivery/testing/lists.ts';
+import { testPayer } from '../delivery/testing/payer.ts';
 import { apply } from '../delivery/writes.ts';
 import { openStore } from '../kit/store.ts';
 import { testIsland } from '../kit/testing/kit.ts';
@@ -28,6 +30,7 @@ const service = await deliveryService.start(kit);
 t.teardown(() => service[Symbol.asyncDispose]());
 const { bus, cache, clock } = await island.kit('gateway');
 if (cache === undefined) throw new Error('no cache');
+const payer = await testPayer(bus, kit.data);
 const access = openAccess({ bus, cache, clock });
 
 /** A commit whose event was never sent: as when delivery is killed between the two. */
@@ -38,7 +41,15 @@ t.teardown(() => store[Symbol.asyncDispose]());
 const commitSilently = (account: AccountId) =>
   store.write((_db, sql) =>
     apply(
-      [{ kind: 'put', account, envelopes: [envelope(1)], admission: { overtaken: false } }],
+      [
+        {
+          kind: 'put',
+          account,
+          envelopes: [envelope(1)],
+          paid: unpaid,
+          admission: { overtaken: false },
+        },
+      ],
       sql,
       20_000,
     ),
@@ -108,8 +119,7 @@ t.test('an event after a lost one makes the session ask for what is missing', as
   const account = lists.person(1);
   const test = await ready(account);
   await commitSilently(account);
-  const put = { account, epoch: 1, envelopes: [envelope(1)] };
-  await bus.call(delivery, 'put', put);
+  await bus.call(delivery, 'put', await payer.put(account, [envelope(1)]));
   await eventually(() => seqs(test.frames).length === 2);
   t.strictSame(seqs(test.frames), [1, 2]);
 });
@@ -163,7 +173,7 @@ t.test('mail that expired or was acknowledged elsewhere is passed over', async (
   await bus.call(delivery, 'ack', { account, device: deviceId(1), seq: 3 });
   await test.made.look();
   t.strictSame(seqs(test.frames), []);
-  await bus.call(delivery, 'put', { account, epoch: 1, envelopes: [envelope(1)] });
+  await bus.call(delivery, 'put', await payer.put(account, [envelope(1)]));
   await eventually(() => seqs(test.frames).length === 1);
   t.strictSame(seqs(test.frames), [4]);
 });

@@ -179,7 +179,7 @@ export class Session {
       bus,
       account,
       device,
-      pass: (envelope) => this.#send({ type: 'envelope', request: false, ...envelope }),
+      pass: (envelope) => this.#send({ type: 'envelope', ...envelope }),
       buffered: () => line.buffered,
     });
     this.#outbox = outbox;

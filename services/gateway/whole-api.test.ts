@@ -9,7 +9,6 @@ import {
   sendPath,
 } from '@island/protocol/wire/routes.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
-import { encodeSend } from '@island/protocol/wire/send.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import { freePorts } from '@island/provisioning/ports.ts';
 import t from 'tap';
@@ -29,6 +28,7 @@ import {
 import { archiveService } from '../archive/service.ts';
 import { deliveryService } from '../delivery/service.ts';
 import { envelope } from '../delivery/testing/lists.ts';
+import { testPayer } from '../delivery/testing/payer.ts';
 import { directoryService } from '../directory/service.ts';
 import { asText } from '../kit/http.ts';
 import { eventually } from '../kit/testing/outcome.ts';
@@ -50,6 +50,7 @@ t.teardown(() => service[Symbol.asyncDispose]());
 const identity = await island.pki.identity('edge');
 t.teardown(() => identity[Symbol.asyncDispose]());
 const edge = testEdge(identity, gatewayPort);
+const payer = await testPayer(kit.bus, (await island.kit('delivery')).data);
 
 let address = '192.0.2.1';
 
@@ -188,19 +189,13 @@ t.test('a sealed message goes from one to the other, whoever they are', async (t
   const { access, account } = await joined('rosa');
   using socket = await edge.hello(access);
   const one = envelope(1, 400);
-  const body = encodeSend({ tokens: [], key: undefined, account, epoch: 1, envelopes: [one] });
+  const body = await payer.body(account, [one]);
   const reply = await edge.ask(sendPath, { method: 'POST', body });
   t.equal(reply.status, 202);
   t.equal(reply.body, '');
   await eventually(() => socket.seqs().length === 1);
   t.match(socket.frames[1], { type: 'envelope', seq: 1, id: one.id });
-  const stale = encodeSend({
-    tokens: [],
-    key: undefined,
-    account,
-    epoch: 2,
-    envelopes: [envelope(1), envelope(4)],
-  });
+  const stale = await payer.body(account, [envelope(1), envelope(4)], 2);
   const refused = await edge.ask(sendPath, { method: 'POST', body: stale });
   t.equal(refused.status, 409);
   t.match(refused.json(), {

@@ -198,7 +198,7 @@ function refuse(context: Koa.Context, { code, details }: Fault, page: boolean): 
   if (page) context.body = pageHtml({ status, title: 'That did not work', text });
   else context.body = details === undefined ? { code, text } : { code, text, details };
   if (status === 401) context.set('WWW-Authenticate', 'Bearer');
-  if (code === 'rate_limited' || code === 'unavailable') {
+  if (code === 'rate_limited' || code === 'tokens_exhausted' || code === 'unavailable') {
     const seconds = details?.['seconds'];
     context.set(
       'Retry-After',

@@ -1,10 +1,11 @@
 /** Devices that leave an account, on real SQLite, NATS and Redis. docs/protocol/devices.md §6 */
-import { randomBytes } from 'node:crypto';
-import { deviceId, envelopeId } from '@island/protocol/wire/ids.ts';
+import { deviceId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { delivery } from '../../delivery/contract.ts';
 import { deliveryService } from '../../delivery/service.ts';
+import { envelope } from '../../delivery/testing/lists.ts';
+import { testPayer } from '../../delivery/testing/payer.ts';
 import { directory } from '../../directory/contract.ts';
 import { directoryService } from '../../directory/service.ts';
 import { eventually, faultCode } from '../../kit/testing/outcome.ts';
@@ -24,16 +25,11 @@ const without = (keys: AccountKeys, device: number): AccountKeys => {
   const owned = owners.newList(keys, { remove: [device], replace: 'rotate' });
   return nextKeys(keys, { owned, ark: 'rotate' });
 };
-const send = ({ person }: Owner, epoch: number, ...devices: number[]) =>
-  gateway.call(delivery, 'put', {
-    account: person.keys.account,
-    epoch,
-    envelopes: devices.map((device) => ({
-      device: deviceId(device),
-      id: envelopeId(randomBytes(16).toString('hex')),
-      body: new Uint8Array(randomBytes(300)),
-    })),
-  });
+const payer = await testPayer(gateway, (await island.kit('delivery')).data);
+const send = async ({ person }: Owner, epoch: number, ...devices: number[]) => {
+  const envelopes = devices.map((device) => envelope(device));
+  return gateway.call(delivery, 'put', await payer.put(person.keys.account, envelopes, epoch));
+};
 const waiting = async ({ person }: Owner, device: number) => {
   const at = { account: person.keys.account, device: deviceId(device), after: 0, count: 10 };
   return (await gateway.call(delivery, 'since', at)).envelopes.length;

@@ -1,9 +1,10 @@
-/** For tests: accounts, directory and archive that answer whatever they are asked, and remember it. The bus is real. */
+/** For tests: accounts, directory, archive and delivery that answer whatever they are asked, and remember it. The bus is real. */
 import { randomBytes } from 'node:crypto';
 import type { RouteName } from '@island/protocol/wire/routes.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { accounts } from '../../accounts/contract.ts';
 import { archive } from '../../archive/contract.ts';
+import { delivery } from '../../delivery/contract.ts';
 import { directory } from '../../directory/contract.ts';
 import type { Bus } from '../../kit/bus.ts';
 import type { Contract } from '../../kit/contract.ts';
@@ -65,6 +66,9 @@ const answers = {
   'archive.head': { seq: 2, hash: bytes(32) },
   'archive.append': {},
   'archive.read': { segments: [bytes(800), bytes(900)] },
+  'delivery.tokenKeys': { keys: [{ class: 1, day: 20_000, public: bytes(32) }] },
+  'delivery.issueTokens': { evaluated: bytes(64), proof: bytes(64) },
+  'delivery.setKey': {},
 } as const;
 
 export interface Asked {
@@ -75,7 +79,7 @@ export interface Asked {
 /** Answers every call above; @returns what was asked, in order */
 export async function answerAll(island: TestIsland): Promise<Asked[]> {
   const asked: Asked[] = [];
-  for (const contract of [accounts, directory, archive] as readonly Contract[]) {
+  for (const contract of [accounts, directory, archive, delivery] as readonly Contract[]) {
     const { bus } = await island.kit(contract.service);
     for (const [name, answer] of Object.entries(answers)) {
       const [service, call = ''] = name.split('.');
@@ -137,6 +141,8 @@ export const bodies: Partial<Record<RouteName, object>> = {
   resetBegin: {},
   resetCancel: {},
   archiveAppend: { segment: text(800) },
+  issueTokens: { class: 1, day: 20_000, blinded: text(64) },
+  deliveryKey: { epoch: 1, hash: text(32), cut: false },
   bundles: { account: someone, devices: [1] },
   replenish: {},
 };

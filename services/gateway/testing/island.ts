@@ -4,6 +4,7 @@ import { freePorts } from '@island/provisioning/ports.ts';
 import { delivery } from '../../delivery/contract.ts';
 import { deliveryService } from '../../delivery/service.ts';
 import { envelope, type TestLists, testLists } from '../../delivery/testing/lists.ts';
+import { type Payer, testPayer } from '../../delivery/testing/payer.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { type TestIsland, testIsland } from '../../kit/testing/kit.ts';
 import { gatewayService } from '../service.ts';
@@ -14,6 +15,7 @@ export interface GatewayIsland extends AsyncDisposable {
   island: TestIsland;
   lists: TestLists;
   tokens: TestTokens;
+  payer: Payer;
   edge: Edge;
   port: number;
   /** Puts `count` envelopes into the mailbox of device 1. */
@@ -22,22 +24,27 @@ export interface GatewayIsland extends AsyncDisposable {
   waiting(account: AccountId): Promise<number[]>;
 }
 
-export async function gatewayIsland(options: { clock?: Clock } = {}): Promise<GatewayIsland> {
+/** @param options `mailboxes: false` for a delivery that the test itself answers for */
+export async function gatewayIsland(
+  options: { clock?: Clock; mailboxes?: boolean } = {},
+): Promise<GatewayIsland> {
+  const { mailboxes = true, ...given } = options;
   await using held = new AsyncDisposableStack();
   const [port = 0] = await freePorts(1);
   const island = held.use(
     await testIsland(['gateway', 'delivery', 'directory', 'accounts'], {
-      ...options,
+      ...given,
       settings: { gatewayPort: port },
     }),
   );
   const lists = testLists((await island.kit('directory')).bus);
   const tokens = await testTokens((await island.kit('accounts')).bus);
   const mail = await island.kit('delivery');
-  held.use(await deliveryService.start(mail));
+  if (mailboxes) held.use(await deliveryService.start(mail));
   await mail.bus.settled();
   const kit = await island.kit('gateway');
   held.use(await gatewayService.start(kit));
+  const payer = await testPayer(kit.bus, mail.data, options.clock);
   const edge = testEdge(held.use(await island.pki.identity('edge')), port);
   const one: DeviceId = deviceId(1);
   const stack = held.move();
@@ -45,12 +52,12 @@ export async function gatewayIsland(options: { clock?: Clock } = {}): Promise<Ga
     island,
     lists,
     tokens,
+    payer,
     edge,
     port,
     async mail(account, count, bytes = 100) {
       for (let sent = 0; sent < count; sent++) {
-        const envelopes = [envelope(1, bytes)];
-        await kit.bus.call(delivery, 'put', { account, epoch: 1, envelopes });
+        await kit.bus.call(delivery, 'put', await payer.put(account, [envelope(1, bytes)]));
       }
     },
     async waiting(account) {
