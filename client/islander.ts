@@ -1,24 +1,20 @@
 /** One person's device at work: sends what is queued, receives what comes, and says how it goes. */
-import { randomBytes } from '@island/protocol/crypto/primitives.ts';
-import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
-import { personName } from '@island/protocol/wire/ids.ts';
-import { limits } from '@island/protocol/wire/limits.ts';
-import { hex } from '@island/protocol/wire/text.ts';
 import { type Account, openAccount } from './account/account.ts';
 import { keepAccount } from './account/account-upkeep.ts';
 import { adoptOwnAccount } from './account/adoption.ts';
 import { type Archive, openArchive, type Progress } from './archive/archive.ts';
 import { keepArchive } from './archive/upkeep.ts';
+import { openDeliveryKeys } from './messages/delivery-keys.ts';
 import { runOutbox } from './messages/dm.ts';
 import { runInbox } from './messages/inbox.ts';
-import type { Outgoing } from './messages/messages.ts';
-import { enqueue } from './messages/outbox.ts';
 import { openOwnPerson } from './messages/own-person.ts';
 import { openPeople, type People } from './messages/people.ts';
 import { keepPrekeys } from './messages/prekey-upkeep.ts';
 import { openRatchets } from './messages/ratchets.ts';
+import { openSpeaking, type Speaking } from './messages/speaking.ts';
+import { openWallet, type Wallet } from './messages/wallet.ts';
 import type { Platform } from './platform.ts';
-import { Problem, willPass } from './problem.ts';
+import { Problem } from './problem.ts';
 import { openSession, type Session } from './sign-in/session.ts';
 import { openRecord } from './storage/restored-home.ts';
 import type { Storage } from './storage/storage.ts';
@@ -54,16 +50,14 @@ export interface IslanderParts {
   on: (event: IslanderEvent) => void;
 }
 
-export interface Islander extends AsyncDisposable {
+export interface Islander extends AsyncDisposable, Speaking {
   account: Account;
   session: Session;
   people: People;
   transport: Transport;
   archive: Archive;
-  /**
-   * Queues texts for a person, in their order; resolves with their places in the history once they are
-   * on the disk. Throws `unknown_person`, `yourself`, `signed_out`, `message_empty`, `message_long`.
-   */
+  wallet: Wallet;
+  /** `say` for what is a text and nothing else. */
   send(to: string, texts: readonly string[]): Promise<string[]>;
   /** Starts sending what is queued, by whatever process of this home. */
   startSending(): void;
@@ -87,6 +81,8 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const renew = (signal?: AbortSignal) =>
     adoptOwnAccount({ storage, session, now, ...(signal && { signal }) });
   const ownPerson = openOwnPerson(storage, renew);
+  const wallet = openWallet({ storage, session, transport, now });
+  const deliveryKeys = openDeliveryKeys({ account, storage, session, people, now });
   const archive = openArchive({ account, storage, session, people, renew });
   const kept = keepArchive(archive, storage, {
     onArchiveWaiting: (error) => on({ type: 'archiving', error }),
@@ -116,35 +112,12 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     running.set(name, run);
   }
 
-  async function send(to: string, texts: readonly string[]): Promise<string[]> {
-    if (personName(to) === account.name) throw new Problem('yourself');
-    // Sealed sending needs no session: the person who signed this device out still expects that nothing leaves.
-    await session.present();
-    for (const text of texts) {
-      const size = utf8Bytes(text).length;
-      if (size === 0) throw new Problem('message_empty');
-      if (size > limits.textBytes)
-        throw new Problem('message_long', { size, limit: limits.textBytes });
-    }
-    try {
-      await people.find(to, stop.signal);
-    } catch (error) {
-      // Whether the person exists shows when the island can be reached; until then the message waits.
-      if (!willPass(error)) throw error;
-    }
-    if (texts.length === 0) return [];
-    const messages = texts.map((text): Outgoing => {
-      return {
-        type: 'sent',
-        id: hex(randomBytes(16)),
-        to,
-        text: text.toWellFormed(),
-        sentAt: now(),
-        state: 'queued',
-      };
-    });
-    return enqueue(storage, messages);
-  }
+  const speaking = openSpeaking({
+    ...common,
+    own: ownPerson,
+    deliveryKeys,
+    signal: stop.signal,
+  });
 
   return {
     account,
@@ -152,12 +125,20 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     people,
     transport,
     archive,
-    send,
+    send: (to, texts) =>
+      speaking.say(
+        to,
+        texts.map((text) => ({ kind: 'text', text })),
+      ),
+    ...speaking,
+    wallet,
     failed: failed.promise,
     startSending() {
       const onWaiting = (to: string, error: Error) => on({ type: 'waiting', to, error });
       const onMoving = (to: string) => on({ type: 'moving', to });
-      start('sending', (signal) => runOutbox({ ...common, onWaiting, onMoving }, signal));
+      start('sending', (signal) =>
+        runOutbox({ ...common, own: ownPerson, wallet, deliveryKeys, onWaiting, onMoving }, signal),
+      );
       start('archiving', (signal) => kept.write(signal));
     },
     startReceiving() {
@@ -183,6 +164,8 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       start('archiving', (signal) => kept.write(signal));
       start('reading', (signal) => kept.read(signal));
       start('account', (signal) => own.run(signal));
+      start('tokens', (signal) => wallet.keep(signal));
+      start('delivery key', (signal) => deliveryKeys.keep(signal));
     },
     async [Symbol.asyncDispose]() {
       stop.abort(new Problem('unreachable', { address: transport.address }));

@@ -24,6 +24,9 @@ export const problems = {
     'The island at {address} says that it is another one than its certificate shows. Tell its operator.',
   kdf_downgrade:
     'The island at {address} asks for a weaker password hash than before, so the password was not used. Tell its operator.',
+  token_keys_differ:
+    'The island shows other keys for delivery tokens than before, by which it could tell who sends what, so none were taken. Tell its operator.',
+  blocked: 'You have blocked {name}. To write to them, use: npx islander unblock {name}',
   not_registered: 'Nobody is registered in {home} yet. Use: npx islander register LINK NAME',
   registered_already:
     '{name} is registered in {home} already. For somebody else use --home DIR with another folder.',

@@ -3,7 +3,7 @@ import type { Platform } from '@island/client/platform.ts';
 import type { HttpRequest, Transport } from '@island/client/transport/transport.ts';
 
 export interface Sent {
-  method: 'GET' | 'POST' | 'SOCKET';
+  method: 'GET' | 'POST' | 'PUT' | 'SOCKET';
   path: string;
   token: string | undefined;
   /** Empty for a GET. */
@@ -45,9 +45,17 @@ function remembering(transport: Transport, sent: Sent[]): Transport {
       keep(method, path, body === undefined ? undefined : Buffer.from(body), token);
       return transport.request(request);
     },
+    apart(path, signal) {
+      keep('GET', path, undefined);
+      return transport.apart(path, signal);
+    },
     send(body, signal) {
       keep('POST', '/v1/send', body);
       return transport.send(body, signal);
+    },
+    blob(request) {
+      keep(request.method, request.path, request.body);
+      return transport.blob(request);
     },
     async socket(path, signal) {
       const socket = await transport.socket(path, signal);

@@ -39,6 +39,8 @@ const record = v.strictObject({
   /** Unix milliseconds by the clock of the device that it came to. */
   receivedAt: v.number(),
   body: bytes64,
+  /** Why it never went, one sentence. */
+  failed: v.optional(v.string()),
 });
 
 export interface Act {
@@ -49,6 +51,7 @@ export interface Act {
   sentAt: number;
   receivedAt: number;
   body: ActBody;
+  failed?: string | undefined;
 }
 export type KeptAct = Act & { key: string };
 

@@ -8,45 +8,28 @@
  * goes only after the island has committed the one before.
  */
 import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
-import type { Party } from '@island/protocol/crypto/handshake.ts';
-import { pad } from '@island/protocol/crypto/padding.ts';
-import { encodePlaintext } from '@island/protocol/crypto/plaintext.ts';
-import { randomBytes } from '@island/protocol/crypto/primitives.ts';
-import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { envelopeId } from '@island/protocol/wire/ids.ts';
-import { encodeSend, type OutgoingEnvelope } from '@island/protocol/wire/send.ts';
-import { fromHex, hex } from '@island/protocol/wire/text.ts';
-import type { Account } from '../account/account.ts';
+import { encodeSend } from '@island/protocol/wire/send.ts';
 import { backoff, pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
 import { Problem, willPass } from '../problem.ts';
-import type { Session } from '../sign-in/session.ts';
-import { Conflict, type Storage } from '../storage/storage.ts';
+import { Conflict } from '../storage/storage.ts';
 import { retryAfter, sendSealed, type Transport } from '../transport/transport.ts';
-import { type Bundles, fetchBundles } from './bundles.ts';
-import { bodyOf, readMessage } from './messages.ts';
-import { close, type Order, sealedBatch, type Waiting, waiting } from './outbox.ts';
-import { type People, parties } from './people.ts';
-import type { Ratchets } from './ratchets.ts';
+import { type Order, readWaiting, type Waiting, waiting } from './outbox.ts';
+import { isPaymentRefused, type Paying, pay, payAnew } from './payment.ts';
+import { refreshRecipient, type Sealing, sealRow } from './sealing.ts';
+import { settle } from './settling.ts';
 
-export interface Sending {
-  account: Account;
-  storage: Storage;
+export interface Sending extends Sealing, Paying {
   transport: Transport;
-  session: Session;
-  people: People;
-  ratchets: Ratchets;
-  /** Unix milliseconds. */
-  now: () => number;
   /** Something keeps a message here; it is tried again. */
   onWaiting: (to: string, error: Error) => void;
   /** Nothing keeps it any longer. */
   onMoving: (to: string) => void;
 }
 
-/** Times that a recipient's list is fetched anew for one message before a pause. */
-const listTries = 3;
+/** Times that a recipient's list, or the tokens, are fetched anew for one message before a pause. */
+const mostTries = 3;
 /** Milliseconds between two looks at the whole queue, while it is not empty. */
 const longestLook = 500;
 
@@ -103,39 +86,42 @@ async function runLane(sending: Sending, to: string, signal: AbortSignal): Promi
 
 /** Until the island has it, or it is clear that it never will. */
 async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Promise<void> {
-  const { storage, transport } = sending;
-  let stale = 0;
-  let sealed = row.sealed;
+  const { transport, now } = sending;
+  if (row.notBefore !== undefined) await pause(Math.max(0, row.notBefore - now()), signal);
+  let tries = 0;
+  let order = row.sealed;
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
-      sealed ??= await prepare(sending, row, undefined, signal);
-      await sendSealed(transport, encodeSend({ tokens: [], key: undefined, ...sealed }), signal);
+      order ??= await sealRow(sending, row, undefined, signal);
+      const paid = await pay(sending, row.key, order, signal);
+      await sendSealed(transport, encodeSend({ ...order, ...paid }), signal);
       if (attempt > 0) sending.onMoving(row.to);
-      await close(storage, row.key, { state: 'accepted', peer: sealed.account });
+      await settle(sending, row.key, { state: 'accepted', peer: order.account });
       return;
     } catch (error) {
       if (signal.aborted) return;
       // Another process took the row, though none should: it is in good hands.
       if (error instanceof Conflict) return;
       let cause = error;
-      if (isStale(error) && stale < listTries && sealed) {
-        stale += 1;
-        const renewed = await renew(sending, row, sealed, signal);
-        if (!(renewed instanceof Error)) {
-          sealed = renewed;
+      if (order && tries < mostTries && (isStale(error) || isPaymentRefused(error))) {
+        tries += 1;
+        const again = await renew(sending, row, order, error, signal);
+        if (!(again instanceof Error)) {
+          order = again;
           continue;
         }
-        cause = renewed;
+        cause = again;
       }
       if (!(cause instanceof Error)) throw cause;
       if (cause instanceof Problem && cause.code === 'signed_out') throw cause;
       const unsettled = isStale(cause);
-      if (!unsettled && !willPass(cause) && !isStorage(cause)) {
+      const waits = unsettled || willPass(cause) || isStorage(cause) || isPaymentWanted(cause);
+      if (!waits) {
         if (!isStated(cause)) throw cause;
-        await close(storage, row.key, { state: 'failed', reason: cause.message });
+        await settle(sending, row.key, { state: 'failed', reason: cause.message });
         return;
       }
-      stale = 0;
+      tries = 0;
       sending.onWaiting(
         row.to,
         unsettled ? new Problem('devices_unsettled', { name: row.to }) : cause,
@@ -158,91 +144,31 @@ const isStated = (error: Error): boolean =>
   error instanceof CryptoFault ||
   (error instanceof Problem && error.code !== 'home_damaged');
 
-/** The list anew, and envelopes for exactly the devices on it. */
+/** Tokens there will be again, and a mailbox that is full of requests will be read. */
+const isPaymentWanted = (error: Error): boolean =>
+  isPaymentRefused(error) ||
+  (error instanceof Fault && (error.code === 'tokens_exhausted' || error.code === 'requests_full'));
+
+/** What was refused, anew: other tokens, or the list and envelopes for exactly the devices on it. */
 async function renew(
   sending: Sending,
   row: Waiting,
-  sealed: Order,
+  order: Order,
+  refusal: unknown,
   signal: AbortSignal,
 ): Promise<Order | Error> {
+  const { storage } = sending;
   try {
-    await sending.people.refresh(row.to, signal);
-    const [fresh] = (await waiting(sending.storage)).filter((each) => each.key === row.key);
+    if (isPaymentRefused(refusal)) {
+      await payAnew(storage, row.key, order.account, refusal);
+      return order;
+    }
+    await refreshRecipient(sending, row.to, signal);
+    const fresh = await readWaiting(storage, row.key);
     if (!fresh) throw new Conflict();
-    return await prepare(sending, fresh, sealed, signal);
+    return await sealRow(sending, fresh, order, signal);
   } catch (error) {
     if (error instanceof Conflict || !(error instanceof Error)) throw error;
     return error;
   }
-}
-
-/** Seals a queued message for the devices of its recipient; envelopes made before are kept for those still there. */
-async function prepare(
-  sending: Sending,
-  row: Waiting,
-  before: Order | undefined,
-  signal: AbortSignal,
-): Promise<Order> {
-  const { people, ratchets, storage, session, now } = sending;
-  const message = await readMessage(storage, row.key);
-  if (message?.type !== 'sent') throw new Conflict();
-  const plaintext = pad(
-    encodePlaintext({
-      id: fromHex(message.id),
-      sentAt: message.sentAt,
-      body: bodyOf(message),
-    }),
-  );
-  const person = await people.find(row.to, signal);
-  const kept = (before?.envelopes ?? []).filter(({ device }) =>
-    person.list.devices.some((cert) => cert.device === device),
-  );
-  const missing = parties(person).filter(
-    ({ device }) => !kept.some((envelope) => envelope.device === device),
-  );
-  let bundles: Bundles = new Map();
-  for (;;) {
-    const outcome = await ratchets.step<Outcome>(async (step) => {
-      const without: Party[] = [];
-      const made: OutgoingEnvelope[] = [];
-      for (const peer of missing) {
-        const sessions = await step.sessions(peer);
-        const bundle = bundles.get(peer.device);
-        if (!sessions.canSend(now()) && bundle) sessions.start(bundle, now());
-        if (!sessions.canSend(now())) without.push(peer);
-        else made.push(sealFor(sending.account, peer, sessions.encrypt(plaintext, now()).message));
-      }
-      // Nothing was made that may be kept: the step leaves no trace.
-      if (without.length > 0) return { batch: undefined, result: { without } };
-      const { account, list } = person;
-      const sealed = { account, epoch: list.epoch, envelopes: [...kept, ...made] };
-      return { batch: sealedBatch(row, sealed), result: { sealed } };
-    });
-    if ('sealed' in outcome) return outcome.sealed;
-    try {
-      bundles = await fetchBundles(session, person, outcome.without, now(), signal);
-    } catch (error) {
-      if (!isGone(error)) throw error;
-      const fresh = await people.refresh(row.to, signal);
-      // The list that is known here had that device; a newer one has not.
-      if (fresh.list.epoch === person.list.epoch) throw error;
-      return prepare(sending, row, before, signal);
-    }
-  }
-}
-
-const isGone = (error: unknown): boolean =>
-  error instanceof Fault && error.code === 'unknown_device';
-
-type Outcome = { sealed: Order } | { without: readonly Party[] };
-
-function sealFor(account: Account, peer: Party, message: Uint8Array): OutgoingEnvelope {
-  const sender = {
-    name: account.name,
-    account: account.account,
-    device: account.device,
-    dik: account.dik.public,
-  };
-  const body = seal(peer.dik, { sender, type: contentTypes.ratchet, message });
-  return { device: peer.device, id: envelopeId(hex(randomBytes(16))), body };
 }

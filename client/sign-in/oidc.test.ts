@@ -167,7 +167,9 @@ t.test('pitfall: an island that shows no web page, or gives no grant', async (t)
       const body = new TextEncoder().encode(JSON.stringify(answer));
       return { status: 200, retryAfter: undefined, body };
     },
+    apart: never,
     send: never,
+    blob: never,
     socket: never,
     [Symbol.asyncDispose]: async () => undefined,
   });

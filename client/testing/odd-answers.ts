@@ -1,10 +1,12 @@
 /** For tests: what a good island answers to each route, from the memory of an odd one. */
 import { hashSegment, readSegment } from '@island/protocol/crypto/archive-segment.ts';
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { deriveIssuer, type TokenIssuer } from '@island/protocol/crypto/token-issuer.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
 import { nonceBytes } from '@island/protocol/wire/route.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
+import { type TokenClass, tokenClasses } from '@island/protocol/wire/token.ts';
 import { boxOf, bundleOf, type Json, keep, type Member, newBox, newMember } from './member.ts';
 
 export interface Asker {
@@ -25,6 +27,10 @@ const zeros = (bytes: number): string => base64url(new Uint8Array(bytes));
 /** A point that is canonical and not of small order. */
 const x25519Base = Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 9 : 0));
 const hashing = { salt: zeros(16), kdf: leastKdf };
+
+const today = (): number => Math.floor(Date.now() / 86_400_000);
+const tokenSeed = randomBytes(32);
+const issuerOf = (kind: TokenClass): TokenIssuer => deriveIssuer(tokenSeed, kind, today());
 
 export interface Memory {
   fingerprint: Uint8Array;
@@ -77,6 +83,19 @@ export function answerTo(
       };
     case '/v1/nonce':
       return { nonce: base64url(randomBytes(nonceBytes)) };
+    case '/v1/token-keys':
+      return {
+        keys: Object.values(tokenClasses).map((kind) => ({
+          class: kind,
+          day: today(),
+          public: base64url(issuerOf(kind).public),
+        })),
+      };
+    case '/v1/tokens': {
+      const blinded = fromBase64url(String(body['blinded']));
+      const { evaluated, proof } = issuerOf(body['class'] as TokenClass).evaluate(blinded);
+      return { evaluated: base64url(evaluated), proof: base64url(proof) };
+    }
     case '/v1/challenge':
       return { challenge: base64url(x25519Base) };
     case '/v1/register': {

@@ -26,11 +26,12 @@ import { type Keyring, keysRow } from '../account/account-keys.ts';
 import { type Archive, openArchive } from '../archive/archive.ts';
 import { archiveStart, type Head, identityRows, noHead, pendingContact } from '../archive/rows.ts';
 import { arrival, departure, type Kept, messagesAfter } from '../messages/messages.ts';
-import { close } from '../messages/outbox.ts';
+import { outboxBeside } from '../messages/outbox.ts';
+import { openOwnPerson } from '../messages/own-person.ts';
 import { openPeople, personRows } from '../messages/people.ts';
+import { settle } from '../messages/settling.ts';
 import type { Session } from '../sign-in/session.ts';
 import { memoryStorage } from '../storage/memory.ts';
-import { encodeRecord } from '../storage/record.ts';
 import type { Storage } from '../storage/storage.ts';
 
 export const newAccount = (): AccountId => accountId(hex(randomBytes(16)));
@@ -239,9 +240,16 @@ function homeOf(
     async says({ account, name }, text) {
       const id = hex(randomBytes(16));
       const queued = { type: 'sent', id, to: name, text, sentAt: 3, state: 'queued' } as const;
-      const outbox = { namespace: 'outbox', bytes: encodeRecord({ to: name }) };
-      const { keys: places } = await storage.commit({ append: [departure(queued, outbox)] });
-      for (const key of places) await close(storage, key, { state: 'accepted', peer: account });
+      const { keys: places } = await storage.commit({
+        append: [departure(queued, outboxBeside(name))],
+      });
+      const settling = {
+        account: { name: island.name },
+        storage,
+        own: openOwnPerson(storage, renew),
+        now: Date.now,
+      };
+      for (const key of places) await settle(settling, key, { state: 'accepted', peer: account });
     },
     async meets(list) {
       await storage.commit({ put: [...personRows(list), pendingContact(list.account)] });

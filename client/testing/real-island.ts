@@ -4,6 +4,7 @@
  * on. A test may look at every request and lose it, or its answer, and put lies in place of answers.
  */
 import { randomInt } from 'node:crypto';
+import { Fault } from '@island/protocol/wire/fault.ts';
 import { formatIslandLink, type RecoverLink } from '@island/protocol/wire/island-link.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';
 import { fromBase64url } from '@island/protocol/wire/text.ts';
@@ -120,6 +121,10 @@ export async function realIsland(): Promise<RealIsland> {
         transport: () => ({
           address,
           request: (asked) => request(from, asked),
+          apart: (path) => request(from, { method: 'GET', path }),
+          blob: async () => {
+            throw new Fault('unavailable');
+          },
           send: async (body) => {
             const reply = await edge.ask(sendPath, { method: 'POST', body, address: from });
             const bytes = new TextEncoder().encode(reply.body);

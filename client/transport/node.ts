@@ -2,8 +2,8 @@
  * The transport of Node: undici over TLS that trusts one root certificate and nothing else, with the
  * host name checked. docs/protocol/http.md §1
  *
- * Two pools of connections. The one for sealed sending keeps no TLS sessions and no cookies, so the
- * island sees nothing that joins it to the other.
+ * A pool of connections for each purpose. Those for sealed sending and for attachments keep no TLS
+ * sessions and no cookies, so the island sees nothing that joins them to the first, or to each other.
  */
 import type { Duplex } from 'node:stream';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -11,7 +11,7 @@ import { sendPath } from '@island/protocol/wire/routes.ts';
 import { Agent, buildConnector, type Dispatcher, WebSocket } from 'undici';
 import type { Pinned } from '../platform.ts';
 import { Problem } from '../problem.ts';
-import type { HttpAnswer, Socket, Transport } from './transport.ts';
+import type { BlobAnswer, BlobRequest, HttpAnswer, Socket, Transport } from './transport.ts';
 
 /** Milliseconds. */
 const timeouts = { connect: 10_000, answer: 30_000, whole: 120_000, goodbye: 2_000 };
@@ -42,6 +42,44 @@ export function nodeTransport(
     connect: { ...tls, maxCachedSessions: 0 },
     connections: 4,
   });
+  // Their answers are as large as attachments are, and may take as long as they move at all.
+  const blobs = new Agent({
+    ...common,
+    maxResponseSize: -1,
+    connect: { ...tls, maxCachedSessions: 0 },
+    connections: 4,
+  });
+
+  async function askBlob({ signal, ...request }: BlobRequest): Promise<BlobAnswer> {
+    const { method, path, headers, body } = request;
+    const problem = (error: unknown): unknown =>
+      signal?.aborted ? signal.reason : connectionProblem(address, error);
+    const type = method === 'POST' ? 'application/json' : 'application/octet-stream';
+    try {
+      const answer = await blobs.request({
+        origin: address,
+        method,
+        path,
+        headers: { ...(body !== undefined && { 'content-type': type }), ...headers },
+        ...(body !== undefined && { body }),
+        ...(signal && { signal }),
+      });
+      const after = Number(answer.headers['retry-after'] ?? Number.NaN);
+      return {
+        status: answer.statusCode,
+        retryAfter: after >= 0 ? after : undefined,
+        body: (async function* () {
+          try {
+            yield* answer.body as AsyncIterable<Uint8Array>;
+          } catch (error) {
+            throw problem(error);
+          }
+        })(),
+      };
+    } catch (error) {
+      throw problem(error);
+    }
+  }
 
   async function ask(agent: Agent, options: Dispatcher.RequestOptions): Promise<HttpAnswer> {
     // An answer that trickles keeps every other timeout, and would keep the caller for ever.
@@ -72,6 +110,7 @@ export function nodeTransport(
         ...(body !== undefined && { body }),
         ...(signal && { signal }),
       }),
+    apart: (path, signal) => ask(sealed, { method: 'GET', path, ...(signal && { signal }) }),
     send: (body, signal) =>
       ask(sealed, {
         method: 'POST',
@@ -80,9 +119,10 @@ export function nodeTransport(
         body,
         ...(signal && { signal }),
       }),
+    blob: askBlob,
     socket: (path, signal) => openSocket(address, path, tls, signal),
     async [Symbol.asyncDispose]() {
-      await Promise.all([session.destroy(), sealed.destroy()]);
+      await Promise.all([session.destroy(), sealed.destroy(), blobs.destroy()]);
     },
   };
 }

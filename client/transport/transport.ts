@@ -1,8 +1,8 @@
 /**
  * How a client reaches its island. docs/protocol/http.md, docs/protocol/dm.md §6
  *
- * Two ways that share nothing: `request` may carry the access token; `send` carries nothing that
- * names who sends (no token, no cookie, another connection), so that the island can't tell (M2).
+ * Ways that share nothing: `request` may carry the access token; `send` and `blob` carry nothing that
+ * names who sends (no token, no cookie, other connections), so that the island can't tell (M2).
  * Implementations: node.ts. Nothing here trusts an answer: schemas decide.
  */
 import { Fault, type FaultDetails, isFaultCode } from '@island/protocol/wire/fault.ts';
@@ -33,6 +33,24 @@ export interface HttpAnswer {
   body: Uint8Array;
 }
 
+/** About an attachment. docs/protocol/attachments.md §5 */
+export interface BlobRequest {
+  method: 'GET' | 'PUT' | 'POST';
+  path: string;
+  headers?: Readonly<Record<string, string>>;
+  /** JSON of a `POST`, the part of a `PUT`. */
+  body?: Uint8Array;
+  signal?: AbortSignal;
+}
+
+export interface BlobAnswer {
+  status: number;
+  /** Seconds, from `Retry-After`. */
+  retryAfter: number | undefined;
+  /** As it comes; throws `unreachable` when it breaks off. Has to be read, or left by `return`. */
+  body: AsyncIterable<Uint8Array>;
+}
+
 export interface Socket {
   send(frame: Uint8Array): void;
   /** Says goodbye; no more frames are given out. */
@@ -49,8 +67,12 @@ export interface Transport extends AsyncDisposable {
   readonly address: string;
   /** Throws `unreachable` or `untrusted` (Problem) when there is no answer. */
   request(request: HttpRequest): Promise<HttpAnswer>;
+  /** A route that anybody may ask, on a connection without a session: what it answers can't be meant for us. */
+  apart(path: string, signal?: AbortSignal): Promise<HttpAnswer>;
   /** The body of `POST /v1/send`, on a connection without a session. */
   send(body: Uint8Array, signal?: AbortSignal): Promise<HttpAnswer>;
+  /** Asks the service that keeps attachments, on connections that carry nothing else. */
+  blob(request: BlobRequest): Promise<BlobAnswer>;
   socket(path: string, signal?: AbortSignal): Promise<Socket>;
 }
 
@@ -71,7 +93,7 @@ export async function call<N extends RouteName>(
   request: RequestText<N>,
   options: CallOptions = {},
 ): Promise<Answer<N>> {
-  const { method, path, answer } = routes[name];
+  const { method, path } = routes[name];
   const answered = await transport.request({
     method,
     path: path.replace(/:(\w+)/g, (_, key: string) =>
@@ -81,11 +103,28 @@ export async function call<N extends RouteName>(
     ...(options.token !== undefined && { token: options.token }),
     ...(options.signal && { signal: options.signal }),
   });
-  if (answered.status !== 200) throw faultOf(answered, transport.address);
+  return readAnswer(transport, name, answered);
+}
+
+/** The same for a route without a request, over a connection that nobody is signed in on. */
+export async function callApart<N extends RouteName>(
+  transport: Transport,
+  name: N,
+  signal?: AbortSignal,
+): Promise<Answer<N>> {
+  return readAnswer(transport, name, await transport.apart(routes[name].path, signal));
+}
+
+function readAnswer<N extends RouteName>(
+  { address }: Transport,
+  name: N,
+  answered: HttpAnswer,
+): Answer<N> {
+  if (answered.status !== 200) throw faultOf(answered, address);
   try {
-    return decode(answer, JSON.parse(text.decode(answered.body))) as Answer<N>;
+    return decode(routes[name].answer, JSON.parse(text.decode(answered.body))) as Answer<N>;
   } catch (cause) {
-    throw new Problem('not_an_island', { address: transport.address }, { cause });
+    throw new Problem('not_an_island', { address }, { cause });
   }
 }
 
@@ -111,7 +150,8 @@ const waits = new WeakMap<Error, number>();
 export const retryAfter = (error: unknown): number | undefined =>
   error instanceof Error ? waits.get(error) : undefined;
 
-function faultOf(answer: HttpAnswer, address: string): Error {
+/** What an answer other than the wanted one says: the island's `Fault`, or a Problem. */
+export function faultOf(answer: HttpAnswer, address: string): Error {
   const error = read(answer, address);
   if (answer.retryAfter !== undefined) waits.set(error, answer.retryAfter * 1000);
   return error;

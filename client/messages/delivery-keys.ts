@@ -1,0 +1,164 @@
+/**
+ * Our own delivery key: registered with the island, told to those whom we accepted, changed when somebody
+ * is blocked or a device was removed. docs/protocol/tokens.md §8
+ *
+ * All devices of the account come to the same key: of the present archive key and an epoch. The island
+ * says which epoch is in force by refusing any other.
+ */
+import { deliveryKey } from '@island/protocol/crypto/delivery-key.ts';
+import { equal, randomBytes, sha256 } from '@island/protocol/crypto/primitives.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
+import { base64url, hex } from '@island/protocol/wire/text.ts';
+import * as v from 'valibot';
+import type { Account } from '../account/account.ts';
+import { needKeys } from '../account/account-keys.ts';
+import { backoff, pause } from '../backoff.ts';
+import { createBell } from '../bell.ts';
+import { Problem, willPass } from '../problem.ts';
+import type { Session } from '../sign-in/session.ts';
+import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
+import type { Append, Storage } from '../storage/storage.ts';
+import { untilCommitted } from '../storage/storage.ts';
+import { actRow } from './acts.ts';
+import { actedOn, contactChanges, contacts } from './contacts.ts';
+import { outboxBeside } from './outbox.ts';
+import type { People } from './people.ts';
+
+const record = v.strictObject({
+  epoch: v.number(),
+  key: bytes64,
+  /** Ends the keys before it at once: somebody was blocked. */
+  cut: v.boolean(),
+  /** Whether the island has it. */
+  registered: v.boolean(),
+});
+type OwnKey = v.InferOutput<typeof record>;
+
+export interface DeliveryKeys {
+  /** Our own key, for what goes to our other devices; undefined for anybody else's account, and before it is registered. */
+  ofOurs(account: AccountId): Promise<Uint8Array | undefined>;
+  /** Somebody was blocked: the present key is good no more. Takes effect with `keep`. */
+  cut(): Promise<void>;
+  /** Registers what is due and tells contacts, until aborted. */
+  keep(signal: AbortSignal): Promise<void>;
+}
+
+export interface KeepingKey {
+  account: Account;
+  storage: Storage;
+  session: Session;
+  people: People;
+  now: () => number;
+}
+
+const place = { namespace: 'delivery-key', key: 'own' };
+/** How often the island may refuse an epoch in a row. */
+const tries = 6;
+/** Milliseconds within which contacts are told of a new key. */
+const spread = 20_000;
+const look = 3_600_000;
+
+export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
+  const { account, storage, session } = parts;
+
+  async function present(): Promise<{ own: OwnKey | undefined; version: number }> {
+    const row = await storage.read(place.namespace, place.key);
+    return { own: row && decodeRecord(record, row), version: row?.version ?? 0 };
+  }
+
+  const write = (own: OwnKey, version: number) =>
+    storage.commit({
+      put: [{ ...place, bytes: encodeRecord(own) }],
+      expect: [{ ...place, version }],
+    });
+
+  /** Until the island and this device agree on epoch and key. */
+  async function register(signal: AbortSignal): Promise<OwnKey> {
+    let { own, version } = await present();
+    for (let attempt = 0; attempt < tries; attempt++) {
+      const { ark } = await needKeys(storage);
+      const epoch = own?.epoch ?? 1;
+      const key = deliveryKey(ark, account.account, epoch);
+      const cut = own?.cut ?? false;
+      const same = own?.registered && equal(own.key, key);
+      try {
+        const hash = base64url(sha256(key));
+        await session.call('deliveryKey', { epoch, hash, cut }, { signal });
+        const registered = { epoch, key, cut: false, registered: true };
+        if (!same || cut) await write(registered, version);
+        return registered;
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'stale_delivery_key') throw error;
+        const theirs = Number(error.details?.['epoch']);
+        // The island has another key under this epoch, or is further on.
+        const next = theirs > epoch && !cut ? theirs : Math.max(theirs, epoch) + 1;
+        own = { epoch: next, key, cut, registered: false };
+        ({ version } = await write(own, version));
+      }
+    }
+    throw new Fault('unavailable');
+  }
+
+  /** A message for each accepted contact that was not told this epoch. */
+  const tell = ({ epoch, key }: OwnKey) =>
+    untilCommitted(async () => {
+      const changes = contactChanges(storage);
+      const append: Append[] = [];
+      for (const contact of await contacts(storage)) {
+        if (contact.state !== 'accepted' || (contact.told ?? 0) >= epoch) continue;
+        const person = await parts.people.known(contact.account);
+        if (!person) continue;
+        const at = parts.now();
+        const body = { kind: 'delivery-key', epoch, key } as const;
+        const act = {
+          id: hex(randomBytes(16)),
+          direction: 'out',
+          peer: contact.account,
+          name: person.name,
+          sentAt: at,
+          receivedAt: at,
+          body,
+        } as const;
+        const notBefore = at + Math.random() * spread;
+        append.push(actRow(act, { outbox: outboxBeside(person.name, notBefore) }));
+        await changes.change(contact.account, actedOn(act));
+      }
+      if (append.length > 0) await storage.commit({ append, ...changes.rows() });
+    });
+
+  return {
+    async ofOurs(whose) {
+      if (whose !== account.account) return undefined;
+      const { own } = await present();
+      return own?.registered ? own.key : undefined;
+    },
+    cut: () =>
+      untilCommitted(async () => {
+        const { own, version } = await present();
+        if (own)
+          await write({ ...own, epoch: own.epoch + 1, cut: true, registered: false }, version);
+      }),
+    async keep(signal) {
+      using changed = createBell(signal);
+      using _watch = storage.watch(changed.ring);
+      for (let attempt = 0, due = 0; !signal.aborted; ) {
+        try {
+          const { own } = await present();
+          const { ark } = await needKeys(storage);
+          const right =
+            own?.registered && equal(own.key, deliveryKey(ark, account.account, own.epoch));
+          const agreed = right && performance.now() < due ? own : await register(signal);
+          if (agreed !== own) due = performance.now() + look;
+          await tell(agreed);
+          attempt = 0;
+          await changed.next(look);
+          await pause(1000, signal);
+        } catch (error) {
+          if (signal.aborted || (error instanceof Problem && error.code === 'signed_out')) return;
+          await pause(willPass(error) ? backoff(attempt++) : look / 60, signal);
+        }
+      }
+    },
+  };
+}

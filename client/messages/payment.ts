@@ -1,0 +1,81 @@
+/**
+ * Paying for what is sent: tokens, and the recipient's delivery key if they gave us one. docs/protocol/tokens.md §7
+ *
+ * What an order is paid with is committed beside it before it leaves: the same order sent again after a
+ * lost answer brings the same tokens, which the island takes for that order only once.
+ */
+import { equal } from '@island/protocol/crypto/primitives.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
+import { sendPrice } from '@island/protocol/wire/send.ts';
+import { tokenClasses } from '@island/protocol/wire/token.ts';
+import { Conflict, type Storage, untilCommitted } from '../storage/storage.ts';
+import { contactChanges, readContact } from './contacts.ts';
+import type { DeliveryKeys } from './delivery-keys.ts';
+import { changedRow, type Order, type Paid, readWaiting } from './outbox.ts';
+import type { Wallet } from './wallet.ts';
+
+export interface Paying {
+  storage: Storage;
+  wallet: Wallet;
+  deliveryKeys: DeliveryKeys;
+}
+
+/** What the order in this row is paid with, from now on. Throws `Conflict` when the row is gone or sealed anew. */
+export const pay = (
+  { storage, wallet, deliveryKeys }: Paying,
+  place: string,
+  order: Order,
+  signal: AbortSignal,
+): Promise<Paid> =>
+  untilCommitted(async () => {
+    const row = await readWaiting(storage, place);
+    if (!row?.sealed) return undefined;
+    const count = order.envelopes.length;
+    const before = row.paid;
+    if (before && before.tokens.length === sendPrice(count, before.key !== undefined))
+      return before;
+    const own = await deliveryKeys.ofOurs(order.account);
+    const key = own ?? (await readContact(storage, order.account)).key?.key;
+    const price = sendPrice(count, key !== undefined);
+    const tokens = await wallet.take(
+      tokenClasses.delivery,
+      price,
+      (taken) => changedRow(row, { paid: { tokens: taken, key } }),
+      signal,
+    );
+    return { tokens, key };
+  }).then((paid) => {
+    if (!paid) throw new Conflict();
+    return paid;
+  });
+
+const refusals = new Set(['token_needed', 'token_invalid', 'token_spent', 'delivery_key_refused']);
+
+export const isPaymentRefused = (error: unknown): error is Fault =>
+  error instanceof Fault && refusals.has(error.code);
+
+/** After a refusal: what was refused is not shown again. */
+export const payAnew = (
+  storage: Storage,
+  place: string,
+  account: AccountId,
+  refusal: Fault,
+): Promise<void> =>
+  untilCommitted(async () => {
+    const row = await readWaiting(storage, place);
+    if (!row?.paid) return;
+    const refused = refusal.code === 'delivery_key_refused' ? row.paid.key : undefined;
+    const changes = contactChanges(storage);
+    if (refused)
+      await changes.change(account, (contact) => {
+        const { key, ...rest } = contact;
+        return key && equal(key.key, refused) ? rest : contact;
+      });
+    const { put, expect } = changes.rows();
+    const changed = changedRow(row, { paid: undefined });
+    await storage.commit({
+      put: [...changed.put, ...put],
+      expect: [...changed.expect, ...expect],
+    });
+  });
