@@ -112,6 +112,10 @@ function build(crypto: NodeCrypto): Backend {
     randomBytes: (length) => plain(crypto.randomBytes(length)),
     sha256: (bytes) => plain(crypto.hash('sha256', bytes, 'buffer')),
     sha512: (bytes) => plain(crypto.hash('sha512', bytes, 'buffer')),
+    sha256Stream() {
+      const hash = crypto.createHash('sha256');
+      return { update: (bytes) => void hash.update(bytes), digest: () => plain(hash.digest()) };
+    },
     aesGcm: {
       seal(key, nonce, plaintext, ad) {
         const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 });

@@ -1,9 +1,10 @@
 /**
  * Primitives over libsodium (WebAssembly): everything in a browser, the small symmetric ones in
  * Node as well, where setting up an OpenSSL context costs more than the work. AES-256-GCM is not
- * in the WebAssembly build and comes from noble.
+ * in the WebAssembly build and comes from noble, as does SHA-256 of a stream: its states there would never be freed.
  */
 import { gcm } from '@noble/ciphers/aes.js';
+import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import sodium from 'libsodium-wrappers-sumo';
 import type { Aead, Backend } from './backend.ts';
 
@@ -132,6 +133,10 @@ export const sodiumBackend: Backend = {
   randomBytes: (length) => sodium.randombytes_buf(length),
   sha256: (bytes) => sodium.crypto_hash_sha256(bytes),
   sha512: (bytes) => sodium.crypto_hash_sha512(bytes),
+  sha256Stream() {
+    const hash = nobleSha256.create();
+    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+  },
   hmac,
   chacha: aead(
     wasm._crypto_aead_chacha20poly1305_ietf_encrypt,

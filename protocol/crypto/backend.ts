@@ -25,6 +25,12 @@ export interface Encapsulated {
   readonly secret: Uint8Array;
 }
 
+/** SHA-256 of what is given one after the other; `digest` once, at the end. */
+export interface HashStream {
+  update(bytes: Uint8Array): void;
+  digest(): Uint8Array;
+}
+
 /** AEAD with a 16-byte tag after the ciphertext. `open` answers `undefined` for anything that does not verify. */
 export interface Aead {
   seal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, ad: Uint8Array): Uint8Array;
@@ -45,6 +51,7 @@ export interface Backend {
   randomBytes(length: number): Uint8Array;
   sha256(bytes: Uint8Array): Uint8Array;
   sha512(bytes: Uint8Array): Uint8Array;
+  sha256Stream(): HashStream;
   hmac(key: Uint8Array, bytes: Uint8Array): Uint8Array;
   readonly chacha: Aead;
   readonly xchacha: Aead;

@@ -2,7 +2,7 @@
 import { chacha20poly1305, xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { ed25519 as nobleEd, x25519 as nobleX } from '@noble/curves/ed25519.js';
 import { hmac as nobleHmac } from '@noble/hashes/hmac.js';
-import { sha256 as nobleSha } from '@noble/hashes/sha2.js';
+import { sha256 as nobleSha, sha512 as nobleSha512 } from '@noble/hashes/sha2.js';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import fc from 'fast-check';
 import t from 'tap';
@@ -340,6 +340,21 @@ t.test('pairs restored from storage work like those made, and inputs are never c
     }),
     runs,
   );
+  t.pass();
+  t.end();
+});
+
+t.test('SHA-512, and SHA-256 of a stream in any pieces, are those of noble', (t) => {
+  for (const set of sets) {
+    const any = fc.uint8Array({ maxLength: 600 });
+    const property = fc.property(any, fc.nat(600), (bytes, cut) => {
+      const hash = set.sha256Stream();
+      hash.update(bytes.subarray(0, cut));
+      hash.update(bytes.subarray(cut));
+      return same(hash.digest(), nobleSha(bytes)) && same(set.sha512(bytes), nobleSha512(bytes));
+    });
+    fc.assert(property);
+  }
   t.pass();
   t.end();
 });

@@ -10,7 +10,7 @@ import type { Aead, Backend, DhPair, Encapsulated, KemPair, SigningPair } from '
 import { nodeBackend } from './backend-node.ts';
 import { sodiumBackend } from './backend-sodium.ts';
 
-export type { Aead, DhPair, Encapsulated, KemPair, SigningPair } from './backend.ts';
+export type { Aead, DhPair, Encapsulated, HashStream, KemPair, SigningPair } from './backend.ts';
 
 /** Answers `length` unpredictable bytes; vectors put a deterministic one in its place. */
 export type Random = (length: number) => Uint8Array;
@@ -120,6 +120,7 @@ export function primitivesOver(backend: Backend) {
     randomBytes: randomBytes as Random,
     sha256: backend.sha256,
     sha512: backend.sha512,
+    sha256Stream: backend.sha256Stream,
     /** HMAC-SHA-256; any key length. */
     hmac,
     /** HKDF-SHA-256 (RFC 5869), at most 8,160 bytes. An empty salt counts as 32 zero bytes. */
@@ -252,6 +253,7 @@ export const {
   randomBytes,
   sha256,
   sha512,
+  sha256Stream,
   hmac,
   hkdf,
   chacha,

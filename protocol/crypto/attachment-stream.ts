@@ -1,0 +1,101 @@
+/**
+ * Attachments as streams: sealed while they are read, opened while they come, in pieces of any length.
+ * docs/protocol/attachments.md §1
+ */
+import { Fault } from '../wire/fault.ts';
+import {
+  type AttachmentSealer,
+  attachmentHeaderBytes,
+  attachmentOpener,
+  fileRange,
+  storedRange,
+  storedSize,
+} from './attachment.ts';
+import type { AttachmentDescriptor } from './attachment-descriptor.ts';
+import { CryptoFault } from './crypto-fault.ts';
+import { equal, sha256Stream } from './primitives.ts';
+
+/** Reads bytes `start` to `end` of the file, `end` not included: all of them. */
+export type ReadFile = (start: number, end: number) => Promise<Uint8Array>;
+
+/**
+ * What is stored, from byte `from` on: where an upload that broke off goes on. Throws `malformed` if the file
+ * gives other lengths than `size` promised.
+ */
+export async function* sealedAttachment(
+  sealer: AttachmentSealer,
+  size: number,
+  read: ReadFile,
+  from = 0,
+): AsyncGenerator<Uint8Array> {
+  if (from > storedSize(size)) throw new Fault('malformed');
+  if (from < attachmentHeaderBytes) yield sealer.header.subarray(from);
+  for (let index = 0; index < sealer.chunks; index++) {
+    const stored = storedRange(size, index);
+    if (stored.end <= from) continue;
+    const { start, end } = fileRange(size, index);
+    const chunk = sealer.seal(index, start === end ? new Uint8Array(0) : await read(start, end));
+    yield chunk.subarray(Math.max(0, from - stored.start));
+  }
+}
+
+/**
+ * The file, chunk by chunk, each one authentic. Whoever stores what comes keeps it apart until the end: only
+ * then is it known to be all of it and the very bytes that were sent.
+ * @param stored the whole of what is stored, in pieces of any length
+ * @throws CryptoFault `attachment_broken` for anything altered, missing or further
+ */
+export async function* openedAttachment(
+  descriptor: AttachmentDescriptor,
+  stored: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const { size, digest } = descriptor;
+  const hash = sha256Stream();
+  const input = inLengths(stored, lengthsOf(size), (piece) => hash.update(piece));
+  const first = await input.next();
+  const opener = attachmentOpener(descriptor, first.value ?? new Uint8Array(0));
+  let index = 0;
+  for await (const chunk of input) yield opener.open(index++, chunk);
+  if (index !== opener.chunks || !equal(hash.digest(), digest))
+    throw new CryptoFault('attachment_broken');
+}
+
+/** Lengths of the header and of every chunk. */
+function* lengthsOf(size: number): Generator<number> {
+  yield attachmentHeaderBytes;
+  const total = storedSize(size);
+  for (let index = 0, at = attachmentHeaderBytes; at < total; index++) {
+    const { start, end } = storedRange(size, index);
+    yield end - start;
+    at = end;
+  }
+}
+
+/** Pieces of any length as pieces of these lengths; one too few or a byte too many is `attachment_broken`. */
+async function* inLengths(
+  pieces: AsyncIterable<Uint8Array>,
+  lengths: Iterable<number>,
+  seen: (piece: Uint8Array) => void,
+): AsyncGenerator<Uint8Array, undefined> {
+  const wanted = lengths[Symbol.iterator]();
+  let next = wanted.next();
+  let filled = 0;
+  let current = new Uint8Array(next.value ?? 0);
+  for await (const piece of pieces) {
+    seen(piece);
+    for (let at = 0; at < piece.length; ) {
+      if (next.done) throw new CryptoFault('attachment_broken');
+      const part = piece.subarray(at, at + current.length - filled);
+      current.set(part, filled);
+      filled += part.length;
+      at += part.length;
+      if (filled < current.length) continue;
+      yield current;
+      next = wanted.next();
+      current = new Uint8Array(next.value ?? 0);
+      filled = 0;
+    }
+  }
+  if (!next.done) throw new CryptoFault('attachment_broken');
+  return undefined;
+}
