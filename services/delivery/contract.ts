@@ -5,7 +5,7 @@
 import { limits } from '@island/protocol/wire/limits.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import { deliveryKeyBytes } from '@island/protocol/wire/send.ts';
-import { tokenClasses } from '@island/protocol/wire/token.ts';
+import { tokenBytes, tokenClasses } from '@island/protocol/wire/token.ts';
 import * as v from 'valibot';
 import { defineContract } from '../kit/contract.ts';
 
@@ -20,6 +20,8 @@ const token = v.strictObject({
 });
 /** SHA-256 of what tokens pay for, cut: the same again costs nothing. */
 const context = s.bytes(16);
+/** What the largest attachment costs. */
+const mostSpent = Math.ceil(limits.blobBytes / limits.blobBytesPerToken);
 const mailbox = { account: s.account, device: s.device };
 
 export const delivery = defineContract({
@@ -58,6 +60,20 @@ export const delivery = defineContract({
       request: v.strictObject({ ...mailbox, seq: s.count }),
       answer: s.empty,
       callers: ['gateway'],
+    },
+    /**
+     * Spends tokens on something of the caller's, before it does it. In the same context again they cost
+     * nothing and it succeeds: `token_invalid`, `token_spent`.
+     */
+    spend: {
+      request: v.strictObject({
+        class: kind,
+        /** As they are written: whoever passes them on has no need to look. */
+        tokens: v.pipe(v.array(s.bytes(tokenBytes)), v.minLength(1), v.maxLength(mostSpent)),
+        context,
+      }),
+      answer: s.empty,
+      callers: ['media'],
     },
     /** The public halves of the keys that tokens are issued with now. */
     tokenKeys: {

@@ -1,5 +1,7 @@
 /** Delivery: a mailbox for every device, of envelopes that only it can open. docs/protocol/dm.md §7 */
 import { join } from 'node:path';
+import { Reader } from '@island/protocol/wire/bytes.ts';
+import { readToken } from '@island/protocol/wire/token.ts';
 import { unixDay } from '../kit/clock.ts';
 import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
@@ -58,6 +60,12 @@ export const deliveryService = defineService({
       return {};
     });
 
+    bus.handle(delivery, 'spend', async ({ tokens, class: kind, context }) => {
+      const read = tokens.map((bytes) => readToken(new Reader(bytes)));
+      const spendable = await redemption.check(read, kind, context);
+      if (spendable !== undefined) await mailboxes.spend(spendable, context);
+      return {};
+    });
     bus.handle(delivery, 'tokenKeys', async () => ({ keys: keys.published() }));
     bus.handle(delivery, 'issueTokens', (request) =>
       issue({ store, keys, clock, secret: secrets.holders }, request),

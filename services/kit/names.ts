@@ -7,6 +7,7 @@ export const services = [
   'directory',
   'delivery',
   'archive',
+  'media',
   'control',
 ] as const;
 export type ServiceName = (typeof services)[number];
