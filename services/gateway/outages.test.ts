@@ -5,10 +5,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';
-import { encodeSend } from '@island/protocol/wire/send.ts';
 import { freePorts } from '@island/provisioning/ports.ts';
 import t, { type Test } from 'tap';
 import { envelope, type TestEnvelope, testLists } from '../delivery/testing/lists.ts';
+import { testPayer } from '../delivery/testing/payer.ts';
 import type { RunningService } from '../kit/service.ts';
 import { testIsland } from '../kit/testing/kit.ts';
 import { gatewayService } from './service.ts';
@@ -45,6 +45,7 @@ async function killCore(): Promise<void> {
 }
 await startCore();
 t.teardown(killCore);
+const payer = await testPayer((await island.kit('gateway')).bus, `${settings.services[0]?.data}`);
 
 let gateway: RunningService = await gatewayService.start(await island.kit('gateway'));
 t.teardown(() => gateway[Symbol.asyncDispose]());
@@ -55,7 +56,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 async function send(account: AccountId, envelopes: readonly TestEnvelope[]): Promise<number> {
   let tries = 0;
   for (const one of envelopes) {
-    const body = encodeSend({ tokens: [], key: undefined, account, epoch: 1, envelopes: [one] });
+    const body = await payer.body(account, [one]);
     for (let status = 0; status !== 202; ) {
       tries += 1;
       const reply = await edge.ask(sendPath, { method: 'POST', body }).catch(() => undefined);
@@ -109,6 +110,7 @@ async function survives(t: Test, account: AccountId, trouble: () => Promise<void
   const senders = Array.from({ length: 3 }, () =>
     Array.from({ length: 25 }, () => envelope(1, 200)),
   );
+  await payer.keyOf(account);
   const client = receive(account);
   const sending = Promise.all(senders.map((envelopes) => send(account, envelopes)));
   await trouble();
