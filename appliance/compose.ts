@@ -28,7 +28,7 @@ export const units: readonly UnitRow[] = [
     heap: { old: 256, young: 8 },
   },
   { name: 'control', services: ['control'], needs: ['core'], heap: { old: 96, young: 2 } },
-  { name: 'front', services: ['gateway'], needs: ['core'], heap: { old: 256, young: 8 } },
+  { name: 'front', services: ['gateway', 'media'], needs: ['core'], heap: { old: 256, young: 8 } },
   { name: 'caddy', services: [], needs: ['front'] },
 ];
 
@@ -44,5 +44,6 @@ export const services: Readonly<Record<ServiceName, () => Promise<ServiceDefinit
   delivery: async () => (await import('@island/services/delivery/service.ts')).deliveryService,
   archive: async () => (await import('@island/services/archive/service.ts')).archiveService,
   control: async () => (await import('@island/services/control/service.ts')).controlService,
+  media: async () => (await import('@island/services/media/service.ts')).mediaService,
   gateway: async () => (await import('@island/services/gateway/service.ts')).gatewayService,
 };

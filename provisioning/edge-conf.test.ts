@@ -9,13 +9,14 @@ import { runTool } from './tool.ts';
 const conf = (host: string) =>
   edgeConf({
     island: { host, port: 8443 },
-    gatewayPort: 4000,
-    gatewayName: 'gateway.island.internal',
+    gateway: { port: 4000, name: 'gateway.island.internal' },
+    media: { port: 4001, name: 'media.island.internal' },
     adminSocket: '/run/island/caddy.sock',
     publicCertificate: '/run/island/public.pem',
     clientCertificate: '/run/island/edge.pem',
     trust: '/run/island/trust.pem',
     bodyBytes: 262_144,
+    blobBytes: 1_048_576,
   });
 
 async function adapt(t: Test, text: string) {
@@ -88,3 +89,30 @@ t.test('a method that nobody has heard of ends at the edge', async (t) => {
   ]);
   t.ok((order?.indexOf('"status_code":405') ?? 9) < (order?.indexOf('"/v1/*"') ?? 0));
 });
+
+t.test(
+  'attachments go to media, larger bodies with them, and everything else to the gateway',
+  async (t) => {
+    const servers = Object.values((await adapt(t, conf('localhost'))).apps.http.servers);
+    const seen = JSON.stringify(servers).match(
+      /"path":\["[^\]]*\]|"max_size":\d+|"server_name":"[a-z]+\.island\.internal"|"dial":"[^"]*"/g,
+    );
+    // In order: what the first path fits is not asked about the second.
+    t.same(
+      seen?.filter((each) => each.includes('path')),
+      ['"path":["/v1/blobs","/v1/blobs/*"]', '"path":["/v1/*","/.well-known/island"]'],
+    );
+    t.match(
+      seen?.filter((each) => each.includes('max_size')),
+      ['"max_size":1048576', '"max_size":262144'],
+    );
+    t.match(
+      seen?.filter((each) => each.includes('server_name')),
+      ['"server_name":"media.island.internal"', '"server_name":"gateway.island.internal"'],
+    );
+    t.match(
+      seen?.filter((each) => each.includes('dial')),
+      ['"dial":"127.0.0.1:4001"', '"dial":"127.0.0.1:4000"'],
+    );
+  },
+);

@@ -1,5 +1,5 @@
 /**
- * The Caddyfile: TLS for clients in front, mTLS to the gateway behind, everything else 404.
+ * The Caddyfile: TLS for clients in front, mTLS to gateway and media behind, everything else 404.
  * docs/decisions/033-edge.md
  *
  * No TCP admin endpoint, no autosaved configuration, no HTTP/3 (no UDP listener), no plain-HTTP
@@ -8,21 +8,29 @@
 import { isIP } from 'node:net';
 import { type Island, isLocal } from './island-file.ts';
 
+export interface Upstream {
+  /** On loopback. */
+  port: number;
+  /** What its certificate must say. */
+  name: string;
+}
+
 export interface EdgeConf {
   island: Pick<Island, 'host' | 'port'>;
-  gatewayPort: number;
-  /** What the gateway's certificate must say. */
-  gatewayName: string;
+  gateway: Upstream;
+  /** Attachments, and nothing else, go there. */
+  media: Upstream;
   /** This and the files below: from Caddy's working folder, in letters that a Caddyfile takes as they are. */
   adminSocket: string;
   /** Chain and key shown to clients, in one PEM file. */
   publicCertificate: string;
   /** Chain and key of `edge.island.internal`, in one PEM file. */
   clientCertificate: string;
-  /** The roots that the gateway is checked against. */
+  /** The roots that they are checked against. */
   trust: string;
-  /** Largest request body, bytes. */
+  /** Largest request body, bytes, and that of a part of an attachment: what is larger ends here. */
   bodyBytes: number;
+  blobBytes: number;
 }
 
 export function edgeConf(conf: EdgeConf): string {
@@ -88,27 +96,13 @@ https://:${island.port} {
 	handle @odd {
 		respond 405
 	}
+	@blobs path /v1/blobs /v1/blobs/*
+	handle @blobs {
+		${proxy(conf, conf.media, conf.blobBytes)}
+	}
 	@api path /v1/* /.well-known/island
 	handle @api {
-		request_body {
-			max_size ${conf.bodyBytes}
-		}
-		reverse_proxy https://127.0.0.1:${conf.gatewayPort} {
-			header_up X-Real-IP {remote_host}
-			stream_close_delay 10m
-			lb_try_duration 3s
-			lb_try_interval 100ms
-			transport http {
-				tls_server_name ${conf.gatewayName}
-				tls_trust_pool file ${conf.trust}
-				tls_client_auth ${conf.clientCertificate} ${conf.clientCertificate}
-				versions 1.1
-				dial_timeout 2s
-				# Shorter than the gateway keeps an idle connection: it must not close one that we are about to use.
-				keepalive 60s
-				compression off
-			}
-		}
+		${proxy(conf, conf.gateway, conf.bodyBytes)}
 	}
 	handle {
 		respond 404
@@ -116,3 +110,28 @@ https://:${island.port} {
 }
 `;
 }
+
+/** Bodies pass as they come, in both directions; nothing of them is held back or compressed. */
+const proxy = (
+  conf: EdgeConf,
+  { port, name }: Upstream,
+  bodyBytes: number,
+): string => `request_body {
+			max_size ${bodyBytes}
+		}
+		reverse_proxy https://127.0.0.1:${port} {
+			header_up X-Real-IP {remote_host}
+			stream_close_delay 10m
+			lb_try_duration 3s
+			lb_try_interval 100ms
+			transport http {
+				tls_server_name ${name}
+				tls_trust_pool file ${conf.trust}
+				tls_client_auth ${conf.clientCertificate} ${conf.clientCertificate}
+				versions 1.1
+				dial_timeout 2s
+				# Shorter than they keep an idle connection: none must close one that we are about to use.
+				keepalive 60s
+				compression off
+			}
+		}`;

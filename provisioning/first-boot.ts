@@ -63,14 +63,14 @@ export async function openIsland(layout: Layout, options: FirstBootOptions): Pro
   }
   const passphrase = options.passphrase ?? newPassphrase();
   const { fingerprint } = await firstBootPki({ dir: layout.pki, passphrase }).catch(stateRefusal);
-  const [nats = 0, redis = 0, gateway = 0, spare = 0] = await freePorts(4);
+  const [nats = 0, redis = 0, gateway = 0, media = 0, spare = 0] = await freePorts(5);
   const island: Island = {
     version: 1,
     id: randomUUID(),
     name: wishes.name ?? 'Private Island',
     host: wishes.host ?? 'localhost',
     port: wishes.port === 0 ? spare : (wishes.port ?? defaultPort),
-    internal: { nats, redis, gateway },
+    internal: { nats, redis, gateway, media },
     caFingerprint: Buffer.from(fingerprint).toString('base64url'),
     created: new Date().toISOString(),
   };
@@ -83,12 +83,12 @@ export async function openIsland(layout: Layout, options: FirstBootOptions): Pro
 /** Wishes of a later start, and internal ports that somebody else took meanwhile. */
 async function adapt(layout: Layout, kept: Island, wishes: Wishes): Promise<Island> {
   const taken = await Promise.all(
-    Object.values(kept.internal).map(async (port) => !(await isPortFree(port))),
+    Object.values(kept.internal).map(async (port) => port === 0 || !(await isPortFree(port))),
   );
   let { internal } = kept;
   if (taken.includes(true)) {
-    const [nats = 0, redis = 0, gateway = 0] = await freePorts(3);
-    internal = { nats, redis, gateway };
+    const [nats = 0, redis = 0, gateway = 0, media = 0] = await freePorts(4);
+    internal = { nats, redis, gateway, media };
   }
   const island = {
     ...kept,

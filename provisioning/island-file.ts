@@ -18,7 +18,13 @@ const islandFile = v.strictObject({
   host: v.pipe(v.string(), v.minLength(1), v.maxLength(253)),
   port,
   /** Loopback ports behind the edge. */
-  internal: v.strictObject({ nats: port, redis: port, gateway: port }),
+  internal: v.strictObject({
+    nats: port,
+    redis: port,
+    gateway: port,
+    /** 0: an island of before there was one, that gets it at its next start. */
+    media: v.optional(v.union([port, v.literal(0)]), 0),
+  }),
   /** SHA-256 of the root certificate, base64url. */
   caFingerprint: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/)),
   created: v.pipe(v.string(), v.isoTimestamp()),

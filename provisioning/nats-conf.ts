@@ -10,6 +10,7 @@ import { directory } from '@island/services/directory/contract.ts';
 import { gateway } from '@island/services/gateway/contract.ts';
 import { type Contract, callSubject, eventSubject } from '@island/services/kit/contract.ts';
 import { dnsName, type ServiceName } from '@island/services/kit/names.ts';
+import { media } from '@island/services/media/contract.ts';
 
 /** Every service of an island. */
 export const contracts: readonly Contract[] = [
@@ -19,6 +20,7 @@ export const contracts: readonly Contract[] = [
   delivery,
   directory,
   gateway,
+  media,
 ];
 
 export interface Permissions {

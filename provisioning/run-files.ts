@@ -58,7 +58,7 @@ type Passwords = Readonly<Partial<Record<ServiceName, string>>> & {
 };
 
 async function writeEngineFiles({ run, island }: RunFiles, passwords: Passwords): Promise<void> {
-  const { nats, redis, gateway } = island.internal;
+  const { nats, redis, gateway, media } = island.internal;
   const pem = (name: string) => ({
     cert: run.certificate(name),
     key: run.certificate(name),
@@ -92,13 +92,14 @@ async function writeEngineFiles({ run, island }: RunFiles, passwords: Passwords)
     run.config(confFiles.caddy),
     edgeConf({
       island,
-      gatewayPort: gateway,
-      gatewayName: dnsName('gateway'),
+      gateway: { port: gateway, name: dnsName('gateway') },
+      media: { port: media, name: dnsName('media') },
       adminSocket: inRun(run.caddySocket),
       publicCertificate: inRun(run.certificate('public')),
       clientCertificate: inRun(run.certificate('edge')),
       trust: inRun(run.trust),
       bodyBytes: Math.max(limits.jsonBytes, limits.sendBytes),
+      blobBytes: Math.max(limits.jsonBytes, limits.blobChunkBytes),
     }),
   );
 }
@@ -132,6 +133,7 @@ function processConfig(
     natsPort: island.internal.nats,
     redisPort: island.internal.redis,
     ...(services.includes('gateway') ? { gatewayPort: island.internal.gateway } : {}),
+    ...(services.includes('media') ? { mediaPort: island.internal.media } : {}),
     ...(services.includes('control') ? { controlSocket: run.controlSocket } : {}),
     services: services.map((name) => {
       const password = passwords[name];

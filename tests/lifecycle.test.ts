@@ -52,6 +52,7 @@ t.test('up, status, invite, stop, and up again', async (t) => {
       'directory',
       'edge',
       'gateway',
+      'media',
       'nats',
       'public',
       'redis',

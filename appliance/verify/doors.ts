@@ -2,8 +2,10 @@
 import type { Door } from './refusals.ts';
 import type { Scene } from './scene.ts';
 
-export async function doorsOf(scene: Scene): Promise<Record<'gateway' | 'nats' | 'redis', Door>> {
-  const { nats, redis, gateway } = scene.island.internal;
+export async function doorsOf(
+  scene: Scene,
+): Promise<Record<'gateway' | 'media' | 'nats' | 'redis', Door>> {
+  const { nats, redis, gateway, media } = scene.island.internal;
   const password = (await scene.redisPasswords())['gateway'] ?? '';
   return {
     gateway: {
@@ -12,6 +14,13 @@ export async function doorsOf(scene: Scene): Promise<Record<'gateway' | 'nats' |
       protocol: 'https',
       guest: 'edge',
       stranger: 'accounts',
+    },
+    media: {
+      name: 'media',
+      port: media,
+      protocol: 'https',
+      guest: 'edge',
+      stranger: 'gateway',
     },
     nats: { name: 'nats', port: nats, protocol: 'nats', guest: 'gateway', stranger: 'edge' },
     redis: {

@@ -17,7 +17,10 @@ export async function classifyListeners(scene: Scene): Promise<Finding[]> {
       findings.push(await classify(scene, name, listener));
     }
   }
-  for (const [what, expected] of Object.entries(expectedTcp(scene))) {
+  const everything = Object.entries(expectedTcp(scene)).flatMap(([what, all]) =>
+    all.map((expected) => ({ what, expected })),
+  );
+  for (const { what, expected } of everything) {
     const there = findings.some(
       ({ text }) =>
         text.includes(`tcp ${expected}`) || text.includes(`tcp [::]:${expected.split(':').at(-1)}`),
@@ -27,13 +30,13 @@ export async function classifyListeners(scene: Scene): Promise<Finding[]> {
   return findings;
 }
 
-function expectedTcp({ island }: Scene): Record<string, string> {
-  const { nats, redis, gateway } = island.internal;
+function expectedTcp({ island }: Scene): Record<string, readonly string[]> {
+  const { nats, redis, gateway, media } = island.internal;
   return {
-    nats: `127.0.0.1:${nats}`,
-    redis: `127.0.0.1:${redis}`,
-    front: `127.0.0.1:${gateway}`,
-    caddy: isLocal(island) ? `127.0.0.1:${island.port}` : `0.0.0.0:${island.port}`,
+    nats: [`127.0.0.1:${nats}`],
+    redis: [`127.0.0.1:${redis}`],
+    front: [`127.0.0.1:${gateway}`, `127.0.0.1:${media}`],
+    caddy: [isLocal(island) ? `127.0.0.1:${island.port}` : `0.0.0.0:${island.port}`],
   };
 }
 
@@ -45,7 +48,7 @@ async function classify(scene: Scene, name: string, listener: Listener): Promise
   const { island } = scene;
   const publicDoor = name === 'caddy' && address.endsWith(`:${island.port}`);
   if (publicDoor && !isLocal(island)) return found(true, `${text}: the edge, open to clients`);
-  const known = expectedTcp(scene)[name] === address;
+  const known = expectedTcp(scene)[name]?.includes(address) === true;
   return found(known, `${text}: ${known ? 'known, TLS' : 'UNKNOWN'}`);
 }
 

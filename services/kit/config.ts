@@ -16,6 +16,8 @@ export interface Settings {
   caFingerprint: string;
   /** front only: the mTLS HTTPS port that the edge talks to. */
   gatewayPort?: number;
+  /** front only: the mTLS HTTPS port of media, that the edge talks to. */
+  mediaPort?: number;
   /** control only: path of the operators' unix socket. */
   controlSocket?: string;
 }
@@ -33,6 +35,7 @@ const processConfig = v.strictObject({
   natsPort: port,
   redisPort: port,
   gatewayPort: v.exactOptional(port),
+  mediaPort: v.exactOptional(port),
   controlSocket: v.exactOptional(path),
   services: v.pipe(
     v.array(

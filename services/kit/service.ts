@@ -74,10 +74,11 @@ export async function buildKit(
       await connectCache({ port: config.redisPort, identity, user: name, password, log }),
     );
   }
-  const { gatewayPort, controlSocket } = config;
+  const { gatewayPort, mediaPort, controlSocket } = config;
   const settings: Settings = {
     ...config.island,
     ...(gatewayPort === undefined ? {} : { gatewayPort }),
+    ...(mediaPort === undefined ? {} : { mediaPort }),
     ...(controlSocket === undefined ? {} : { controlSocket }),
   };
   const stack = held.move();

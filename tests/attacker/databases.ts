@@ -8,7 +8,14 @@ import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { layoutOf } from '@island/provisioning/layout.ts';
 
-export const services = ['accounts', 'archive', 'control', 'delivery', 'directory'] as const;
+export const services = [
+  'accounts',
+  'archive',
+  'control',
+  'delivery',
+  'directory',
+  'media',
+] as const;
 export type ServiceName = (typeof services)[number];
 
 /** Bytes as a Uint8Array, as everything else is. */

@@ -64,7 +64,7 @@ export async function testIsland(
     caFingerprint: pki.caFingerprint,
     ...options.settings,
   };
-  const { gatewayPort, controlSocket, ...named } = settings;
+  const { gatewayPort, mediaPort, controlSocket, ...named } = settings;
   const dataOf = (name: ServiceName): string => join(pki.dir, 'services', name);
   let owner = held;
   const master = randomBytes(32);
@@ -121,6 +121,7 @@ export async function testIsland(
       process,
       island: named,
       ...(gatewayPort === undefined ? {} : { gatewayPort }),
+      ...(mediaPort === undefined ? {} : { mediaPort }),
       ...(controlSocket === undefined ? {} : { controlSocket }),
       keys: Object.fromEntries(services.map((name) => [name, keysOf(name)])),
       natsPort: nats.port,
