@@ -21,6 +21,7 @@ import { encodeSend } from '@island/protocol/wire/send.ts';
 import { Pool } from 'undici';
 import { WebSocket } from 'ws';
 import { load, type Server } from './load.ts';
+import { openPostage, registerDeliveryKey } from './postage.ts';
 import { cpuByName } from './process-cpu.ts';
 import { raiseIsland } from './running-island.ts';
 
@@ -48,7 +49,7 @@ async function joined(link: string, name: string) {
   const account = openAccount((await register(joining, link, name, { password: name })).account);
   const transport = platform.transport(account.pinned);
   const session = openSession({ ...joining, transport, account });
-  return { account, transport, session };
+  return { account, transport, session, key: await registerDeliveryKey(session) };
 }
 
 /** At an open socket: tells of every envelope, acknowledges all that came every `ackInterval`. */
@@ -107,12 +108,17 @@ export async function islandLoad(bytes: number): Promise<IslandLoad> {
       }),
     );
   }
-  const root = recipients[0]?.account.pinned.root ?? '';
+  const [first] = recipients;
+  if (!first) throw new Error('nobody');
+  const postage = await openPostage(
+    first.transport,
+    recipients.map(({ session }) => session),
+  );
   const ways = Array.from({ length: addresses }, (_, at) => {
     const pool = new Pool(island.address, {
       connections: Math.ceil((load.pairs * load.window) / addresses),
       localAddress: `127.0.1.${at + 1}`,
-      connect: { ca: root, maxCachedSessions: 0 },
+      connect: { ca: first.account.pinned.root, maxCachedSessions: 0 },
       allowH2: false,
     });
     held.defer(() => pool.destroy());
@@ -122,12 +128,15 @@ export async function islandLoad(bytes: number): Promise<IslandLoad> {
   let next = 0;
 
   /** Posts one envelope for somebody; resolves when it is accepted. */
-  async function post({ account, device, list }: Recipient['account'], id: EnvelopeId) {
+  async function post(
+    { key, account: { account, device, list } }: Recipient,
+    id: EnvelopeId,
+  ): Promise<void> {
     const at = next++;
     const body = bodies[at % bodies.length] ?? randomBytes(bytes);
     const send = encodeSend({
-      tokens: [],
-      key: undefined,
+      tokens: [postage.take()],
+      key,
       account,
       epoch: list.epoch,
       envelopes: [{ device, id, body }],
@@ -141,14 +150,13 @@ export async function islandLoad(bytes: number): Promise<IslandLoad> {
 
   const stack = held.move();
   const parts = {
-    prepare: async () => undefined,
     cpu: () => cpuByName(island.pids),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
   const to = (at: number) => {
     const one = recipients[at % recipients.length];
     if (!one) throw new Error('nobody');
-    return one.account;
+    return one;
   };
   async function send(pair: number): Promise<{ received: number }> {
     const id = envelopeId(randomBytes(16).toString('hex'));
@@ -161,9 +169,11 @@ export async function islandLoad(bytes: number): Promise<IslandLoad> {
   }
   return {
     ...parts,
+    prepare: (messages) => postage.fetch(messages + load.pairs * load.window),
     send,
     twice: {
       ...parts,
+      prepare: (messages) => postage.fetch(2 * (messages + load.pairs * load.window)),
       async send(pair) {
         const own = post(to(pair + 1), envelopeId(randomBytes(16).toString('hex')));
         const [done] = await Promise.all([send(pair), own]);

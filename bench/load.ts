@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface Server extends AsyncDisposable {
-  /** Makes ready so many messages: none of that work is part of what is measured. */
+  /** Makes so many messages ready, where that is work: it is no part of what is measured. */
   prepare(messages: number): Promise<void>;
   /** Sends a message of a pair. `received`: milliseconds until its recipient has it; resolves when it is done. */
   send(pair: number): Promise<{ received: number }>;
@@ -22,12 +22,12 @@ export interface Throughput {
   cpu: ReadonlyMap<string, number>;
 }
 
-/** Every pair has `window` messages on the way, for so many seconds, at most `most` messages. */
+/** Every pair has `window` messages on the way, for so many seconds or so many messages, whichever ends first. */
 export async function closedLoop(
   server: Server,
-  seconds: number,
-  most = Number.POSITIVE_INFINITY,
+  { seconds, most }: { seconds: number; most: number },
 ): Promise<Throughput> {
+  await server.prepare(most);
   const before = await server.cpu();
   const since = performance.now();
   const until = since + seconds * 1000;
@@ -47,6 +47,7 @@ export async function closedLoop(
 
 /** Milliseconds from sending to receipt, ascending, at `load.perSecond` whatever comes back. */
 export async function openLoop(server: Server, seconds: number): Promise<number[]> {
+  await server.prepare(seconds * load.perSecond);
   const latencies: number[] = [];
   const flying = new Set<Promise<unknown>>();
   const since = performance.now();
