@@ -1,5 +1,7 @@
 /** Every file of vectors. */
 import { vectors as archive } from './archive-vectors.ts';
+import { vectors as attachments } from './attachment-vectors.ts';
+import { vectors as certificates } from './certificate-vectors.ts';
 import { vectors as devices } from './device-vectors.ts';
 import { vectors as dm } from './dm-vectors.ts';
 import { vectors as handshake } from './handshake-vectors.ts';
@@ -8,11 +10,15 @@ import { vectors as linking } from './link-vectors.ts';
 import { vectors as password } from './password-vectors.ts';
 import { vectors as prekeys } from './prekey-vectors.ts';
 import { vectors as ratchet } from './ratchet-vectors.ts';
+import { vectors as safety } from './safety-vectors.ts';
+import { vectors as tokens } from './token-vectors.ts';
 import type { VectorFile } from './vector-file.ts';
 import { vectors as wire } from './wire-vectors.ts';
 
 export const vectorFiles: readonly VectorFile[] = [
   archive,
+  attachments,
+  certificates,
   devices,
   dm,
   handshake,
@@ -21,5 +27,7 @@ export const vectorFiles: readonly VectorFile[] = [
   password,
   prekeys,
   ratchet,
+  safety,
+  tokens,
   wire,
 ];
