@@ -108,10 +108,11 @@ export function attachmentSealer(
     commit,
     chunks,
     seal(index, file) {
-      const padded = new Uint8Array(paddedLength(size, index));
+      const length = paddedLength(size, index);
       const { start, end } = fileRange(size, index);
       if (file.length !== end - start) throw new Fault('malformed');
-      padded.set(file);
+      const padded = file.length === length ? file : new Uint8Array(length);
+      if (padded !== file) padded.set(file);
       return aesGcm.seal(key, nonceOf(header, index, index === chunks - 1), padded, header);
     },
   };
