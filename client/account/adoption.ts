@@ -8,11 +8,10 @@ import {
   openKeyRecord,
   readKeyRecord,
 } from '@island/protocol/crypto/key-record.ts';
-import { checkNewerRecord } from '@island/protocol/crypto/key-record-order.ts';
+import { checkNewerRecord, codesAnew } from '@island/protocol/crypto/key-record-order.ts';
 import { openDeviceSlot } from '@island/protocol/crypto/key-slots.ts';
 import { equal, x25519 } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { hex } from '@island/protocol/wire/text.ts';
 import { Problem, refusing } from '../problem.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { type AccountRecord, accountKey, accountRow, decodeAccount } from './account.ts';
@@ -171,12 +170,11 @@ function changesOf({ list, keys }: Here, { way, record, used }: OwnAccount): Own
     }
     last = next;
   }
-  const before = new Set(readKeyRecord(keys.record).slots.map(({ loc }) => hex(loc)));
+  const before = readKeyRecord(keys.record);
   const left = slotsLeft(record, used);
-  const anew = left.some(({ loc }) => !before.has(hex(loc)));
   const goneBefore = keys.used?.count ?? 0;
-  if (anew) changes.push({ type: 'codes', left: left.length });
-  else if (left.length < before.size - goneBefore)
+  if (codesAnew(before, record)) changes.push({ type: 'codes', left: left.length });
+  else if (left.length < before.slots.length - goneBefore)
     changes.push({ type: 'code-used', left: left.length });
   return changes;
 }

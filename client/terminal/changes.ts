@@ -23,7 +23,7 @@ function sentence(change: OwnChange): string {
     case 'removed':
       return `Device ${change.device} was removed from your account on ${day(change.day)}.`;
     case 'codes':
-      return `New backup codes were made for your account, and those of before are dead. ${leftSentence(change.left)}`;
+      return `New backup codes were made for your account, and those of before are dead. ${leftSentence(change.left)} If that was not you: islander devices revoke for whoever it was, then islander codes new`;
     case 'code-used':
       return `A backup code of yours was used. ${leftSentence(change.left)} If it was not you: islander password, and islander codes new`;
   }

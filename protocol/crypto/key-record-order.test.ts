@@ -8,6 +8,7 @@ import {
   checkNewerRecord,
   checkRecordList,
   checkRecordSuccessor,
+  codesAnew,
 } from './key-record-order.ts';
 import { openCodeSlot } from './key-slots.ts';
 
@@ -72,6 +73,54 @@ t.test('a record in which anything falls or jumps does not follow', async (t) =>
     const later = { ...next.opened, version: 9 };
     t.throws(() => checkNewerRecord(before.opened, later), broken, 'nor later on');
   }
+});
+
+t.test(
+  'A3, A4 pitfall: unsigned backup key/pk_i swap: the keys of a code never change under its name',
+  async (t) => {
+    const ann = new SampleAccount(random);
+    const codes = await ann.makeCodes(3);
+    const evil = (await ann.makeCodes(1)).map(({ keys }) => ann.slotOf(keys))[0];
+    if (!evil) throw new Error('no code');
+    const first = ann.record({ slots: codes.map(({ keys }) => ann.slotOf(keys)) });
+    const [one, ...rest] = first.opened.slots;
+    if (!one) throw new Error('no slot');
+    const { dh, proofHash, anchor } = evil;
+    for (const change of [{ dh }, { proofHash }, { anchor }, evil]) {
+      const slots = [{ ...one, ...change }, ...rest];
+      const next = ann.nextRecord(first, { slots });
+      t.throws(() => checkRecordSuccessor(first.opened, next.opened), broken);
+      t.throws(() => checkNewerRecord(first.opened, next.opened), broken);
+      t.ok(codesAnew(first.opened, next.opened), 'and with versions between, the person is told');
+      const more = ann.nextRecord(first, { slots: [one, ...rest, evil] });
+      t.throws(() => checkRecordSuccessor(first.opened, more.opened), broken, 'nor is one added');
+      const salted = { salt: random(16), kdf: ann.codes.kdf };
+      const anew = ann.nextRecord(first, { slots, codes: salted });
+      t.doesNotThrow(() => checkRecordSuccessor(first.opened, anew.opened));
+      t.ok(codesAnew(first.opened, anew.opened), 'under another salt it is told');
+    }
+    const salted = { salt: random(16), kdf: ann.codes.kdf };
+    const renamed = ann.nextRecord(first, { codes: salted });
+    t.ok(codesAnew(first.opened, renamed.opened), 'another salt alone spoils every code');
+    const used = ann.nextRecord(first, { slots: rest });
+    t.doesNotThrow(() => checkRecordSuccessor(first.opened, used.opened), 'a code may go');
+    t.notOk(codesAnew(first.opened, used.opened));
+    t.throws(
+      () =>
+        checkRecordSuccessor(used.opened, ann.nextRecord(used, { slots: [one, ...rest] }).opened),
+      broken,
+      'and stays away',
+    );
+  },
+);
+
+t.test('A3 pitfall: KDF downgrade: what hashes codes never gets easier', async (t) => {
+  const ann = new SampleAccount(random);
+  const { salt, kdf } = ann.codes;
+  const first = ann.record({ codes: { salt, kdf: { ...kdf, passes: kdf.passes + 1 } } });
+  const weaker = ann.nextRecord(first, { codes: { salt: random(16), kdf } });
+  t.throws(() => checkRecordSuccessor(first.opened, weaker.opened), broken);
+  t.throws(() => checkNewerRecord(first.opened, { ...weaker.opened, version: 9 }), broken);
 });
 
 t.test('only a reset lets the keys of before go, and it must', async (t) => {

@@ -6,14 +6,47 @@ import { Fault } from '../wire/fault.ts';
 import { has } from './account-state.ts';
 import { anchorOf, type CodeKeys } from './backup-code.ts';
 import { checkSuccessor, type DeviceList } from './device-list.ts';
-import type { KeyRecord, UnverifiedRecord } from './key-record.ts';
+import type { CodeSlotKeys, KeyRecord, UnverifiedRecord } from './key-record.ts';
+import { checkKdf } from './password.ts';
 import { equal } from './primitives.ts';
 
 /** What is kept of a record to judge the next one by. */
 export type KnownRecord = Pick<
   UnverifiedRecord,
-  'account' | 'version' | 'hash' | 'listEpoch' | 'firstEpoch' | 'arkEpoch'
+  'account' | 'version' | 'hash' | 'listEpoch' | 'firstEpoch' | 'arkEpoch' | 'codes' | 'slots'
 >;
+
+/** What a record says of its codes. */
+type Codes = Pick<UnverifiedRecord, 'codes' | 'slots'>;
+
+const sameSlot = (a: CodeSlotKeys, b: CodeSlotKeys): boolean =>
+  equal(a.loc, b.loc) &&
+  equal(a.proofHash, b.proofHash) &&
+  equal(a.dh, b.dh) &&
+  equal(a.anchor, b.anchor);
+
+/**
+ * Whether codes were made between the two, however it looks: another salt, or a slot that was not there
+ * with the very same keys. A slot that only has its old name may belong to anybody.
+ */
+export const codesAnew = (before: Codes, after: Codes): boolean =>
+  !equal(before.codes.salt, after.codes.salt) ||
+  after.slots.some((slot) => !before.slots.some((known) => sameSlot(known, slot)));
+
+/** Codes stay as they are or go, or all are new, under another salt. */
+const lawfulCodes = (before: Codes, after: Codes): boolean =>
+  !equal(before.codes.salt, after.codes.salt) || !codesAnew(before, after);
+
+/** What hashes codes never gets easier, as long as somebody is there who has known it. */
+function kdfHolds(before: Codes, after: Codes): boolean {
+  try {
+    checkKdf(after.codes.kdf, before.codes.kdf);
+    return true;
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
+}
 
 /**
  * Throws `stale_record` for a version that is not newer, `record_broken` for anything that does not follow.
@@ -34,7 +67,9 @@ export function checkRecordSuccessor(
     next.version === previous.version + 1 &&
     equal(next.prevHash, previous.hash) &&
     next.listEpoch >= previous.listEpoch &&
-    epochs;
+    epochs &&
+    lawfulCodes(previous, next) &&
+    (reset || kdfHolds(previous, next));
   if (!follows) throw new Fault('record_broken');
 }
 
@@ -42,6 +77,7 @@ export function checkRecordSuccessor(
  * For a device that knows `known` and was handed `next`, with the versions between perhaps unseen. Throws
  * `stale_record` for an older record (rollback), `record_broken` for another one of the same version and for
  * epochs that fall. `reset`: whether the list was reset between the two. Never throws for the known one.
+ * Codes may have been made anew in between, also under the salt of before: `codesAnew` tells.
  */
 export function checkNewerRecord(known: KnownRecord, next: UnverifiedRecord, reset = false): void {
   if (next.account !== known.account) throw new Fault('record_broken');
@@ -54,6 +90,7 @@ export function checkNewerRecord(known: KnownRecord, next: UnverifiedRecord, res
   const follows =
     next.arkEpoch >= known.arkEpoch &&
     next.listEpoch >= known.listEpoch &&
+    (reset || kdfHolds(known, next)) &&
     (reset ? next.firstEpoch > known.arkEpoch : next.firstEpoch === known.firstEpoch);
   if (!follows) throw new Fault('record_broken');
 }

@@ -10,7 +10,7 @@ import { faultCode } from '../../kit/testing/outcome.ts';
 import { accounts } from '../contract.ts';
 import { type AccountKeys, nextKeys, sent } from '../testing/account-keys.ts';
 import { testAccounts } from '../testing/accounts.ts';
-import { random, shownCode } from '../testing/applicant.ts';
+import { newCode, random, shownCode, slotOf } from '../testing/applicant.ts';
 import { type Owner, ownersOf } from '../testing/owners.ts';
 import type { Keeping } from './records.ts';
 
@@ -132,6 +132,28 @@ t.test('a record must follow from the present one and belong to the present list
   const { added: _, ...joined } = nextList(keys, { add: true });
   await refuse(nextKeys(second, { owned: joined }), 'record_broken', 'one for another list');
 });
+
+t.test(
+  'A3, A4 pitfall: unsigned backup key/pk_i swap: no device puts its own keys in the place of a code',
+  async (t) => {
+    const owner = await owners.owner('cat');
+    const { keys } = owner;
+    const [one, ...rest] = keys.parts.slots;
+    const evil = slotOf(newCode(), keys.list);
+    if (!one) throw new TypeError('no slots');
+    const refuse = async (slots: typeof keys.parts.slots, what: string) => {
+      const { keeping } = nextKeys(keys, { ark: 'rotate', parts: { slots } });
+      t.equal(await faultCode(put(owner, keeping)), 'record_broken', what);
+      t.equal(await present(owner), hex(keys.keeping.record), `${what}: nothing changed`);
+    };
+    await refuse([{ ...evil, loc: one.loc }, ...rest], 'all keys of a slot');
+    await refuse([{ ...one, dh: evil.dh }, ...rest], 'what it is sealed to');
+    await refuse([{ ...one, proofHash: evil.proofHash }, ...rest], 'what the island asks for');
+    await refuse([{ ...one, anchor: evil.anchor }, ...rest], 'whose it is');
+    await refuse([evil, ...rest], 'a code in the place of another');
+    await put(owner, nextKeys(keys, { ark: 'rotate', renew: 8 }).keeping);
+  },
+);
 
 t.test('a record lacks no device of its list and has none besides', async (t) => {
   const owner = await owners.owner('dan');

@@ -1,0 +1,84 @@
+/** A device of the account that is in other hands: what it can change, what is told, and that it can be removed. */
+import { ed25519, equal, randomBytes, sha256, x25519 } from '@island/protocol/crypto/primitives.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
+import t from 'tap';
+import { recover } from '../joining/recovery.ts';
+import { instead, ownOf, remade } from '../testing/lies.ts';
+import { credentials, type DeviceHome, home, opened, registered } from '../testing/member-home.ts';
+import { type RealIsland, realIsland } from '../testing/real-island.ts';
+import { keepingText } from './account-keys.ts';
+import { revokeDevice, syncOwn } from './own-devices.ts';
+
+t.setTimeout(240_000);
+
+/** A device more, by a backup code, which the others know of. */
+async function bad(island: RealIsland, one: DeviceHome & { codes: string[] }): Promise<DeviceHome> {
+  const fresh = home(island);
+  const code = one.codes.shift() ?? '';
+  await recover(fresh.joining, island.recoverLink('alice'), { credentials, code });
+  await syncOwn(one.keeping);
+  return opened(island, fresh);
+}
+
+/** What a device makes after the present record. */
+async function nextOf(device: DeviceHome, parts: Partial<Parameters<typeof remade>[1]>) {
+  const { list, aik, keys, record } = await ownOf(device);
+  const chain = { version: record.version + 1, prevHash: record.hash };
+  return remade(record, { list, aik, ark: keys.ark, former: keys.former, ...chain, ...parts });
+}
+
+t.test(
+  'A3, A4 pitfall: unsigned backup key/pk_i swap: a removed device does not come back by the slot of a code',
+  async (t) => {
+    await using island = await realIsland();
+    const one = await registered(island, 'alice');
+    const two = await bad(island, one);
+    const { record } = await ownOf(two);
+    const [first, ...rest] = record.slots;
+    if (!first) throw new Error('no slots');
+    const dh = x25519.generate().public;
+    const spoiled = { ...first, dh, proofHash: sha256(randomBytes(32)), anchor: randomBytes(32) };
+    const slots = [spoiled, ...rest];
+    const same = await nextOf(two, { slots });
+
+    await t.test('the island does not take it', async (t) => {
+      const put = two.session.call('putRecord', keepingText(same.record, same.shares));
+      await t.rejects(put, { code: 'record_broken' });
+    });
+
+    await t.test('nor does a device, if the island helps', async (t) => {
+      const lie = instead('/v1/record', { record: base64url(same.record) });
+      island.line.answer = ({ path }, answer) => lie(path, answer);
+      await t.rejects(syncOwn(one.keeping), { code: 'record_differs' });
+      delete island.line.answer;
+    });
+
+    await t.test('it is told that codes changed, whatever they are called', async (t) => {
+      const { codes } = record;
+      const salted = await nextOf(two, { slots, codes: { ...codes, salt: randomBytes(16) } });
+      await two.session.call('putRecord', keepingText(salted.record, salted.shares));
+      const { changes } = await syncOwn(one.keeping);
+      t.same(changes, [{ type: 'codes', left: 7 }]);
+    });
+
+    await t.test('also when they have the salt of before, with a version unseen', async (t) => {
+      const three = await registered(island, 'bob');
+      const { record, list, aik, keys } = await ownOf(three);
+      const chain = { version: record.version + 2, prevHash: randomBytes(32) };
+      const [a, ...others] = record.slots;
+      if (!a) throw new Error('no slots');
+      const made = remade(record, {
+        ...{ list, aik, ark: keys.ark, former: keys.former, ...chain },
+        slots: [{ ...a, dh }, ...others],
+      });
+      const lie = instead('/v1/record', { record: base64url(made.record) });
+      island.line.answer = ({ path }, answer) => lie(path, answer);
+      t.same((await syncOwn(three.keeping)).changes, [{ type: 'codes', left: 8 }]);
+      delete island.line.answer;
+    });
+
+    await revokeDevice(one.keeping, two.device);
+    const { aik, list } = await ownOf(one);
+    t.ok(equal(ed25519.fromSeed(aik.private).public, list.aik));
+  },
+);
