@@ -74,7 +74,7 @@ t.test('Padmé: few sizes, at most 12 % more, never less', async (t) => {
     [1_073_741_824, 1_073_741_824],
   ] as const;
   for (const [size, padded] of known) t.equal(padme(size), padded, `${size}`);
-  fc.assert(
+  await fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 31 }), (size) => {
       const padded = padme(size);
       return padded >= size && padded - size <= size * 0.12 && padme(padded) === padded;
@@ -159,7 +159,7 @@ t.test('pitfall: a tag of four bytes is no tag, and any bit that changed is seen
   for (const cut of [1, 4, 12, 15, 16])
     refused(t, () => open(made, 0, chunk.subarray(0, -cut)), `${cut}`);
   refused(t, () => open(made, 0, concat(chunk, Uint8Array.of(0))), 'a byte more');
-  fc.assert(
+  await fc.assert(
     fc.property(fc.nat(chunk.length * 8 - 1), (bit) => {
       const other = Uint8Array.from(chunk);
       other[bit >> 3] = (other[bit >> 3] ?? 0) ^ (1 << (bit & 7));
