@@ -1,7 +1,7 @@
-/** Routes about what sealed messages need: tokens to pay with, the key that contacts have. docs/protocol/tokens.md */
+/** Routes about what sealed messages need: tokens to pay with, the key that contacts have, the island's word for the sender. docs/protocol/tokens.md */
 import * as v from 'valibot';
 import { limits } from './limits.ts';
-import { route } from './route.ts';
+import { route, structureBytes } from './route.ts';
 import * as s from './schema.ts';
 import { tokenClasses } from './token.ts';
 
@@ -39,5 +39,13 @@ export const messageRoutes = {
       cut: v.boolean(),
     }),
     answer: s.empty,
+  }),
+  /** The island's word for the device that asks: signing key ‖ certificate. dm.md §9 */
+  senderCertificate: route({
+    method: 'POST',
+    path: '/v1/sender-certificate',
+    auth: 'token',
+    request: s.empty,
+    answer: v.strictObject({ certificate: s.text64(structureBytes.senderCertificate) }),
   }),
 } as const;

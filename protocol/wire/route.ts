@@ -26,6 +26,8 @@ export const structureBytes = {
   lastResort: 2048,
   oneTime: 2048,
   batch: 180_000,
+  /** Signing key and certificate: exactly. dm.md §9 */
+  senderCertificate: 348,
 } as const;
 
 /** Bytes of a nonce of the island. accounts.md §4 */

@@ -31,6 +31,8 @@ export const routes = {
       registration: v.picklist(['closed', 'invite', 'approval', 'open']),
       /** SHA-256 of the root certificate (DER), base64url. */
       caFingerprint: s.text64(32),
+      /** Public half of the root of sender certificates: clients keep the one they saw first. dm.md §9 */
+      senderRoot: s.text64(32),
       limits: v.record(v.string(), v.number()),
       kdf,
       /** Days that things are kept, by name. */

@@ -116,6 +116,18 @@ export const directory = defineContract({
       answer: stock,
       callers: ['gateway'],
     },
+    /** Public half of the root of sender certificates. */
+    senderRoot: {
+      request: s.empty,
+      answer: v.strictObject({ root: s.bytes(32) }),
+      callers: ['gateway'],
+    },
+    /** For a device of the present list: `unknown_device` for any other. */
+    certificate: {
+      request: v.strictObject({ account: s.account, device: s.device }),
+      answer: v.strictObject({ certificate: s.bytes(structureBytes.senderCertificate) }),
+      callers: ['gateway'],
+    },
   },
   events: {
     /** key: AccountId. The device list has a new epoch. */

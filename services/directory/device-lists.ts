@@ -44,7 +44,7 @@ export async function findByName(db: Database, name: string): Promise<AccountId>
 }
 
 /** What the newest epoch says; its signatures were verified before it was stored. */
-const currentState = async (db: Database, account: AccountId): Promise<DeviceListState> =>
+export const currentState = async (db: Database, account: AccountId): Promise<DeviceListState> =>
   readState(new Reader(await currentList(db, account)));
 
 export async function devicesOf(

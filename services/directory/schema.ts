@@ -68,3 +68,14 @@ export const batches = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.account, table.device] })],
 );
+
+/** The key that signs sender certificates: the newest, no other. docs/protocol/dm.md §9 */
+export const senderKeys = sqliteTable('sender_keys', {
+  kid: integer('kid').primaryKey(),
+  /** Its private half. */
+  sealed: bytes('sealed').notNull(),
+  /** What the root signed of it. */
+  signed: bytes('signed').notNull(),
+  /** Days since 1970-01-01 UTC. */
+  nbfDay: integer('nbf_day').notNull(),
+});

@@ -1,4 +1,4 @@
-/** Directory: device lists, names and prekeys. docs/protocol/directory.md */
+/** Directory: device lists, names, prekeys, certificates of senders. docs/protocol/directory.md */
 import { join } from 'node:path';
 import { unixSeconds } from '../kit/clock.ts';
 import { createQuotas } from '../kit/quotas.ts';
@@ -13,6 +13,7 @@ import { currentList, devicesOf, findByName, listsAfter } from './device-lists.t
 import { enrol } from './enrolment.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
+import { openSenderCertificates } from './sender-certificates.ts';
 import { update } from './update.ts';
 
 const migrations = join(import.meta.dirname, 'migrations');
@@ -29,6 +30,7 @@ export const directoryService = defineService({
     const vault = held.use(await openVault({ store, keys, log }));
     await vault.secrets.adopt('limits', join(data, 'limits.key'));
     const secret = await vault.secrets.seed('limits', true);
+    const certificates = await openSenderCertificates({ store, vault, clock });
     const challenges = createChallenges(clock);
     const enrolment = { store, bus, clock, challenges };
     const quotas = createQuotas({ cache, clock, secret, prefix: 'hand-out' });
@@ -61,7 +63,16 @@ export const directoryService = defineService({
     bus.handle(directory, 'prekeyCount', (at) => prekeyCount(prekeys, at));
     bus.handle(directory, 'replenish', (request) => replenish(prekeys, request));
 
-    held.use(startRounds(round, () => forget(store, unixSeconds(clock)), log));
+    bus.handle(directory, 'senderRoot', async () => ({ root: certificates.root }));
+    bus.handle(directory, 'certificate', async ({ account, device }) => ({
+      certificate: await certificates.issue(account, device),
+    }));
+
+    const work = async () => {
+      await forget(store, unixSeconds(clock));
+      await certificates.rotate();
+    };
+    held.use(startRounds(round, work, log));
     const stack = held.move();
     return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
   },

@@ -5,12 +5,13 @@ import { routes } from '@island/protocol/wire/routes.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import t from 'tap';
 import { accounts } from '../accounts/contract.ts';
+import { directory } from '../directory/contract.ts';
 import { retentionDays } from '../kit/retention.ts';
 import { testIsland } from '../kit/testing/kit.ts';
 import { faultCode } from '../kit/testing/outcome.ts';
 import { openDiscovery } from './discovery.ts';
 
-const island = await testIsland(['gateway', 'accounts']);
+const island = await testIsland(['gateway', 'accounts', 'directory']);
 t.teardown(() => island[Symbol.asyncDispose]());
 const { bus, settings } = await island.kit('gateway');
 const kit = await island.kit('accounts');
@@ -22,6 +23,14 @@ kit.bus.handle(accounts, 'policy', async () => {
   return policy;
 });
 await kit.bus.settled();
+const keys = await island.kit('directory');
+const root = new Uint8Array(32).fill(7);
+let asking = 0;
+keys.bus.handle(directory, 'senderRoot', async () => {
+  asking += 1;
+  return { root };
+});
+await keys.bus.settled();
 
 t.test(
   'who may join is asked of accounts, once for many, and stands for some seconds',
@@ -40,6 +49,7 @@ t.test(
       registration: 'approval',
       oidc: 'Example',
     });
+    t.same(document.senderRoot, root);
     t.strictSame(document.limits, { ...limits });
     t.strictSame(document.retention, { ...retentionDays });
     policy = { registration: 'open' };
@@ -52,5 +62,6 @@ t.test(
     policy = undefined;
     at += 3000;
     t.equal((await discovery()).registration, 'open', 'what it said last, while it is away');
+    t.equal(asking, 1, 'the root of an island is asked for once');
   },
 );

@@ -1,7 +1,9 @@
 /** What an island says of itself to whoever asks: `/.well-known/island`. docs/protocol/http.md §1 */
 import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
 import type { AnswerText } from '@island/protocol/wire/routes.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
 import { accounts } from '../accounts/contract.ts';
+import { directory } from '../directory/contract.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Settings } from '../kit/config.ts';
 import { retentionDays } from '../kit/retention.ts';
@@ -12,7 +14,7 @@ const versions = [1];
 const policyFor = 3000;
 
 /**
- * Who may join is accounts' to say; while it does not answer, what it said last stands.
+ * The root of sender certificates is the directory's, who may join is accounts' to say; while it does not answer, what it said last stands.
  * The function @throws unavailable when it has not said anything yet.
  * @param ticks milliseconds of a clock that never goes back
  */
@@ -23,10 +25,13 @@ export function openDiscovery(
 ): () => Promise<AnswerText<'discovery'>> {
   const fixed = { name, versions, caFingerprint, limits, kdf: leastKdf, retention: retentionDays };
   let known: Pick<AnswerText<'discovery'>, 'registration' | 'oidc'> | undefined;
+  /** Never another on one island. */
+  let root: string | undefined;
   let askedAt = Number.NEGATIVE_INFINITY;
   let asking: Promise<void> | undefined;
 
   async function ask(): Promise<void> {
+    root ??= base64url((await bus.call(directory, 'senderRoot', {})).root);
     known = await bus.call(accounts, 'policy', {});
     askedAt = ticks();
   }
@@ -40,7 +45,8 @@ export function openDiscovery(
         if (known === undefined) throw error;
       });
     }
-    if (known === undefined) throw new TypeError('accounts answered nothing');
-    return { ...fixed, ...known };
+    if (known === undefined || root === undefined)
+      throw new TypeError('accounts or the directory answered nothing');
+    return { ...fixed, senderRoot: root, ...known };
   };
 }

@@ -67,6 +67,7 @@ t.test('what the services hear of who asks comes from the token alone', async (t
     archiveAppend: { account, device: 3 },
     issueTokens: { account },
     deliveryKey: { account },
+    senderCertificate: { account, device: 3 },
   };
   const nobody = ['person', 'lists'];
   for (const name of names) {

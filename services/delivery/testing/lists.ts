@@ -40,6 +40,8 @@ export function testLists(bus: Bus): TestLists {
       if (!silently) bus.publish(directory, 'changed', account, { epoch });
     },
   };
+  const root = randomBytes(32);
+  bus.handle(directory, 'senderRoot', async () => ({ root }));
   bus.handle(directory, 'devices', async ({ account }) => {
     lists.asked += 1;
     if (lists.down) throw new Fault('unavailable');

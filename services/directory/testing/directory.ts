@@ -15,6 +15,8 @@ export interface TestDirectory extends AsyncDisposable {
   today(): number;
   challenge(): Promise<Uint8Array>;
   enrolled(name: string, oneTime?: number): Promise<Newcomer>;
+  /** Stops the service and starts it on what it has stored. */
+  restart(): Promise<void>;
 }
 
 export async function testDirectory(): Promise<TestDirectory> {
@@ -22,9 +24,9 @@ export async function testDirectory(): Promise<TestDirectory> {
   const clock = { ahead: 0, now: () => begun + clock.ahead };
   await using held = new AsyncDisposableStack();
   const island = held.use(await testIsland());
-  const running = held.use(
-    await directoryService.start({ ...(await island.kit('directory')), clock }),
-  );
+  const kit = { ...(await island.kit('directory')), clock };
+  let running = await directoryService.start(kit);
+  held.defer(() => running[Symbol.asyncDispose]());
   await running.ready;
   const gateway = (await island.kit('gateway')).bus;
   const accounts = (await island.kit('accounts')).bus;
@@ -37,6 +39,12 @@ export async function testDirectory(): Promise<TestDirectory> {
     clock,
     today: () => dayOf(clock.now()),
     challenge,
+    async restart() {
+      await running[Symbol.asyncDispose]();
+      running = await directoryService.start(kit);
+      await running.ready;
+      await kit.bus.settled();
+    },
     async enrolled(name, oneTime = 3) {
       const person = newcomer(name, { oneTime, now: clock.now() });
       await accounts.call(directory, 'enrol', person.enrol(await challenge()));
