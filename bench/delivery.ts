@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openBodies } from '@island/services/delivery/bodies.ts';
 import { openMailboxes } from '@island/services/delivery/mailbox.ts';
 import { unpaid } from '@island/services/delivery/payment.ts';
 import { openRecipients } from '@island/services/delivery/recipients.ts';
@@ -11,6 +12,7 @@ import { apply } from '@island/services/delivery/writes.ts';
 import { unixDay } from '@island/services/kit/clock.ts';
 import { openStore } from '@island/services/kit/store.ts';
 import { testIsland } from '@island/services/kit/testing/kit.ts';
+import { openVault } from '@island/services/kit/vault.ts';
 import { perCpuSecond, type Scenario, type Side } from './scenario.ts';
 
 const migrations = join(import.meta.dirname, '../services/delivery/migrations');
@@ -33,7 +35,7 @@ async function concurrently(
 async function measure(): Promise<{ ours: number; yardstick: number }> {
   await using island = await testIsland(['directory', 'delivery']);
   const lists = testLists((await island.kit('directory')).bus);
-  const { bus, clock, log } = await island.kit('delivery');
+  const { bus, clock, keys, log } = await island.kit('delivery');
   await using held = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'bench-'));
   held.defer(() => rm(dir, { recursive: true, force: true }));
@@ -41,7 +43,10 @@ async function measure(): Promise<{ ours: number; yardstick: number }> {
     held.use(await openStore({ file: join(dir, name), schema, migrations, log }));
   const [store, other] = [await open('ours.sqlite'), await open('yardstick.sqlite')];
   const recipients = held.use(openRecipients({ bus, clock }));
-  const mailboxes = openMailboxes({ store, bus, recipients, clock });
+  const vaultOf = async (of: typeof store) => held.use(await openVault({ store: of, keys, log }));
+  const bodies = openBodies(await vaultOf(store), log);
+  const mailboxes = openMailboxes({ store, bodies, bus, recipients, clock });
+  const sealer = await openBodies(await vaultOf(other), log).of(unixDay(clock));
   const people = Array.from({ length: 200 }, () => lists.person(1));
   const one = (at: number) => {
     const account = people[at % people.length];
@@ -57,7 +62,7 @@ async function measure(): Promise<{ ours: number; yardstick: number }> {
         apply(
           [{ kind: 'put', ...one(at), paid: unpaid, admission: { overtaken: false } }],
           sql,
-          unixDay(clock),
+          sealer,
         ),
       ),
     );

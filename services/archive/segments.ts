@@ -6,9 +6,11 @@ import { readSegment, type Segment } from '@island/protocol/crypto/archive-segme
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
+import { recordBytes } from '../kit/at-rest-record.ts';
 import { groupCommit } from '../kit/group-commit.ts';
 import type { ArchiveStore } from './database.ts';
 import type * as schema from './schema.ts';
+import type { SealedSegments } from './sealed-segments.ts';
 import { apply, type Write } from './writes.ts';
 
 export interface Archives {
@@ -39,9 +41,17 @@ export interface Archives {
 const mostSegments = 512;
 
 /** @param most bytes of one archive */
-export function openArchives(store: ArchiveStore, most: number = limits.archiveBytes): Archives {
+export async function openArchives(
+  store: ArchiveStore,
+  sealed: SealedSegments,
+  most: number = limits.archiveBytes,
+): Promise<Archives> {
+  let seal = await sealed.sealer();
   const writes = groupCommit<typeof schema, Write, undefined>(store, {
-    apply: (group, _db, sql) => apply(group, sql, most),
+    async prepare() {
+      seal = await sealed.sealer();
+    },
+    apply: (group, _db, sql) => apply(group, sql, most, seal),
     mostItems: 128,
     mostWaiting: 1024,
   });
@@ -60,7 +70,7 @@ export function openArchives(store: ArchiveStore, most: number = limits.archiveB
       await check?.(read);
       await writes.add({ kind: 'append', ...read, bytes: segment });
     },
-    read: (account, after) => page(store, account, after),
+    read: (account, after) => page(store, sealed, account, after),
     async erase(account, listEpoch = 0) {
       await writes.add({ kind: 'erase', account, listEpoch });
     },
@@ -68,20 +78,25 @@ export function openArchives(store: ArchiveStore, most: number = limits.archiveB
 }
 
 /** Each query sees one chain, and the segments of a chain ascend without gaps. */
-async function page(store: ArchiveStore, account: string, after: number): Promise<Uint8Array[]> {
+async function page(
+  store: ArchiveStore,
+  sealed: SealedSegments,
+  account: string,
+  after: number,
+): Promise<Uint8Array[]> {
   const sizes = await store.rows<{ seq: number; size: number }>(
     `SELECT s.seq, length(s.bytes) AS size FROM heads AS h
      JOIN segments AS s ON s.account = h.account AND s.chain = h.chain
      WHERE h.account = ? AND s.seq > ? ORDER BY s.seq LIMIT ?`,
     [account, after, mostSegments],
   );
-  const rows = await store.rows<{ bytes: Buffer }>(
-    `SELECT s.bytes FROM heads AS h
+  const rows = await store.rows<{ chain: number; seq: number; bytes: Buffer }>(
+    `SELECT s.chain, s.seq, s.bytes FROM heads AS h
      JOIN segments AS s ON s.account = h.account AND s.chain = h.chain
      WHERE h.account = ? AND s.seq > ? AND s.seq <= ? ORDER BY s.seq`,
     [account, after, lastThatFits(sizes)],
   );
-  return rows.map(({ bytes }) => bytes);
+  return rows.flatMap(({ chain, seq, bytes }) => sealed.open(account, chain, seq, bytes) ?? []);
 }
 
 /** `{"segments":[…]}`, each segment as base64url between quotes, with a comma. */
@@ -89,7 +104,7 @@ function lastThatFits(sizes: readonly { seq: number; size: number }[]): number {
   let last = 0;
   let total = '{"segments":[]}'.length;
   for (const { seq, size } of sizes) {
-    total += Math.ceil((size * 4) / 3) + 3;
+    total += Math.ceil(((size - recordBytes) * 4) / 3) + 3;
     if (total > limits.jsonBytes) break;
     last = seq;
   }

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
+import { openVault } from '../kit/vault.ts';
 import { archive } from './contract.ts';
 import { sweep } from './erasure.ts';
 import * as schema from './schema.ts';
+import { sealedSegments, sealFormer } from './sealed-segments.ts';
 import { openArchives } from './segments.ts';
 import { checkWriter } from './writers.ts';
 
@@ -15,11 +17,15 @@ const round = 10_000;
 
 export const archiveService = defineService({
   contract: archive,
-  async start({ bus, data, log }) {
+  async start({ bus, data, keys, log }) {
     await using held = new AsyncDisposableStack();
     const file = join(data, 'archive.sqlite');
     const store = held.use(await openStore({ file, schema, migrations, log }));
-    const archives = openArchives(store);
+    const vault = held.use(await openVault({ store, keys, log }));
+    const sealed = sealedSegments(vault, log);
+    const former = await sealFormer(store, vault, sealed);
+    if (former > 0) log.info('segments_sealed', { count: former });
+    const archives = await openArchives(store, sealed);
 
     const forget = async () => {
       const count = await sweep(store);

@@ -6,6 +6,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import type { Outcome } from '../kit/group-commit.ts';
 import type { Statements } from '../kit/store-handle.ts';
+import type { Seal } from './sealed-segments.ts';
 
 export type Write =
   | {
@@ -38,6 +39,7 @@ export async function apply(
   writes: readonly Write[],
   sql: Statements,
   most: number,
+  seal: Seal,
 ): Promise<Outcome<undefined>[]> {
   const outcomes: Outcome<undefined>[] = [];
   for (const write of writes) {
@@ -48,7 +50,7 @@ export async function apply(
       continue;
     }
     if (write.kind === 'erase') await erase(head, write.listEpoch, sql);
-    else if (!isNewest(write, head)) await append(write, head, sql);
+    else if (!isNewest(write, head)) await append(write, head, sql, seal);
     outcomes.push({ result: undefined });
   }
   return outcomes;
@@ -80,14 +82,14 @@ function refusal(given: Append, head: Head, most: number): Fault | undefined {
   return undefined;
 }
 
-async function append(given: Append, head: Head, sql: Statements): Promise<void> {
+async function append(given: Append, head: Head, sql: Statements, seal: Seal): Promise<void> {
   const { account, chain } = head;
   const { seq, hash, listEpoch, arkEpoch, bytes } = given;
   await sql.run('INSERT INTO segments (account, chain, seq, bytes) VALUES (?, ?, ?, ?)', [
     account,
     chain,
     seq,
-    bytes,
+    seal(account, chain, seq, bytes),
   ]);
   await put(
     { account, chain, seq, hash, bytes: head.bytes + bytes.length, listEpoch, arkEpoch },

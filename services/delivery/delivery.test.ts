@@ -19,7 +19,7 @@ const service = await deliveryService.start(kit);
 t.teardown(() => service[Symbol.asyncDispose]());
 await kit.bus.settled();
 
-const payer = await testPayer(bus, kit.data);
+const payer = await testPayer(bus, kit);
 
 const put = async (account: AccountId, envelopes: TestEnvelope[], epoch = 1) =>
   bus.call(delivery, 'put', await payer.put(account, envelopes, epoch));

@@ -12,6 +12,7 @@ import {
 import type { Bus } from '../kit/bus.ts';
 import { type Clock, unixDay } from '../kit/clock.ts';
 import { groupCommit } from '../kit/group-commit.ts';
+import type { Bodies, Sealer } from './bodies.ts';
 import { delivery } from './contract.ts';
 import type { DeliveryStore } from './database.ts';
 import { type Paid, unpaid } from './payment.ts';
@@ -49,6 +50,8 @@ export interface Mailboxes {
   ack(account: AccountId, device: DeviceId, seq: number): Promise<void>;
   /** The same for a mailbox as it is stored. */
   forget(mailbox: Uint8Array, seq: number): Promise<void>;
+  /** Of what came before this day no copy can be opened any more. */
+  dropKeys(beforeDay: number): Promise<void>;
   /** Deletes everything, and the mailbox as it is stored: its device left the list. */
   close(mailbox: Uint8Array): Promise<void>;
 }
@@ -60,13 +63,21 @@ const wrapBytes = 80;
 
 export function openMailboxes(parts: {
   store: DeliveryStore;
+  bodies: Bodies;
   bus: Bus;
   recipients: Recipients;
   clock: Clock;
 }): Mailboxes {
-  const { store, bus, recipients, clock } = parts;
+  const { store, bodies, bus, recipients, clock } = parts;
+  let sealer: Sealer | undefined;
   const writes = groupCommit<typeof schema, Write, Placed>(store, {
-    apply: (group, _db, sql) => apply(group, sql, unixDay(clock)),
+    async prepare() {
+      sealer = await bodies.of(unixDay(clock));
+    },
+    async apply(group, _db, sql) {
+      if (sealer === undefined) throw new TypeError('a group of writes without a key');
+      return apply(group, sql, sealer);
+    },
     mostWaiting: 4096,
   });
   const forget = async (mailbox: Uint8Array, seq: number): Promise<void> => {
@@ -103,17 +114,19 @@ export function openMailboxes(parts: {
       await writes.add({ kind: 'spend', tokens, context });
     },
 
-    since: (account, device, after, count) => page(store, mailboxOf(account, device), after, count),
+    since: (account, device, after, count) => page(parts, mailboxOf(account, device), after, count),
     ack: (account, device, seq) => forget(mailboxOf(account, device), seq),
     forget,
+    dropKeys: (beforeDay) => bodies.drop(beforeDay),
     async close(mailbox) {
       await writes.add({ kind: 'close', mailbox });
     },
   };
 }
 
+/** What does not open is left out; of a page that has nothing else, the next one is asked for. */
 async function page(
-  store: DeliveryStore,
+  { store, bodies }: { store: DeliveryStore; bodies: Bodies },
   mailbox: Buffer,
   after: number,
   count: number,
@@ -134,12 +147,14 @@ async function page(
     'SELECT seq, id, request, body FROM envelopes WHERE mailbox = ? AND seq > ? AND seq <= ? ORDER BY seq',
     [mailbox, after, lastThatFits(sizes)],
   );
-  const envelopes = rows.map(({ seq, id, request, body }) => ({
-    seq,
-    id: envelopeId(id.toString('hex')),
-    request: request === 1,
-    body,
-  }));
+  const envelopes = rows.flatMap(({ seq, id, request, body: sealed }) => {
+    const body = bodies.open(mailbox, seq, id, sealed);
+    if (body === undefined) return [];
+    return [{ seq, id: envelopeId(id.toString('hex')), request: request === 1, body }];
+  });
+  const last = rows.at(-1)?.seq;
+  if (envelopes.length === 0 && last !== undefined)
+    return page({ store, bodies }, mailbox, last, count);
   return { head: Math.max(head, envelopes.at(-1)?.seq ?? 0), envelopes };
 }
 

@@ -7,6 +7,8 @@ import t from 'tap';
 import { openStore } from '../kit/store.ts';
 import { testIsland } from '../kit/testing/kit.ts';
 import { eventually, faultCode } from '../kit/testing/outcome.ts';
+import { openVault } from '../kit/vault.ts';
+import { openBodies } from './bodies.ts';
 import { openMailboxes } from './mailbox.ts';
 import { openRecipients } from './recipients.ts';
 import { closeAllRemoved, watchRemoved } from './removed-devices.ts';
@@ -16,7 +18,7 @@ import { envelope, testLists } from './testing/lists.ts';
 const island = await testIsland(['directory', 'delivery']);
 t.teardown(() => island[Symbol.asyncDispose]());
 const lists = testLists((await island.kit('directory')).bus);
-const { bus, log } = await island.kit('delivery');
+const { bus, keys, log } = await island.kit('delivery');
 const migrations = join(import.meta.dirname, 'migrations');
 
 async function mailboxes(watching: boolean) {
@@ -27,7 +29,9 @@ async function mailboxes(watching: boolean) {
   const file = join(dir, 'delivery.sqlite');
   const store = held.use(await openStore({ file, schema, migrations, log }));
   const recipients = held.use(openRecipients({ bus, clock }));
-  const boxes = openMailboxes({ store, bus, recipients, clock });
+  const vault = held.use(await openVault({ store, keys, log }));
+  const bodies = openBodies(vault, log);
+  const boxes = openMailboxes({ store, bodies, bus, recipients, clock });
   const parts = { store, recipients, mailboxes: boxes };
   if (watching) held.use(watchRemoved(bus, parts, log));
   await bus.settled();

@@ -10,6 +10,8 @@ import { unixDay } from '../kit/clock.ts';
 import { openStore } from '../kit/store.ts';
 import { testIsland } from '../kit/testing/kit.ts';
 import { faultCode } from '../kit/testing/outcome.ts';
+import { openVault } from '../kit/vault.ts';
+import { openBodies, sealFormer } from './bodies.ts';
 import { openMailboxes } from './mailbox.ts';
 import { openRecipients } from './recipients.ts';
 import { expire } from './retention.ts';
@@ -20,7 +22,7 @@ const day = 86_400_000;
 const island = await testIsland(['directory', 'delivery']);
 t.teardown(() => island[Symbol.asyncDispose]());
 const lists = testLists((await island.kit('directory')).bus);
-const { bus, log } = await island.kit('delivery');
+const { bus, keys, log } = await island.kit('delivery');
 const migrations = join(import.meta.dirname, 'migrations');
 
 async function mailboxes(options: { maxPages?: number } = {}) {
@@ -31,7 +33,10 @@ async function mailboxes(options: { maxPages?: number } = {}) {
   const file = join(dir, 'delivery.sqlite');
   const store = held.use(await openStore({ file, schema, migrations, log, ...options }));
   const recipients = held.use(openRecipients({ bus, clock }));
-  const boxes = openMailboxes({ store, bus, recipients, clock });
+  const vault = held.use(await openVault({ store, keys, log }));
+  const bodies = openBodies(vault, log);
+  await sealFormer(store, vault, bodies);
+  const boxes = openMailboxes({ store, bodies, bus, recipients, clock });
   const stack = held.move();
   return {
     boxes,
@@ -106,10 +111,13 @@ t.test('what was acknowledged is gone from the disk, free pages and log included
   const words = 'a sealed body that must not linger';
   const envelopes = [envelope(1, words.repeat(200))];
   await test.boxes.put({ account, epoch: 1, envelopes });
-  t.ok((await test.bytes()).includes(words), 'it was there');
+  const [kept] = await test.store.rows<{ body: Buffer }>('SELECT body FROM envelopes');
+  const sealed = kept?.body.subarray(0, 48) ?? Buffer.alloc(0);
+  t.ok((await test.bytes()).includes(sealed), 'it was there');
+  t.notOk((await test.bytes()).includes(words), 'M5: sealed');
   await test.boxes.ack(account, one, 1);
   await test.expire();
-  t.notOk((await test.bytes()).includes(words));
+  t.notOk((await test.bytes()).includes(sealed));
 });
 
 t.test('M2: nothing is stored that tells who sent an envelope, or when', async (t) => {
@@ -149,6 +157,14 @@ t.test('M2: nothing is stored that tells who sent an envelope, or when', async (
     'spent.context',
     'spent.day',
     'spent.token',
+    'vault_keys.day',
+    'vault_keys.kek',
+    'vault_keys.kid',
+    'vault_keys.name',
+    'vault_keys.used',
+    'vault_keys.wrapped',
+    'vault_secrets.name',
+    'vault_secrets.sealed',
   ]);
   t.strictSame(await test.store.rows('SELECT day FROM envelopes'), [{ day: unixDay(test.clock) }]);
 });

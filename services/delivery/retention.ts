@@ -7,7 +7,8 @@ import type { Mailboxes } from './mailbox.ts';
 const piece = 20_000;
 
 /**
- * Envelopes that nobody fetched within `limits.envelopeDays` go as if they had been acknowledged;
+ * Envelopes that nobody fetched within `limits.envelopeDays` go as if they had been acknowledged, and the key
+ * that they were sealed under;
  * ids of those that are gone follow `limits.tombstoneDays` later. Spent tokens and what was issued go
  * with the key of their day, delivery keys when they open nothing any more. Then the write-ahead log is
  * emptied, so that no copy of what was deleted stays in it.
@@ -16,7 +17,7 @@ const piece = 20_000;
  */
 export async function expire(
   store: DeliveryStore,
-  mailboxes: Pick<Mailboxes, 'forget'>,
+  mailboxes: Pick<Mailboxes, 'forget' | 'dropKeys'>,
   today: number,
 ): Promise<number> {
   // Days ascend with `seq`: the first envelope tells whether there is anything to do.
@@ -28,6 +29,7 @@ export async function expire(
     [today - limits.envelopeDays, today - limits.envelopeDays],
   );
   await Promise.all(overdue.map(({ mailbox, seq }) => mailboxes.forget(mailbox, seq)));
+  await mailboxes.dropKeys(today - limits.envelopeDays);
   await store.write((_db, sql) =>
     sql.run('DELETE FROM accepted WHERE gone < ?', [today - limits.tombstoneDays]),
   );

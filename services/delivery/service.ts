@@ -6,6 +6,8 @@ import { unixDay } from '../kit/clock.ts';
 import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
+import { openVault } from '../kit/vault.ts';
+import { openBodies, sealFormer } from './bodies.ts';
 import { delivery } from './contract.ts';
 import { setDeliveryKey } from './delivery-keys.ts';
 import { openMailboxes } from './mailbox.ts';
@@ -25,13 +27,17 @@ const round = 3_600_000;
 
 export const deliveryService = defineService({
   contract: delivery,
-  async start({ bus, clock, data, log }) {
+  async start({ bus, clock, data, keys: given, log }) {
     await using held = new AsyncDisposableStack();
     const file = join(data, 'delivery.sqlite');
     const store = held.use(await openStore({ file, schema, migrations, log }));
     const recipients = held.use(openRecipients({ bus, clock }));
-    const mailboxes = openMailboxes({ store, bus, recipients, clock });
-    const secrets = await openTokenSecrets(data);
+    const vault = held.use(await openVault({ store, keys: given, log }));
+    const bodies = openBodies(vault, log);
+    const former = await sealFormer(store, vault, bodies);
+    if (former > 0) log.info('envelopes_sealed', { count: former });
+    const mailboxes = openMailboxes({ store, bodies, bus, recipients, clock });
+    const secrets = await openTokenSecrets(vault.secrets);
     const keys = openTokenKeys(secrets.seed, clock);
     const redemption = openRedemption(store, keys);
 

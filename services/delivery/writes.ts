@@ -16,6 +16,7 @@ import {
 import { limits } from '@island/protocol/wire/limits.ts';
 import type { Outcome } from '../kit/group-commit.ts';
 import type { SqlValue, Statements } from '../kit/store-handle.ts';
+import type { Sealer } from './bodies.ts';
 import { type DeliveryKeys, loadDeliveryKeys } from './delivery-keys.ts';
 import type { Paid } from './payment.ts';
 import { inGroups, marks } from './row-groups.ts';
@@ -89,8 +90,9 @@ export function mailboxOf(account: AccountId, device: DeviceId): Buffer {
 export async function apply(
   writes: readonly Write[],
   sql: Statements,
-  day: number,
+  sealer: Sealer,
 ): Promise<Outcome<Placed>[]> {
+  const { day } = sealer;
   const closed = writes.filter((write) => write.kind === 'close').map(({ mailbox }) => mailbox);
   const emptied = closed.map((mailbox): Forget => ({ kind: 'forget', mailbox, seq: everything }));
   await forget([...writes.filter((write) => write.kind === 'forget'), ...emptied], sql, day);
@@ -118,7 +120,7 @@ export async function apply(
   const mail = [...outcomes.values()].flatMap((outcome) =>
     'result' in outcome ? outcome.result : [],
   );
-  await insert(mail, present.boxes, sql, day);
+  await insert(mail, present.boxes, sql, sealer);
   await present.ledger.save(sql);
   return writes.map((write): Outcome<Placed> => {
     if (write.kind === 'forget' || write.kind === 'close') return { result: [] };
@@ -252,14 +254,15 @@ async function insert(
   mail: readonly Mail[],
   boxes: ReadonlyMap<DeviceKey, Box>,
   sql: Statements,
-  day: number,
+  { day, seal }: Sealer,
 ): Promise<void> {
   const touched = new Map<DeviceKey, Box>();
   const rows = mail.map(({ mailbox, seq, id, request, body }) => {
     const box = boxes.get(mailbox);
     if (box === undefined) throw new TypeError('mail for a mailbox that was not loaded');
     touched.set(mailbox, box);
-    return { key: box.key, seq, id: Buffer.from(id, 'hex'), request: Number(request), body };
+    const row = { key: box.key, seq, id: Buffer.from(id, 'hex'), request: Number(request) };
+    return { ...row, body: seal(row.key, seq, row.id, body) };
   });
   for (const group of inGroups([...touched.values()])) {
     await sql.run(

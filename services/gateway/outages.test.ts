@@ -45,7 +45,7 @@ async function killCore(): Promise<void> {
 }
 await startCore();
 t.teardown(killCore);
-const payer = await testPayer((await island.kit('gateway')).bus, `${settings.services[0]?.data}`);
+const payer = await testPayer((await island.kit('gateway')).bus, await island.kit('delivery'));
 
 let gateway: RunningService = await gatewayService.start(await island.kit('gateway'));
 t.teardown(() => gateway[Symbol.asyncDispose]());

@@ -7,6 +7,7 @@ import {
 } from '@island/protocol/wire/frames.ts';
 import { type AccountId, deviceId } from '@island/protocol/wire/ids.ts';
 import t from 'tap';
+import { openBodies } from '../delivery/bodies.ts';
 import { delivery } from '../delivery/contract.ts';
 import { unpaid } from '../delivery/payment.ts';
 import * as schema from '../delivery/schema.ts';
@@ -14,9 +15,11 @@ import { deliveryService } from '../delivery/service.ts';
 import { envelope, testLists } from '../delivery/testing/lists.ts';
 import { testPayer } from '../delivery/testing/payer.ts';
 import { apply } from '../delivery/writes.ts';
+import { unixDay } from '../kit/clock.ts';
 import { openStore } from '../kit/store.ts';
 import { testIsland } from '../kit/testing/kit.ts';
 import { eventually } from '../kit/testing/outcome.ts';
+import { openVault } from '../kit/vault.ts';
 import { openAccess } from './access.ts';
 import { Session } from './session.ts';
 import { testTokens } from './testing/tokens.ts';
@@ -26,18 +29,22 @@ t.teardown(() => island[Symbol.asyncDispose]());
 const lists = testLists((await island.kit('directory')).bus);
 const tokens = await testTokens((await island.kit('accounts')).bus);
 const kit = await island.kit('delivery');
-const service = await deliveryService.start(kit);
-t.teardown(() => service[Symbol.asyncDispose]());
-const { bus, cache, clock } = await island.kit('gateway');
-if (cache === undefined) throw new Error('no cache');
-const payer = await testPayer(bus, kit.data);
-const access = openAccess({ bus, cache, clock });
-
-/** A commit whose event was never sent: as when delivery is killed between the two. */
 const file = join(kit.data, 'delivery.sqlite');
 const migrations = join(import.meta.dirname, '../delivery/migrations');
 const store = await openStore({ file, schema, migrations, log: island.log });
 t.teardown(() => store[Symbol.asyncDispose]());
+const vault = await openVault({ store, keys: kit.keys, log: island.log });
+t.teardown(() => vault[Symbol.asyncDispose]());
+/** Its key is there before delivery looks which there are. */
+const sealer = await openBodies(vault, island.log).of(unixDay(kit.clock));
+const service = await deliveryService.start(kit);
+t.teardown(() => service[Symbol.asyncDispose]());
+const { bus, cache, clock } = await island.kit('gateway');
+if (cache === undefined) throw new Error('no cache');
+const payer = await testPayer(bus, kit);
+const access = openAccess({ bus, cache, clock });
+
+/** A commit whose event was never sent: as when delivery is killed between the two. */
 const commitSilently = (account: AccountId) =>
   store.write((_db, sql) =>
     apply(
@@ -51,7 +58,7 @@ const commitSilently = (account: AccountId) =>
         },
       ],
       sql,
-      20_000,
+      sealer,
     ),
   );
 

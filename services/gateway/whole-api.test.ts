@@ -50,7 +50,7 @@ t.teardown(() => service[Symbol.asyncDispose]());
 const identity = await island.pki.identity('edge');
 t.teardown(() => identity[Symbol.asyncDispose]());
 const edge = testEdge(identity, gatewayPort);
-const payer = await testPayer(kit.bus, (await island.kit('delivery')).data);
+const payer = await testPayer(kit.bus, await island.kit('delivery'));
 
 let address = '192.0.2.1';
 

@@ -20,6 +20,8 @@ export interface GroupCommit<Item, Result> {
 export interface GroupCommitOptions<S extends Schema, Item, Result> {
   /** Writes all items, in order, and tells what came of each. If it throws for several, each is tried alone. */
   apply(items: readonly Item[], db: Db<S>, sql: Statements): Promise<readonly Outcome<Result>[]>;
+  /** Before each transaction, outside of any: what `apply` needs to be committed first. */
+  prepare?(): Promise<void>;
   /** Most items in one transaction. */
   mostItems?: number;
   /** Most items waiting; more are refused with `unavailable`. */
@@ -38,13 +40,14 @@ interface Waiting<Item, Result> {
  */
 export function groupCommit<S extends Schema, Item, Result>(
   store: Store<S>,
-  { apply, mostItems = 256, mostWaiting = 20_000 }: GroupCommitOptions<S, Item, Result>,
+  { apply, prepare, mostItems = 256, mostWaiting = 20_000 }: GroupCommitOptions<S, Item, Result>,
 ): GroupCommit<Item, Result> {
   let queue: Waiting<Item, Result>[] = [];
   let working = false;
 
   async function commit(group: readonly Waiting<Item, Result>[]): Promise<void> {
     try {
+      await prepare?.();
       const outcomes = await store.write(async (db, sql) => {
         const told = await apply(
           group.map(({ item }) => item),

@@ -33,7 +33,7 @@ export const vaultTables = [
      kek INTEGER NOT NULL CHECK (kek >= 1),
      wrapped BLOB NOT NULL CHECK (length(wrapped) = 60),
      used INTEGER NOT NULL CHECK (used >= 0)
-   ) STRICT`,
+   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS vault_secrets (
      name TEXT PRIMARY KEY,
      sealed BLOB NOT NULL

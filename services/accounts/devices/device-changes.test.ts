@@ -25,7 +25,7 @@ const without = (keys: AccountKeys, device: number): AccountKeys => {
   const owned = owners.newList(keys, { remove: [device], replace: 'rotate' });
   return nextKeys(keys, { owned, ark: 'rotate' });
 };
-const payer = await testPayer(gateway, (await island.kit('delivery')).data);
+const payer = await testPayer(gateway, await island.kit('delivery'));
 const send = async ({ person }: Owner, epoch: number, ...devices: number[]) => {
   const envelopes = devices.map((device) => envelope(device));
   return gateway.call(delivery, 'put', await payer.put(person.keys.account, envelopes, epoch));

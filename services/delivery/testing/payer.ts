@@ -1,5 +1,6 @@
 /** For tests: somebody who has tokens without asking for them, and everybody's delivery key. */
 import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { deriveIssuer } from '@island/protocol/crypto/token-issuer.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { encodeSend, orderOf, type Send, sendPrice } from '@island/protocol/wire/send.ts';
@@ -7,7 +8,11 @@ import { type Token, type TokenClass, tokenClasses } from '@island/protocol/wire
 import type { Bus } from '../../kit/bus.ts';
 import { type Clock, systemClock, unixDay } from '../../kit/clock.ts';
 import type { CallRequest } from '../../kit/contract.ts';
+import type { Kit } from '../../kit/service.ts';
+import { openStore } from '../../kit/store.ts';
+import { openVault } from '../../kit/vault.ts';
 import { delivery } from '../contract.ts';
+import * as schema from '../schema.ts';
 import { openTokenSecrets } from '../secrets.ts';
 import type { TestEnvelope } from './lists.ts';
 
@@ -44,16 +49,24 @@ export function putOf(send: Send): PutRequest {
   return { ...send, tokens: [...send.tokens], envelopes: [...send.envelopes], context };
 }
 
+async function seedIn(data: string, keys: Kit['keys'], log: Kit['log']) {
+  const migrations = join(import.meta.dirname, '../migrations');
+  const file = join(data, 'delivery.sqlite');
+  await using store = await openStore({ file, schema, migrations, log });
+  await using vault = await openVault({ store, keys, log });
+  return await openTokenSecrets(vault.secrets);
+}
+
 /**
  * @param bus of the service `gateway`
- * @param data folder of delivery, which has been started
+ * @param kit of delivery, which has been started
  */
 export async function testPayer(
   bus: Bus,
-  data: string,
+  { data, keys: given, log }: Pick<Kit, 'data' | 'keys' | 'log'>,
   clock: Clock = systemClock,
 ): Promise<Payer> {
-  const { seed } = await openTokenSecrets(data);
+  const { seed } = await seedIn(data, given, log);
   const keys = new Map<AccountId, Promise<Uint8Array>>();
 
   async function giveKey(account: AccountId): Promise<Uint8Array> {

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type { Send } from '@island/protocol/wire/send.ts';
 import type { Kit } from '../../kit/service.ts';
 import { openStore } from '../../kit/store.ts';
+import { openVault } from '../../kit/vault.ts';
+import { openBodies } from '../bodies.ts';
 import { openMailboxes } from '../mailbox.ts';
 import { type Payment, takePayment } from '../payment.ts';
 import { openRecipients } from '../recipients.ts';
@@ -16,7 +18,7 @@ import { putOf } from './payer.ts';
 
 const migrations = join(import.meta.dirname, '../migrations');
 
-export async function testTill({ bus, log }: Kit, policy: Payment = 'required') {
+export async function testTill({ bus, log, keys: given }: Kit, policy: Payment = 'required') {
   await using held = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'delivery-'));
   held.defer(() => rm(dir, { recursive: true, force: true }));
@@ -25,8 +27,10 @@ export async function testTill({ bus, log }: Kit, policy: Payment = 'required') 
     await openStore({ file: join(dir, 'delivery.sqlite'), schema, migrations, log }),
   );
   const recipients = held.use(openRecipients({ bus, clock }));
-  const mailboxes = openMailboxes({ store, bus, recipients, clock });
-  const secrets = await openTokenSecrets(dir);
+  const vault = held.use(await openVault({ store, keys: given, log }));
+  const bodies = openBodies(vault, log);
+  const mailboxes = openMailboxes({ store, bodies, bus, recipients, clock });
+  const secrets = await openTokenSecrets(vault.secrets);
   const keys = openTokenKeys(secrets.seed, clock);
   const redemption = openRedemption(store, keys);
   const stack = held.move();

@@ -44,7 +44,7 @@ export async function gatewayIsland(
   await mail.bus.settled();
   const kit = await island.kit('gateway');
   held.use(await gatewayService.start(kit));
-  const payer = await testPayer(kit.bus, mail.data, options.clock);
+  const payer = await testPayer(kit.bus, mail, options.clock);
   const edge = testEdge(held.use(await island.pki.identity('edge')), port);
   const one: DeviceId = deviceId(1);
   const stack = held.move();
