@@ -163,7 +163,7 @@ class SqliteStorage implements Storage {
     for (const { namespace, key, bytes } of batch.put ?? [])
       put.run(namespace, key, version, bytes);
     const keys = (batch.append ?? []).map(({ namespace, bytes, beside = [] }) => {
-      const key = appendedKey(this.#next(`append ${namespace}`));
+      const key = appendedKey(this.#next('append'));
       for (const row of [{ namespace, bytes }, ...beside]) {
         put.run(row.namespace, key, version, row.bytes);
       }
@@ -172,9 +172,11 @@ class SqliteStorage implements Storage {
     return { version, keys };
   }
 
+  /** A home of before has a counter for each namespace: the one for all goes on behind them. */
   #next(counter: string): number {
-    const sql =
-      'INSERT INTO counters VALUES (?, 1) ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last';
+    const sql = `INSERT INTO counters VALUES (?1,
+        1 + (SELECT COALESCE(MAX(last), 0) FROM counters WHERE name LIKE ?1 || ' %'))
+      ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last`;
     return (this.#prepare(sql).get(counter) as { last: number }).last;
   }
 

@@ -16,10 +16,10 @@ interface Cell {
 
 export function memoryStorage(): Storage {
   const namespaces = new Map<string, Map<string, Cell>>();
-  const counters = new Map<string, number>();
   const held = new Map<string, Promise<void>>();
   const watchers = new Set<() => void>();
   let version = 0;
+  let appended = 0;
 
   const cells = (namespace: string): Map<string, Cell> => {
     const known = namespaces.get(namespace);
@@ -44,9 +44,8 @@ export function memoryStorage(): Storage {
       cells(namespace).set(key, { bytes: bytes.slice(), version });
     }
     const keys = (batch.append ?? []).map(({ namespace, bytes, beside = [] }) => {
-      const number = (counters.get(namespace) ?? 0) + 1;
-      counters.set(namespace, number);
-      const key = appendedKey(number);
+      appended += 1;
+      const key = appendedKey(appended);
       for (const row of [{ namespace, bytes }, ...beside]) {
         cells(row.namespace).set(key, { bytes: row.bytes.slice(), version });
       }

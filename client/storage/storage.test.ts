@@ -97,6 +97,10 @@ for (const [kind, open] of kinds) {
       await storage.commit({ remove: keys.map((key) => ({ namespace: 'log', key })) });
       const later = await storage.commit({ append: [log('3')] });
       t.ok((later.keys[0] ?? '') > (keys[1] ?? ''));
+      const other = await storage.commit({
+        append: [{ namespace: 'other log', bytes: utf8Bytes('4'), beside }],
+      });
+      t.ok((other.keys[0] ?? '') > (later.keys[0] ?? ''), 'also for another namespace');
       t.same(
         (await storage.list('log')).map((row) => text(row.bytes)),
         ['3'],

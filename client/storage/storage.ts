@@ -27,7 +27,7 @@ export interface Put extends Place {
 
 export interface Batch {
   put?: readonly Put[];
-  /** Rows under keys that the storage gives out: ascending, 16 digits, never given twice. */
+  /** Rows under keys that the storage gives out: ascending, 16 digits, never given twice, in no namespace. */
   append?: readonly Append[];
   remove?: readonly Place[];
   /** What the rows must be for the batch to hold; version 0 says that there is no such row. */
