@@ -113,6 +113,14 @@ export const problems = {
   message_empty: 'There is nothing to send: the message is empty.',
   message_long:
     'That message is too long: {size} bytes, and {limit} is the limit. Send it in parts.',
+  attachment_too_large:
+    'That file is too large: an attachment has {limit} MiB at most, as it is stored. Send it in parts.',
+  attachment_broken:
+    'What came is not the attachment {name} as it was sent, so nothing of it was kept. Ask for it again; if it happens again, tell the operator of the island.',
+  file_changed:
+    'The file changed while it was being sent, so it was not sent. Send it again when nobody writes to it.',
+  file_exists: 'There is a file {file} already, and it stays as it is. Choose another name.',
+  file_unreadable: 'The file {file} cannot be read ({reason}).',
   disk_full: 'The disk that holds {home} is full. Make room and try again; nothing was lost.',
   home_unusable: 'The folder {home} cannot be used: {reason}.',
   home_damaged:

@@ -55,8 +55,8 @@ export interface KeepingKey {
 const place = { namespace: 'delivery-key', key: 'own' };
 /** How often the island may refuse an epoch in a row. */
 const tries = 6;
-/** Milliseconds within which contacts are told of a new key. */
-const spread = 20_000;
+/** Milliseconds for each contact that is told, in which the messages to all of them are scattered. */
+const spread = 3_000;
 const look = 3_600_000;
 
 export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
@@ -105,8 +105,10 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
     untilCommitted(async () => {
       const changes = contactChanges(storage);
       const append: Append[] = [];
-      for (const contact of await contacts(storage)) {
-        if (contact.state !== 'accepted' || (contact.told ?? 0) >= epoch) continue;
+      const untold = (await contacts(storage)).filter(
+        ({ state, told = 0 }) => state === 'accepted' && told < epoch,
+      );
+      for (const contact of untold) {
         const person = await parts.people.known(contact.account);
         if (!person) continue;
         const at = parts.now();
@@ -120,7 +122,7 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
           receivedAt: at,
           body,
         } as const;
-        const notBefore = at + Math.random() * spread;
+        const notBefore = at + Math.random() * spread * untold.length;
         append.push(actRow(act, { outbox: outboxBeside(person.name, notBefore) }));
         await changes.change(contact.account, actedOn(act));
       }
