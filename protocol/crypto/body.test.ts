@@ -33,6 +33,14 @@ const samples: Body[] = [
   { kind: 'marks', marks: [{ peer, readUpTo: 1_795_000_000_000 }] },
   { kind: 'contact', state: 'unblocked' },
   { kind: 'empty' },
+  {
+    kind: 'resent',
+    fates: [
+      { hash: new Uint8Array(32), fate: 'follows', id },
+      { hash: new Uint8Array(32).fill(1), fate: 'nothing' },
+      { hash: new Uint8Array(32).fill(2), fate: 'gone' },
+    ],
+  },
 ];
 const malformed = { name: 'Fault', code: 'malformed' };
 const tooLarge = { name: 'Fault', code: 'too_large' };
@@ -42,7 +50,7 @@ t.test('every kind of body comes back as it was', async (t) => {
 });
 
 t.test('a kind that this version does not know is unknown', async (t) => {
-  for (const kind of [0, 0x0e, 0xff])
+  for (const kind of [0, 0x0f, 0xff])
     t.throws(() => decodeBody(Uint8Array.of(kind)), { name: 'Fault', code: 'unknown_type' });
 });
 
@@ -78,6 +86,9 @@ t.test('bodies out of form are refused by whoever writes and whoever reads them'
   for (const [why, body, fault] of wrong) t.throws(() => encodeBody(body), fault, why);
   t.throws(() => decodeBody(Uint8Array.of(0x01, 16, 0, 1, 0x78)), malformed, 'an unknown part');
   t.throws(() => decodeBody(Uint8Array.of(0x06, 0)), malformed, 'neither began nor stopped');
+  const fate = (...rest: number[]) => Uint8Array.of(0x0e, 1, ...new Uint8Array(32), ...rest);
+  t.throws(() => decodeBody(fate(4, ...new Uint8Array(16))), malformed, 'a fourth fate');
+  t.throws(() => decodeBody(fate(3, ...id)), malformed, 'an id of what is gone');
 });
 
 t.test('any text with any parts comes back as it was', async () => {

@@ -16,6 +16,7 @@
  *     0x0b marks         u8 n 1 to 64 × { peer 16 ‖ u64 read up to }       to one's own devices only
  *     0x0c contact       u8 1 accepted, 2 blocked, 3 unblocked             to one's own devices only, in a sync
  *     0x0d empty                                                     a message that only moves a session on
+ *     0x0e resent        what becomes of messages of a resync        repair-body.ts, ratchet.md §9
  *     target = u8 1 of who sends this, 2 of who receives it ‖ id 16
  *
  * Places in a text are counted in UTF-8 bytes. Times are Unix milliseconds, lives are seconds.
@@ -29,7 +30,6 @@ import {
   bodyLimits,
   checkText,
   checkTimer,
-  fixed,
   id16,
   readChoice,
   readEach,
@@ -38,16 +38,15 @@ import {
   writeEach,
   writeTarget,
 } from './body-fields.ts';
+import {
+  type ResentBody,
+  type ResyncBody,
+  readResent,
+  readResync,
+  writeResent,
+  writeResync,
+} from './repair-body.ts';
 import { readText, type TextBody, writeText } from './text-body.ts';
-
-/** What a device could not open, told to the device that sent it. ratchet.md §9 */
-export interface ResyncBody {
-  kind: 'resync';
-  /** Id of the session that failed. */
-  session: Uint8Array;
-  /** SHA-256 of the session messages that could not be opened: 1 to 64. */
-  failed: readonly Uint8Array[];
-}
 
 export type Body =
   | TextBody
@@ -62,7 +61,8 @@ export type Body =
   | { kind: 'sync'; peer: AccountId; peerName: string; plaintext: Uint8Array }
   | { kind: 'marks'; marks: readonly { peer: AccountId; readUpTo: number }[] }
   | { kind: 'contact'; state: 'accepted' | 'blocked' | 'unblocked' }
-  | { kind: 'empty' };
+  | { kind: 'empty' }
+  | ResentBody;
 
 export type BodyKind = Body['kind'];
 type Of<K extends BodyKind> = Extract<Body, { kind: K }>;
@@ -132,15 +132,7 @@ const codecs: { [K in BodyKind]: Codec<Of<K>> } = {
     write: (out, { epoch, key }) => out.u32(epoch).raw(id16(key)),
     read: (from) => ({ kind: 'delivery-key', epoch: from.u32(), key: from.raw(16) }),
   },
-  resync: {
-    code: 0x09,
-    write: (out, { session, failed }) =>
-      writeEach(out.raw(id16(session)), failed, (hash) => out.raw(fixed(hash, 32))),
-    read(from) {
-      const session = from.raw(16);
-      return { kind: 'resync', session, failed: readEach(from, () => from.raw(32)) };
-    },
-  },
+  resync: { code: 0x09, write: writeResync, read: readResync },
   sync: {
     code: 0x0a,
     write: (out, { peer, peerName, plaintext }) =>
@@ -169,6 +161,7 @@ const codecs: { [K in BodyKind]: Codec<Of<K>> } = {
     read: (from) => ({ kind: 'contact', state: readChoice(from, contactStates) }),
   },
   empty: { code: 0x0d, write: () => undefined, read: () => ({ kind: 'empty' }) },
+  resent: { code: 0x0e, write: writeResent, read: readResent },
 };
 
 const kindOf = new Map<number, Codec<Body>>(

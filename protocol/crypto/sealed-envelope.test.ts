@@ -137,7 +137,7 @@ t.test('what is inside is decoded strictly', async (t) => {
     ['truncated', new Uint8Array(0)],
     ['unknown_version', contentBytes().fill(2, 0, 1)],
     ['unknown_type', contentBytes().fill(2, 1, 2)],
-    ['unknown_type', contentBytes().fill(2, 86, 87)],
+    ['unknown_type', contentBytes().fill(4, 86, 87)],
     ['malformed', contentBytes().fill(0, 50, 54)],
     ['malformed', contentBytes().fill(97, 33, 34)],
     ['name_invalid', contentBytes().fill(0, 2, 34)],

@@ -21,9 +21,18 @@ import { CryptoFault } from './crypto-fault.ts';
 import { chacha, type DhPair, hkdf, type Random, randomBytes, x25519 } from './primitives.ts';
 import { dhKey } from './public-key.ts';
 
-/** What `message` is: the only one so far is a ratchet message, with or without handshake fields. */
-export const contentTypes = { ratchet: 0x01 } as const;
+/** What `message` is. */
+export const contentTypes = {
+  /** A ratchet message, with or without handshake fields. */
+  ratchet: 0x01,
+  /** The same, on behalf of a repair: that it can't be opened is no reason for another. ratchet.md §9.5 */
+  repair: 0x02,
+  /** Random bytes: it is there so that a request has an envelope for every device. */
+  cover: 0x03,
+} as const;
 export type ContentType = (typeof contentTypes)[keyof typeof contentTypes];
+const knownTypes: ReadonlySet<number> = new Set(Object.values(contentTypes));
+const isKnownType = (type: number): type is ContentType => knownTypes.has(type);
 
 export interface Content {
   sender: { name: string; account: AccountId; device: DeviceId; dik: Uint8Array };
@@ -59,7 +68,7 @@ function decodeContent(bytes: Uint8Array): Content {
   const device = deviceId(from.u32());
   const dik = dhKey(from.raw(32));
   const type = from.u8();
-  if (type !== contentTypes.ratchet) throw new Fault('unknown_type');
+  if (!isKnownType(type)) throw new Fault('unknown_type');
   const message = from.var16(longestMessage);
   from.end();
   return { sender: { name, account, device, dik }, type, message };

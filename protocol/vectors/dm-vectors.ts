@@ -50,6 +50,14 @@ export const vectors: VectorFile = {
       { kind: 'marks', marks: [{ peer: ids.account, readUpTo: 1_795_400_000_123 }] },
       { kind: 'contact', state: 'blocked' },
       { kind: 'empty' },
+      {
+        kind: 'resent',
+        fates: [
+          { hash: new Uint8Array(32).fill(1), fate: 'follows', id: new Uint8Array(16).fill(2) },
+          { hash: new Uint8Array(32).fill(3), fate: 'nothing' },
+          { hash: new Uint8Array(32).fill(4), fate: 'gone' },
+        ],
+      },
     ];
     return {
       bodies: bodies.map((body) => ({ body, bytes: encodeBody(body) })),
