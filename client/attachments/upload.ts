@@ -1,0 +1,217 @@
+/**
+ * Takes a file to the island: sealed while it is read, in parts, going on after a lost connection, and
+ * after an end of the program by being called again with the same file. docs/protocol/attachments.md §4
+ *
+ * Invariant: keys, tokens and what they are for are committed before anything leaves, so that nothing is
+ * paid twice; what is sealed follows from keys and file alone, so that nothing is sealed in two ways.
+ */
+import { attachmentSealer, storedSize } from '@island/protocol/crypto/attachment.ts';
+import type {
+  AttachmentDescriptor,
+  Preview,
+} from '@island/protocol/crypto/attachment-descriptor.ts';
+import { sealedAttachment } from '@island/protocol/crypto/attachment-stream.ts';
+import { equal, sha256, sha256Stream } from '@island/protocol/crypto/primitives.ts';
+import { concat } from '@island/protocol/wire/bytes.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
+import type { Token } from '@island/protocol/wire/token.ts';
+import { insist } from '../insist.ts';
+import { Problem } from '../problem.ts';
+import type { Batch, Storage } from '../storage/storage.ts';
+import type { Transport } from '../transport/transport.ts';
+import { beginBlob, deleteBlob, putPart } from './blobs.ts';
+import { safeFileName } from './file-name.ts';
+import type { Source } from './source.ts';
+import { openUploadRow, type Upload } from './upload-row.ts';
+
+export interface UploadOptions {
+  transport: Transport;
+  storage: Storage;
+  /** Takes so many media tokens out of the wallet, in one commit with the batch that keeps them for this upload. */
+  tokens(
+    count: number,
+    batchOf: (tokens: readonly Token[]) => Batch,
+    signal?: AbortSignal,
+  ): Promise<readonly Token[]>;
+  source: Source;
+  /** As the person calls it; made safe here. */
+  name: string;
+  /** `type/subtype`; what is not in form becomes `application/octet-stream`. */
+  mime: string;
+  preview?: Preview | undefined;
+  /** Bytes that are stored, of how many. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Resolves when the island has all of it. Throws `attachment_too_large`, `file_changed`, what `tokens` throws, and
+ * what a call does that does not pass; then, and when aborted, the same call goes on later.
+ */
+export async function uploadAttachment(options: UploadOptions): Promise<AttachmentDescriptor> {
+  const { storage, source, signal } = options;
+  if (storedSize(source.size) > limits.blobBytes)
+    throw new Problem('attachment_too_large', { limit: limits.blobBytes / 2 ** 20 });
+  const digest = await digestOf(source, signal);
+  await using row = await openUploadRow(storage, digest, source.size);
+  for (let attempt = 0; ; attempt++) {
+    const upload = row.present ?? (await row.begin(options.tokens, signal));
+    try {
+      const descriptor = await send(options, upload, digest);
+      await row.end();
+      return descriptor;
+    } catch (error) {
+      // Begun too long ago, or undone by somebody who had the key: it is paid anew, once.
+      const over = error instanceof Fault && overFor.has(error.code);
+      if (over || (error instanceof Problem && error.code === 'file_changed')) await row.end();
+      if (!over || attempt > 0) throw error;
+    }
+  }
+}
+
+const overFor: ReadonlySet<string> = new Set([
+  'blob_gone',
+  'token_invalid',
+  'token_spent',
+  'token_needed',
+  'forbidden',
+]);
+
+async function send(
+  options: UploadOptions,
+  upload: Upload,
+  fileDigest: Uint8Array,
+): Promise<AttachmentDescriptor> {
+  const { transport, source, name, mime, preview, onProgress, signal } = options;
+  const { fileKey, deleteKey: key, tokens } = upload;
+  const { size } = source;
+  const total = storedSize(size);
+  const payment = { size: total, tokens: concat(...tokens), deleteHash: sha256(key) };
+  const begin = () => beginBlob(transport, payment, signal);
+  const where = async () => (await begin()).offset;
+  const begun = await insist(begin, { signal });
+  const { id } = begun;
+
+  const sealer = attachmentSealer(fileKey, size, fileDigest);
+  const seen = sha256Stream();
+  const reading = async (start: number, end: number): Promise<Uint8Array> => {
+    signal?.throwIfAborted();
+    const bytes = await source.read(start, end);
+    if (bytes.length !== end - start) throw new Problem('file_changed');
+    seen.update(bytes);
+    return bytes;
+  };
+  const stored = sha256Stream();
+  let done = begun.offset;
+  let sending: Promise<void> = Promise.resolve();
+  onProgress?.(done, total);
+  for await (const { start, bytes } of inParts(sealedAttachment(sealer, size, reading))) {
+    stored.update(bytes);
+    // The last part makes the blob complete: only when all of it is the file that was begun.
+    const last = start + bytes.length === total;
+    if (last && !equal(seen.digest(), fileDigest)) {
+      await sending.catch(() => undefined);
+      await deleteBlob(transport, id, key, signal).catch(() => undefined);
+      throw new Problem('file_changed');
+    }
+    await sending;
+    if (start + bytes.length <= done) continue;
+    // The next part is sealed while this one is on its way.
+    sending = deliver(options, { id, key, start, done, where }, bytes).then((now) => {
+      done = now;
+      onProgress?.(done, total);
+    });
+    sending.catch(() => undefined);
+  }
+  await sending;
+  return {
+    blob: id,
+    fileKey,
+    size,
+    digest: stored.digest(),
+    commit: sealer.commit,
+    deleteKey: key,
+    expiresDay: begun.expires,
+    mime:
+      mimeForm.test(mime) && mime.length <= limits.mimeBytes ? mime : 'application/octet-stream',
+    name: safeFileName(name),
+    preview,
+  };
+}
+
+const mimeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
+
+/** Sends what of `bytes`, which begin at `start`, is not stored yet. Answers how much is stored then. */
+async function deliver(
+  { transport, signal }: UploadOptions,
+  at: { id: Uint8Array; key: Uint8Array; start: number; done: number; where(): Promise<number> },
+  bytes: Uint8Array,
+): Promise<number> {
+  const { id, key, start, where } = at;
+  const end = start + bytes.length;
+  let offset = Math.max(at.done, start);
+  for (let sure = true; ; sure = true) {
+    const from = offset;
+    offset = await insist(
+      async () => {
+        // Of what was on its way when the line broke, a part may have arrived: asked before it is sent again.
+        const now = sure ? from : await where();
+        sure = false;
+        if (now !== from) return now;
+        const part = bytes.subarray(from - start);
+        return putPart(transport, { id, key, offset: from }, part, signal).catch(placeOf);
+      },
+      { signal },
+    );
+    if (offset >= end) return offset;
+    // The island has less than it said only if it was put back to an older copy.
+    if (offset < start || offset === from) throw new Fault('blob_gone');
+  }
+}
+
+/** Where the island says the upload goes on. */
+function placeOf(error: unknown): number {
+  const offset =
+    error instanceof Fault && error.code === 'upload_offset'
+      ? error.details?.['offset']
+      : undefined;
+  if (typeof offset !== 'number') throw error;
+  return offset;
+}
+
+async function digestOf(source: Source, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const hash = sha256Stream();
+  for (let at = 0; at < source.size; ) {
+    signal?.throwIfAborted();
+    const bytes = await source.read(at, Math.min(source.size, at + limits.blobChunkBytes));
+    if (bytes.length === 0) throw new Problem('file_changed');
+    hash.update(bytes);
+    at += bytes.length;
+  }
+  return hash.digest();
+}
+
+/** Pieces of any length as parts of `limits.blobChunkBytes`, the last one shorter, each with its place. */
+async function* inParts(
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<{ start: number; bytes: Uint8Array }> {
+  let start = 0;
+  let part = new Uint8Array(limits.blobChunkBytes);
+  let filled = 0;
+  for await (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      const some = piece.subarray(at, at + part.length - filled);
+      part.set(some, filled);
+      filled += some.length;
+      at += some.length;
+      if (filled < part.length) continue;
+      yield { start, bytes: part };
+      start += filled;
+      // A new one: the last is still on its way.
+      part = new Uint8Array(limits.blobChunkBytes);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield { start, bytes: part.subarray(0, filled) };
+}
