@@ -37,6 +37,7 @@ const files = [
   './fan-out.ts',
   './delivery.ts',
   './direct-messages.ts',
+  './attachments.ts',
   './sign-in.ts',
   './start.ts',
 ] as const;

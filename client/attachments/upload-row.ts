@@ -7,7 +7,7 @@ import { base64url, hex } from '@island/protocol/wire/text.ts';
 import { encodeToken, type Token } from '@island/protocol/wire/token.ts';
 import * as v from 'valibot';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import type { Batch, Storage } from '../storage/storage.ts';
+import { type Batch, type Storage, untilCommitted } from '../storage/storage.ts';
 
 export interface Upload {
   fileKey: Uint8Array;
@@ -62,7 +62,8 @@ export async function openUploadRow(
       const batchOf = (tokens: readonly Token[]): Batch => ({
         put: [{ namespace, key, bytes: encodeRecord(upload(tokens)) }],
       });
-      present = upload(await take(tokensFor(storedSize(size)), batchOf, signal));
+      const count = tokensFor(storedSize(size));
+      present = upload(await untilCommitted(() => take(count, batchOf, signal)));
       return present;
     },
     async end() {
