@@ -1,5 +1,6 @@
 /** What delivery forgets by itself, and when. docs/protocol/dm.md §8 */
 import { limits } from '@island/protocol/wire/limits.ts';
+import { retentionDays } from '../kit/retention.ts';
 import type { DeliveryStore } from './database.ts';
 import type { Mailboxes } from './mailbox.ts';
 
@@ -39,7 +40,7 @@ export async function expire(
       sql.run(
         `DELETE FROM spent WHERE (day, token) IN
          (SELECT day, token FROM spent WHERE day < ? LIMIT ${piece})`,
-        [today - 1],
+        [today - retentionDays.spentTokens],
       ),
     );
   }

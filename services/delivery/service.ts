@@ -38,7 +38,7 @@ export const deliveryService = defineService({
     if (former > 0) log.info('envelopes_sealed', { count: former });
     const mailboxes = openMailboxes({ store, bodies, bus, recipients, clock });
     const secrets = await openTokenSecrets(vault.secrets);
-    const keys = openTokenKeys(secrets.seed, clock);
+    const keys = held.use(openTokenKeys({ seed: secrets.seed, clock, log }));
     const redemption = openRedemption(store, keys);
 
     const removed = { store, recipients, mailboxes };

@@ -5,6 +5,9 @@ export const retentionDays = {
   /** Envelopes that nobody fetched, and the ids of those that are gone. */
   envelopes: limits.envelopeDays,
   envelopeIds: limits.tombstoneDays,
+  /** Tokens that were spent, after the day of their key; delivery keys that others replaced. */
+  spentTokens: 1,
+  deliveryKeys: limits.deliveryKeyDays,
   /** One-time prekeys that were handed out (D4), and prekeys that others replaced. */
   usedPrekeys: 7,
   replacedPrekeys: limits.prekeyKeptDays,

@@ -31,7 +31,7 @@ export async function testTill({ bus, log, keys: given }: Kit, policy: Payment =
   const bodies = openBodies(vault, log);
   const mailboxes = openMailboxes({ store, bodies, bus, recipients, clock });
   const secrets = await openTokenSecrets(vault.secrets);
-  const keys = openTokenKeys(secrets.seed, clock);
+  const keys = held.use(openTokenKeys({ seed: secrets.seed, clock, log }));
   const redemption = openRedemption(store, keys);
   const stack = held.move();
   return {

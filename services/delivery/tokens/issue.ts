@@ -40,7 +40,7 @@ export async function issue(
   const count = blinded.length / 32;
   if (!Number.isInteger(count) || count < 1 || count > limits.tokensPerBatch)
     throw new Fault('malformed');
-  const issuer = keys.issuing(kind, day);
+  keys.mustIssue(day);
   const holder = createHmac('sha256', secret).update(account).digest().subarray(0, 16);
   const counted = await store.write((_db, sql) =>
     sql.run(
@@ -53,5 +53,5 @@ export async function issue(
     const seconds = (unixDay(clock) + 1) * 86_400 - unixSeconds(clock);
     throw new Fault('tokens_exhausted', { seconds });
   }
-  return issuer.evaluate(blinded);
+  return keys.evaluate(kind, day, blinded);
 }

@@ -3,8 +3,6 @@
  * spent ones, then the PRF. What spends them for good is the transaction of what they pay for
  * (spent.ts). docs/protocol/tokens.md §7
  */
-import { timingSafeEqual } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
 import { tokenId } from '@island/protocol/crypto/delivery-token.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Token, TokenClass } from '@island/protocol/wire/token.ts';
@@ -25,18 +23,20 @@ export interface Redemption {
   ): Promise<readonly Spendable[] | undefined>;
 }
 
+interface Named {
+  token: Token;
+  spendable: Spendable;
+}
+
 /** Tokens that were found ours and not spent then: whoever shows them again and again is not paid for again. */
 const mostFound = 8192;
-/** Tokens that are verified in one turn. */
+/** Tokens that are verified in one go: what large attachments cost holds up nobody who sends. */
 const atOnce = 16;
 
 export function openRedemption(store: Pick<DeliveryStore, 'rows'>, keys: TokenKeys): Redemption {
   const found = new Set<string>();
 
-  function verify(token: Token, name: string): void {
-    if (found.has(name)) return;
-    const output = keys.redeeming(token.class, token.day).redeem(token.input);
-    if (!timingSafeEqual(output, token.output)) throw new Fault('token_invalid');
+  function remember(name: string): void {
     found.add(name);
     if (found.size <= mostFound) return;
     for (const oldest of found) {
@@ -45,23 +45,38 @@ export function openRedemption(store: Pick<DeliveryStore, 'rows'>, keys: TokenKe
     }
   }
 
+  /** All of one class and day. The first that is not ours ends it: garbage costs no more than one. */
+  async function verify(tokens: readonly Named[]): Promise<void> {
+    const unknown = tokens.filter(({ spendable }) => !found.has(spendable.name));
+    for (let at = 0; at < unknown.length; at += atOnce) {
+      const some = unknown.slice(at, at + atOnce);
+      const [first] = some;
+      if (first === undefined) return;
+      const good = await keys.verify(
+        first.token.class,
+        first.token.day,
+        some.map(({ token }) => token),
+      );
+      for (const { spendable } of some.slice(0, good)) remember(spendable.name);
+      if (good < some.length) throw new Fault('token_invalid');
+    }
+  }
+
   return {
     async check(tokens, kind, context) {
       for (const token of tokens) {
         if (token.class !== kind) throw new Fault('token_invalid');
-        keys.redeeming(kind, token.day);
+        keys.mustTake(token.day);
       }
-      const spendable = tokens.map(spendableOf);
+      const named = tokens.map((token) => ({ token, spendable: spendableOf(token) }));
+      const spendable = named.map((one) => one.spendable);
       if (new Set(spendable.map(({ name }) => name)).size !== tokens.length)
         throw new Fault('malformed');
       const spent = await loadSpent(spendable, store);
       if (spent.isAnother(spendable, context)) throw new Fault('token_spent');
       if (tokens.length > 0 && spendable.every((token) => spent.has(token))) return undefined;
-      for (const [at, token] of tokens.entries()) {
-        // What large attachments cost is not looked at in one go: others send meanwhile.
-        if (at > 0 && at % atOnce === 0) await setImmediate();
-        verify(token, spendable[at]?.name ?? '');
-      }
+      for (const day of new Set(tokens.map((token) => token.day)))
+        await verify(named.filter(({ token }) => token.day === day));
       return spendable;
     },
   };

@@ -2,10 +2,13 @@
  * The keys that tokens are issued and redeemed with: one a class and day, all from one seed, so that
  * there is nothing to keep of them. docs/protocol/tokens.md §5
  */
-import { deriveIssuer, type TokenIssuer } from '@island/protocol/crypto/token-issuer.ts';
+import type { TokenAnswer } from '@island/protocol/crypto/delivery-token.ts';
+import { deriveIssuer } from '@island/protocol/crypto/token-issuer.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { type TokenClass, tokenClasses } from '@island/protocol/wire/token.ts';
+import { type Token, type TokenClass, tokenClasses } from '@island/protocol/wire/token.ts';
 import { type Clock, unixDay } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import { openVoprfLane } from './voprf-lane.ts';
 
 export interface PublishedKey {
   class: TokenClass;
@@ -14,30 +17,37 @@ export interface PublishedKey {
   public: Uint8Array;
 }
 
-export interface TokenKeys {
+export interface TokenKeys extends AsyncDisposable {
   /** What tokens are issued under now: the keys of today and of tomorrow. */
   published(): PublishedKey[];
-  /** @throws token_invalid when none are issued for that day */
-  issuing(kind: TokenClass, day: number): TokenIssuer;
-  /** @throws token_invalid when none are taken of that day: neither today's nor yesterday's */
-  redeeming(kind: TokenClass, day: number): TokenIssuer;
+  /** Whether tokens are issued for that day now. @throws token_invalid */
+  mustIssue(day: number): void;
+  /** Whether tokens of that day are taken now: today's and yesterday's. @throws token_invalid */
+  mustTake(day: number): void;
+  evaluate(kind: TokenClass, day: number, blinded: Uint8Array): Promise<TokenAnswer>;
+  /** How many of the tokens, all of this class and day, are ours: before the first that is not. */
+  verify(kind: TokenClass, day: number, tokens: readonly Token[]): Promise<number>;
 }
 
-/** @param seed 32 bytes */
-export function openTokenKeys(seed: Uint8Array, clock: Clock): TokenKeys {
-  const derived = new Map<string, { issuer: TokenIssuer; day: number }>();
+export function openTokenKeys(parts: {
+  /** 32 bytes. */
+  seed: Uint8Array;
+  clock: Clock;
+  log: Log;
+}): TokenKeys {
+  const { seed, clock, log } = parts;
+  // Whoever sends does not wait for those who get tokens.
+  const [issuing, redeeming] = [openVoprfLane(seed, log), openVoprfLane(seed, log)];
+  let shown: PublishedKey[] = [];
 
-  function keyOf(kind: TokenClass, day: number): TokenIssuer {
-    const name = `${kind} ${day}`;
-    const known = derived.get(name);
-    if (known !== undefined) return known.issuer;
-    const issuer = deriveIssuer(seed, kind, day);
-    for (const [old, key] of derived) if (key.day < unixDay(clock) - 1) derived.delete(old);
-    derived.set(name, { issuer, day });
-    return issuer;
+  function publishedOn(today: number): PublishedKey[] {
+    const kinds = Object.values(tokenClasses);
+    return [today, today + 1].flatMap((day) =>
+      kinds.map((kind) => ({ class: kind, day, public: deriveIssuer(seed, kind, day).public })),
+    );
   }
 
-  const within = (day: number, first: number): void => {
+  const mustBe = (day: number, first: number): void => {
     const ahead = day - unixDay(clock);
     if (ahead < first || ahead > first + 1) throw new Fault('token_invalid');
   };
@@ -45,21 +55,15 @@ export function openTokenKeys(seed: Uint8Array, clock: Clock): TokenKeys {
   return {
     published() {
       const today = unixDay(clock);
-      return [today, today + 1].flatMap((day) =>
-        Object.values(tokenClasses).map((kind) => ({
-          class: kind,
-          day,
-          public: keyOf(kind, day).public,
-        })),
-      );
+      if (shown[0]?.day !== today) shown = publishedOn(today);
+      return shown;
     },
-    issuing(kind, day) {
-      within(day, 0);
-      return keyOf(kind, day);
-    },
-    redeeming(kind, day) {
-      within(day, -1);
-      return keyOf(kind, day);
+    mustIssue: (day) => mustBe(day, 0),
+    mustTake: (day) => mustBe(day, -1),
+    evaluate: issuing.evaluate,
+    verify: redeeming.verify,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([issuing[Symbol.asyncDispose](), redeeming[Symbol.asyncDispose]()]);
     },
   };
 }
