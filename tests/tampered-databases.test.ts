@@ -29,6 +29,7 @@ import { deviceId } from '@island/protocol/wire/ids.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import t, { type Test } from 'tap';
 import { bytesIn, rowsOf, type ServiceName, stealDatabases, tamper } from './attacker/databases.ts';
+import { segmentRow, withMaster } from './attacker/master.ts';
 import { say } from './attacker/victims.ts';
 import { bootIsland } from './island.ts';
 import { members, rotateKeys } from './members.ts';
@@ -312,18 +313,34 @@ t.test(
 /** The archive as a device sees it that has read nothing of it yet. */
 async function archives(t: Test, device: Device): Promise<void> {
   await using islander = await device.open();
+  // Whoever has the master key as well can put in place what the island itself would take for its own.
+  const master = await withMaster(island.data, 'archive', present);
   const segments = rowsOf(present, 'archive', 'segments')
     .filter((row) => row['account'] === account)
     .toSorted((a, b) => Number(a['seq']) - Number(b['seq']));
   t.ok(segments.length >= 3, `${segments.length} segments`);
-  const bytesOf = (i: number): Uint8Array => bytesIn(segments[i], 'bytes');
+  const placeOf = (i: number) => ({
+    ...{ table: 'segments', column: 'bytes' },
+    row: segmentRow(segments[i] ?? {}),
+  });
+  const bytesOf = (i: number): Uint8Array => master.open(placeOf(i), bytesIn(segments[i], 'bytes'));
   const put = (i: number, bytes: Uint8Array): Statements[number] => [
+    'update segments set bytes = ? where account = ? and seq = ?',
+    ...[master.seal(placeOf(i), bytes), account, Number(segments[i]?.['seq'])],
+  ];
+  const putRaw = (i: number, bytes: Uint8Array): Statements[number] => [
     'update segments set bytes = ? where account = ? and seq = ?',
     ...[bytes, account, Number(segments[i]?.['seq'])],
   ];
+  const rawOf = (i: number): Uint8Array => bytesIn(segments[i], 'bytes');
   const changed = bytesOf(0).slice();
   changed[200] = (changed[200] ?? 0) ^ 1;
   const cases: [string, Statements, string][] = [
+    [
+      'M5: two exchanged without the master key',
+      [putRaw(0, rawOf(1)), putRaw(1, rawOf(0))],
+      'archive_broken',
+    ],
     ['two segments exchanged', [put(0, bytesOf(1)), put(1, bytesOf(0))], 'archive_broken'],
     ['a segment twice', [put(1, bytesOf(0))], 'archive_broken'],
     ['a bit of a segment changed', [put(0, changed)], 'archive_forged'],

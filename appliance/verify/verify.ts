@@ -6,6 +6,7 @@
  * be run at any time.
  */
 import { columns, type Style } from '../terminal.ts';
+import { checkAtRest } from './at-rest.ts';
 import { checkBus } from './bus-rights.ts';
 import { checkCache } from './cache-rights.ts';
 import type { Device } from './device.ts';
@@ -70,6 +71,10 @@ function checksOf(scene: Scene, held: AsyncDisposableStack): Partial<Record<Prom
     async M1() {
       const { alice, bob } = await people();
       return checkMessages(scene, alice, bob);
+    },
+    async M5() {
+      const { alice, bob } = await people();
+      return checkAtRest(scene, alice, bob);
     },
     T2: () => checkListeners(scene),
     T3: () => checkBus(scene),
