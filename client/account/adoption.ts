@@ -147,9 +147,10 @@ function open({ self, keys }: Here, record: KeyRecord): { aik: Uint8Array; keys:
     const secrets = openDeviceSlot(record, self.device, x25519.fromPrivate(self.dik));
     const next = keyringOf(record, secrets.ark);
     const known = [...keys.former, keys.ark];
-    const kept = known.every((ark, i) =>
-      equal(ark, arkFor(next, keys.firstEpoch + i) ?? new Uint8Array(0)),
-    );
+    const kept = known.every((ark, i) => {
+      const epoch = keys.firstEpoch + i;
+      return epoch < next.firstEpoch || equal(ark, arkFor(next, epoch) ?? new Uint8Array(0));
+    });
     if (!kept) throw new Fault('record_broken');
     return { aik: secrets.aik.private, keys: next };
   });
@@ -173,7 +174,12 @@ function changesOf({ list, keys }: Here, { way, record, used }: OwnAccount): Own
   const before = readKeyRecord(keys.record);
   const left = slotsLeft(record, used);
   const goneBefore = keys.used?.count ?? 0;
-  if (codesAnew(before, record)) changes.push({ type: 'codes', left: left.length });
+  const anew = codesAnew(before, record);
+  // Each of these may bring a new archive key; whoever makes more of them wants something else.
+  const gone = anew ? 1 : before.slots.length - record.slots.length;
+  const rotated = record.arkEpoch - keys.arkEpoch - changes.length - gone;
+  if (rotated > 0) changes.push({ type: 'rotated', times: rotated });
+  if (anew) changes.push({ type: 'codes', left: left.length });
   else if (left.length < before.slots.length - goneBefore)
     changes.push({ type: 'code-used', left: left.length });
   return changes;

@@ -1,12 +1,16 @@
 /** A device of the account that is in other hands: what it can change, what is told, and that it can be removed. */
+import { openKeyRecord } from '@island/protocol/crypto/key-record.ts';
+import { checkRecordSuccessor } from '@island/protocol/crypto/key-record-order.ts';
 import { ed25519, equal, randomBytes, sha256, x25519 } from '@island/protocol/crypto/primitives.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { recover } from '../joining/recovery.ts';
 import { instead, ownOf, remade } from '../testing/lies.ts';
 import { credentials, type DeviceHome, home, opened, registered } from '../testing/member-home.ts';
 import { type RealIsland, realIsland } from '../testing/real-island.ts';
-import { keepingText } from './account-keys.ts';
+import { keepingText, keyringOf } from './account-keys.ts';
+import { nextRecord } from './next-record.ts';
 import { revokeDevice, syncOwn } from './own-devices.ts';
 
 t.setTimeout(240_000);
@@ -80,5 +84,55 @@ t.test(
     await revokeDevice(one.keeping, two.device);
     const { aik, list } = await ownOf(one);
     t.ok(equal(ed25519.fromSeed(aik.private).public, list.aik));
+  },
+);
+
+t.test(
+  'A4 pitfall: a device that can not be removed: its rotations are told of and held back',
+  async (t) => {
+    await using island = await realIsland();
+    const one = await registered(island, 'alice');
+    const two = await bad(island, one);
+    const { list, aik, keys, record } = await ownOf(two);
+    let last = record;
+    const former = [...keys.former, keys.ark];
+    const rotate = async () => {
+      const ark = randomBytes(32);
+      const chain = { version: last.version + 1, prevHash: last.hash, arkEpoch: last.arkEpoch + 1 };
+      const made = remade(last, { list, aik, ark, former, ...chain });
+      await two.session.call('putRecord', keepingText(made.record, made.shares));
+      last = openKeyRecord(made.record, aik.public);
+      former.push(ark);
+    };
+    await rotate();
+    t.same((await syncOwn(one.keeping)).changes, [{ type: 'rotated', times: 1 }]);
+    for (let i = 1; i < limits.rotationsPerDay; i++) await rotate();
+    await t.rejects(rotate(), { code: 'rate_limited' });
+    const { changes } = await syncOwn(one.keeping);
+    t.same(changes, [{ type: 'rotated', times: limits.rotationsPerDay - 1 }]);
+    await revokeDevice(one.keeping, two.device);
+    t.equal((await ownOf(one)).list.devices.length, 1);
+  },
+);
+
+t.test(
+  'A4 pitfall: a device that can not be removed: a full keyring leaves room for another key',
+  async (t) => {
+    await using island = await realIsland();
+    const one = await registered(island, 'alice');
+    const { list, aik, record } = await ownOf(one);
+    const ark = randomBytes(32);
+    const former = Array.from({ length: limits.archiveKeys }, () => randomBytes(32));
+    const arkEpoch = former.length + 1;
+    const parts = { list, aik, ark, former, arkEpoch, version: 1001, prevHash: randomBytes(32) };
+    const full = openKeyRecord(remade(record, parts).record, list.aik);
+    const keys = keyringOf(full, ark);
+    const head = { seq: 0, hash: new Uint8Array(32) };
+    const next = nextRecord({ previous: full, keys, list, aik, rotate: true, used: [], head });
+    const after = openKeyRecord(next.record, list.aik);
+    t.doesNotThrow(() => checkRecordSuccessor(full, after));
+    t.same([after.firstEpoch, after.arkEpoch], [2, limits.archiveKeys + 2]);
+    const kept = keyringOf(after, next.ark).former;
+    t.same(kept, [...former.slice(1), ark]);
   },
 );

@@ -9,6 +9,7 @@ import {
   type MadeRecord,
   makeKeyRecord,
 } from '@island/protocol/crypto/key-record.ts';
+import { oldestEpoch } from '@island/protocol/crypto/key-record-order.ts';
 import { equal, randomBytes, type SigningPair } from '@island/protocol/crypto/primitives.ts';
 import type { Head } from '../archive/rows.ts';
 import type { Hashing } from './account.ts';
@@ -44,15 +45,18 @@ export function nextRecord(next: NextRecord): Following {
   const { previous, keys, list, aik, used, head } = next;
   const rotate = next.rotate || used.length > 0;
   const ark = rotate ? randomBytes(32) : keys.ark;
+  const arkEpoch = keys.arkEpoch + (rotate ? 1 : 0);
+  const firstEpoch = oldestEpoch(keys.firstEpoch, arkEpoch);
+  const former = rotate ? [...keys.former, keys.ark] : keys.former;
   const made = makeKeyRecord({
     version: previous.version + 1,
     prevHash: previous.hash,
     list,
     aik,
-    firstEpoch: keys.firstEpoch,
-    arkEpoch: keys.arkEpoch + (rotate ? 1 : 0),
+    firstEpoch,
+    arkEpoch,
     ark,
-    former: rotate ? [...keys.former, keys.ark] : keys.former,
+    former: former.slice(firstEpoch - keys.firstEpoch),
     head,
     codes: next.codes?.hashing ?? previous.codes,
     slots: next.codes?.slots ?? slotsLeft(previous, used),

@@ -11,6 +11,8 @@ const change = v.variant('type', [
   /** Days since 1970-01-01 UTC. */
   v.strictObject({ type: v.literal('added'), device: s.device, day: s.count }),
   v.strictObject({ type: v.literal('removed'), device: s.device, day: s.count }),
+  /** New archive keys that none of the other changes is the reason for. */
+  v.strictObject({ type: v.literal('rotated'), times: s.count }),
   /** New backup codes in place of those before; so many are good. */
   v.strictObject({ type: v.literal('codes'), left: s.count }),
   /** A backup code was used; so many are left. */

@@ -11,6 +11,7 @@ import {
   openSegment,
   readSegment,
   type Segment,
+  verifySegment,
 } from '@island/protocol/crypto/archive-segment.ts';
 import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
 import type { DeviceList } from '@island/protocol/crypto/device-list.ts';
@@ -90,7 +91,13 @@ async function open(
   const list = await lists.at(listEpoch, present, signal);
   const writer = list.devices.find((cert) => cert.device === device);
   const ark = arkFor(keys, arkEpoch);
-  if (!writer || !ark) throw new Problem('archive_forged');
+  if (!writer) throw new Problem('archive_forged');
+  if (arkEpoch < keys.firstEpoch) {
+    // Of a key that no record gives any more: this device can't read it, and knows that it is lawful.
+    named('archive_forged', () => verifySegment(segment, writer.dsk));
+    return [];
+  }
+  if (!ark) throw new Problem('archive_forged');
   return named('archive_forged', () => {
     const { entries } = decodeEntries(openSegment(segment, writer.dsk, ark));
     return entries;

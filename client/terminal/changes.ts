@@ -22,6 +22,8 @@ function sentence(change: OwnChange): string {
       return `Device ${change.device} was added to your account on ${day(change.day)}. If that was not you: islander devices revoke ${change.device}`;
     case 'removed':
       return `Device ${change.device} was removed from your account on ${day(change.day)}.`;
+    case 'rotated':
+      return `Another device of yours made a new archive key${change.times === 1 ? '' : `, ${change.times} times`}, and nothing that this device knows of was the reason. If it goes on: islander devices revoke`;
     case 'codes':
       return `New backup codes were made for your account, and those of before are dead. ${leftSentence(change.left)} If that was not you: islander devices revoke for whoever it was, then islander codes new`;
     case 'code-used':

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { SampleAccount } from '../vectors/sample-account.ts';
 import { seededRandom } from '../vectors/seeded.ts';
+import { limits } from '../wire/limits.ts';
 import { openKeyRecord } from './key-record.ts';
 import {
   checkAnchor,
@@ -122,6 +123,26 @@ t.test('A3 pitfall: KDF downgrade: what hashes codes never gets easier', async (
   t.throws(() => checkRecordSuccessor(first.opened, weaker.opened), broken);
   t.throws(() => checkNewerRecord(first.opened, { ...weaker.opened, version: 9 }), broken);
 });
+
+t.test(
+  'A4 pitfall: a device that can not be removed: the oldest archive keys go where there is no room',
+  async (t) => {
+    const ann = new SampleAccount(random);
+    const most = limits.archiveKeys;
+    const former = Array.from({ length: most }, () => random(32));
+    const full = ann.record({ version: 9, prevHash: random(32), arkEpoch: most + 1, former });
+    const kept = { former: [...former.slice(1), full.parts.ark] };
+    const next = ann.rotated(full, { ...kept, firstEpoch: 2 });
+    t.doesNotThrow(() => checkRecordSuccessor(full.opened, next.opened));
+    const later = { ...next.opened, version: 99, arkEpoch: most + 9, firstEpoch: 9 };
+    t.doesNotThrow(() => checkNewerRecord(full.opened, later), 'with versions between');
+    const early = ann.rotated(full, { former: kept.former.slice(1), firstEpoch: 3 });
+    t.throws(() => checkRecordSuccessor(full.opened, early.opened), broken, 'no more than must');
+    t.throws(() => checkNewerRecord(full.opened, { ...later, firstEpoch: 10 }), broken);
+    const few = ann.rotated(ann.record({}), { firstEpoch: 2, former: [] });
+    t.throws(() => checkRecordSuccessor(ann.record({}).opened, few.opened), broken);
+  },
+);
 
 t.test('only a reset lets the keys of before go, and it must', async (t) => {
   const ann = new SampleAccount(random);

@@ -3,6 +3,7 @@
  * somebody who has only a code. docs/protocol/keys.md §6, §7
  */
 import { Fault } from '../wire/fault.ts';
+import { limits } from '../wire/limits.ts';
 import { has } from './account-state.ts';
 import { anchorOf, type CodeKeys } from './backup-code.ts';
 import { checkSuccessor, type DeviceList } from './device-list.ts';
@@ -15,6 +16,13 @@ export type KnownRecord = Pick<
   UnverifiedRecord,
   'account' | 'version' | 'hash' | 'listEpoch' | 'firstEpoch' | 'arkEpoch' | 'codes' | 'slots'
 >;
+
+/**
+ * The oldest archive key that a record still gives, `known` being that of one before: of more than
+ * `limits.archiveKeys` former ones the oldest go, so that there is always room for another.
+ */
+export const oldestEpoch = (known: number, arkEpoch: number): number =>
+  Math.max(known, arkEpoch - limits.archiveKeys);
 
 /** What a record says of its codes. */
 type Codes = Pick<UnverifiedRecord, 'codes' | 'slots'>;
@@ -62,7 +70,8 @@ export function checkRecordSuccessor(
   const rotated = next.arkEpoch === previous.arkEpoch + 1;
   const epochs = reset
     ? rotated && next.firstEpoch === next.arkEpoch
-    : (rotated || next.arkEpoch === previous.arkEpoch) && next.firstEpoch === previous.firstEpoch;
+    : (rotated || next.arkEpoch === previous.arkEpoch) &&
+      next.firstEpoch === oldestEpoch(previous.firstEpoch, next.arkEpoch);
   const follows =
     next.version === previous.version + 1 &&
     equal(next.prevHash, previous.hash) &&
@@ -91,7 +100,9 @@ export function checkNewerRecord(known: KnownRecord, next: UnverifiedRecord, res
     next.arkEpoch >= known.arkEpoch &&
     next.listEpoch >= known.listEpoch &&
     (reset || kdfHolds(known, next)) &&
-    (reset ? next.firstEpoch > known.arkEpoch : next.firstEpoch === known.firstEpoch);
+    (reset
+      ? next.firstEpoch > known.arkEpoch
+      : next.firstEpoch === oldestEpoch(known.firstEpoch, next.arkEpoch));
   if (!follows) throw new Fault('record_broken');
 }
 

@@ -99,9 +99,10 @@ export const limits = {
   backupCodes: 8,
   codeAttemptsPerHour: 5,
   codeAttemptsPerDay: 20,
-  /** The key record of an account, bytes, and archive keys that it may hold. */
+  /** The key record of an account, bytes, former archive keys that it holds at most, and new ones of one device a day. */
   recordBytes: 49_152,
   archiveKeys: 1_000,
+  rotationsPerDay: 32,
   /** One segment of an archive, all segments of one account, and one answer with segments, bytes. */
   segmentBytes: 65_536,
   archiveBytes: 1_073_741_824,

@@ -48,7 +48,7 @@ export const accountsService = defineService({
     const organisation = openOrganisation(log);
 
     answerPeople(bus, { ...base, sessions, passwords, attempts, invention, sealing });
-    answerDevices(bus, { ...base, sessions, staging, shares: sealing, links });
+    answerDevices(bus, { ...base, sessions, staging, shares: sealing, links, attempts });
     answerAdmission(bus, { store, clock, organisation, secrets, address: settings.address });
 
     held.use(watchLists(bus, { store, clock, staging }, sessions, log));

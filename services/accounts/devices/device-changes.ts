@@ -15,11 +15,18 @@ import { failure, type Log } from '../../kit/log.ts';
 import type { Sealing } from '../../kit/sealing.ts';
 import type { accounts } from '../contract.ts';
 import type { AccountsStore } from '../database.ts';
-import { endUnlisted, mustGoOn } from '../sessions/session-ends.ts';
+import { type Asker, endUnlisted, mustGoOn } from '../sessions/session-ends.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { Attempts } from '../sign-in/attempts.ts';
 import { usedSlots } from './code-slots.ts';
 import { findJoining } from './joinings.ts';
-import { checkKeeping, checkNext, presentRecord, storeRecord } from './records.ts';
+import {
+  type CheckedRecord,
+  checkKeeping,
+  checkNext,
+  presentRecord,
+  storeRecord,
+} from './records.ts';
 import { isStaged, type Staging } from './staging.ts';
 
 type Accounts = typeof accounts;
@@ -30,6 +37,17 @@ export interface DeviceChanges {
   staging: Staging;
   /** Seals shares of backup codes. */
   shares: Sealing;
+  attempts: Pick<Attempts, 'admitRotation'>;
+}
+
+/** Whoever changes the archive key again and again wears out those of before; a removal never waits. */
+async function admit(
+  { store, attempts }: DeviceChanges,
+  { account, device }: Pick<Asker, 'account' | 'device'>,
+  { record }: CheckedRecord,
+): Promise<void> {
+  const present = await presentRecord(store.read, account);
+  if (present && record.arkEpoch > present.arkEpoch) await attempts.admitRotation(account, device);
 }
 
 /** The present record, and the slots of it whose codes were used. */
@@ -48,9 +66,10 @@ export async function readRecord(
 
 /** The next list of an account, which adds nobody, with its record. The same list again changes nothing. */
 export async function updateDevices(
-  { store, clock, staging }: DeviceChanges,
+  changes: DeviceChanges,
   request: CallRequest<Accounts, 'updateDevices'>,
 ): Promise<void> {
+  const { store, clock, staging } = changes;
   const { account, device } = request;
   const list = openDeviceList(request.list);
   if (list.account !== account) throw new Fault('malformed');
@@ -60,19 +79,23 @@ export async function updateDevices(
   if (!current.devices.some((cert) => cert.device === device)) throw new Fault('session_revoked');
   checkSuccessor(current, list);
   if (has(list, 'reset')) throw new Fault('forbidden');
-  await staging.change({ list, checked: checkKeeping(request, list), reset: false });
+  const checked = checkKeeping(request, list);
+  if (!has(list, 'revoke')) await admit(changes, request, checked);
+  await staging.change({ list, checked, reset: false });
 }
 
 /** A new record under the present list. The same record again changes nothing. */
 export async function putRecord(
-  { store, clock, staging, shares }: DeviceChanges,
+  changes: DeviceChanges,
   request: CallRequest<Accounts, 'putRecord'>,
 ): Promise<void> {
+  const { store, clock, staging, shares } = changes;
   const { account, device } = request;
   const now = unixSeconds(clock);
   const list = await staging.settled(account);
   if (!list.devices.some((cert) => cert.device === device)) throw new Fault('session_revoked');
   const checked = checkKeeping(request, list);
+  await admit(changes, request, checked);
   await store.write(async (db) => {
     await mustGoOn(db, request, now);
     const present = await presentRecord(db, account);
@@ -90,7 +113,7 @@ export async function putRecord(
  */
 export function watchLists(
   bus: Bus,
-  { store, clock, staging }: Omit<DeviceChanges, 'shares'>,
+  { store, clock, staging }: Omit<DeviceChanges, 'shares' | 'attempts'>,
   sessions: Pick<Sessions, 'announce'>,
   log: Log,
 ): Disposable {

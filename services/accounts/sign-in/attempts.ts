@@ -30,6 +30,8 @@ export interface Attempts {
   admitCode(account: AccountId, origin: Uint8Array): Promise<void>;
   /** A code that was right: who has one is nobody who guesses, so all eight can be used in one hour. */
   forgiveCode(account: AccountId, origin: Uint8Array): Promise<void>;
+  /** A new archive key by this device, for no reason that the island sees. */
+  admitRotation(account: AccountId, device: DeviceId): Promise<void>;
   /** Somebody new whom nobody invited. */
   admitStranger(origin: Uint8Array): Promise<void>;
 }
@@ -71,6 +73,8 @@ export function createAttempts(cache: Cache, clock: Clock, secret: Uint8Array): 
       device === undefined
         ? quotas.count(`totp\0${account}`, limits.totpAttemptsPerHour, hour)
         : quotas.count(`totp\0${account}\0${device}`, limits.totpDeviceAttemptsPerHour, hour),
+    admitRotation: (account, device) =>
+      quotas.count(`rotation\0${account}\0${device}`, limits.rotationsPerDay, 24 * hour),
     admitStranger: (origin) =>
       quotas.count(`stranger\0${hex(origin)}`, limits.registrationsPerHour, hour),
     async admitCode(account, origin) {
