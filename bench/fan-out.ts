@@ -3,7 +3,7 @@
  * envelopes, one commit to its storage, beside Signal's own library with stores in memory.
  */
 import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
-import { deviceId } from '@island/protocol/wire/ids.ts';
+import { certificateBytes } from '@island/protocol/crypto/sender-certificate.ts';
 import { LibsignalDevice } from './libsignal-device.ts';
 import { establish, withDevices, yardstickName } from './ratchet.ts';
 import { type Effort, type Measured, perCpuSecond, type Scenario } from './scenario.ts';
@@ -31,6 +31,7 @@ function fanOut(sealed: boolean, { quick }: Effort): Promise<Measured> {
     await establish(left, right, pairs, box);
     const [sender, recipients] = await libsignalFan();
     const certificate = sender.certificate();
+    const chain = new Uint8Array(certificateBytes);
     const turns = pairs.map((pair) => ({ conversation: pair.left, seal: plaintext }));
     const ours = async () => {
       for (let sent = 0; sent < messages; sent++) {
@@ -39,10 +40,8 @@ function fanOut(sealed: boolean, { quick }: Effort): Promise<Measured> {
         for (const [at, message] of made.entries()) {
           const pair = pairs[at];
           if (!pair) continue;
-          const { account, dik } = pair.leftSide.own;
-          const from = { name: 'somebody', account, device: deviceId(1), dik: dik.public };
           const type = contentTypes.ratchet;
-          seal(pair.rightSide.own.dik.public, { sender: from, type, message });
+          seal(pair.rightSide.own.dik.public, { certificate: chain, type, message });
         }
       }
       return messages;

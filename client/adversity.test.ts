@@ -20,6 +20,7 @@ import { memoryStorage } from './storage/memory.ts';
 import type { Batch, Storage } from './storage/storage.ts';
 import { makeChain, serveEdge } from './testing/edge.ts';
 import type { Member } from './testing/member.ts';
+import { certify } from './testing/odd-answers.ts';
 import { type OddIsland, oddIsland } from './testing/odd-island.ts';
 import { person, type TestPerson } from './testing/person.ts';
 import { nodeTransport } from './transport/node.ts';
@@ -114,11 +115,16 @@ t.test(
     const { account, device } = alice.islander.account;
     const dik = bob.islander.account.dik.public;
     const member = memberOf(island, bob);
+    const key = ed25519.generate().public;
     for (let i = 0; i < 120; i++) {
       const sender = { name: 'alice', account, device: deviceId(device + 1 + i), dik };
       island.deliver(
         member,
-        seal(dik, { sender, type: contentTypes.ratchet, message: randomBytes(300) }),
+        seal(dik, {
+          certificate: certify({ ...sender, aik: key, dsk: key, listEpoch: 1 }),
+          type: contentTypes.ratchet,
+          message: randomBytes(300),
+        }),
       );
     }
     await alice.sends('bob', 'through');

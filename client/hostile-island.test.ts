@@ -8,6 +8,7 @@ import {
 } from '@island/protocol/crypto/device-list.ts';
 import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
+import type { CertifiedSender } from '@island/protocol/crypto/sender-certificate.ts';
 import { sign } from '@island/protocol/crypto/signature.ts';
 import { concat } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
@@ -19,6 +20,7 @@ import { readAccount } from './account/account.ts';
 import { openPeople } from './messages/people.ts';
 import { problems } from './problem.ts';
 import { bundleOf, type Member } from './testing/member.ts';
+import { certify } from './testing/odd-answers.ts';
 import { type OddIsland, oddIsland } from './testing/odd-island.ts';
 import { person, type TestPerson } from './testing/person.ts';
 
@@ -232,22 +234,17 @@ t.test('M2, M6: a message whose sender is not proved is not shown', async (t) =>
     },
   ];
   for (const sender of claims) {
-    island.deliver(
-      memberOf(island, bob),
-      seal(dik, { sender, type: contentTypes.ratchet, message: randomBytes(400) }),
-    );
+    island.deliver(memberOf(island, bob), sealedAs(sender, dik));
   }
   // The keys on a list are public: what the session does not open is said, but not under the name.
   const sender = {
     name: 'alice',
     account: real.account,
     device: deviceId(1),
+    dsk: real.dsk.public,
     dik: real.dik.public,
   };
-  island.deliver(
-    memberOf(island, bob),
-    seal(dik, { sender, type: contentTypes.ratchet, message: randomBytes(400) }),
-  );
+  island.deliver(memberOf(island, bob), sealedAs(sender, dik));
   island.deliver(memberOf(island, bob), randomBytes(500));
   island.deliver(memberOf(island, bob), new Uint8Array(0));
   await alice.sends('bob', 'still here');
@@ -257,6 +254,16 @@ t.test('M2, M6: a message whose sender is not proved is not shown', async (t) =>
   t.equal(heard[2], 'alice: still here');
   t.equal(bob.events.filter(({ type }) => type === 'dropped').length, claims.length + 2);
 });
+
+/** The island certifies whomever it likes; the DSK is the real one where there is one. */
+function sealedAs(
+  sender: Pick<CertifiedSender, 'name' | 'account' | 'device' | 'dik'> & { dsk?: Uint8Array },
+  dik: Uint8Array,
+): Uint8Array {
+  const someKey = ed25519.generate().public;
+  const certificate = certify({ aik: someKey, dsk: someKey, listEpoch: 1, ...sender });
+  return seal(dik, { certificate, type: contentTypes.ratchet, message: randomBytes(400) });
+}
 
 t.test('garbage, text and oversize frames end the connection, not the client', async (t) => {
   await using island = await oddIsland();

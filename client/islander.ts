@@ -4,6 +4,7 @@ import { keepAccount } from './account/account-upkeep.ts';
 import { adoptOwnAccount } from './account/adoption.ts';
 import { type Archive, openArchive, type Progress } from './archive/archive.ts';
 import { keepArchive } from './archive/upkeep.ts';
+import { openCertificates } from './messages/certificates.ts';
 import { openDeliveryKeys } from './messages/delivery-keys.ts';
 import { runOutbox } from './messages/dm.ts';
 import { runInbox } from './messages/inbox.ts';
@@ -82,6 +83,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     adoptOwnAccount({ storage, session, now, ...(signal && { signal }) });
   const ownPerson = openOwnPerson(storage, renew);
   const wallet = openWallet({ storage, session, transport, now });
+  const certificates = openCertificates({ account, storage, session, transport, now });
   const deliveryKeys = openDeliveryKeys({ account, storage, session, people, now });
   const archive = openArchive({ account, storage, session, people, renew });
   const kept = keepArchive(archive, storage, {
@@ -137,7 +139,10 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       const onWaiting = (to: string, error: Error) => on({ type: 'waiting', to, error });
       const onMoving = (to: string) => on({ type: 'moving', to });
       start('sending', (signal) =>
-        runOutbox({ ...common, own: ownPerson, wallet, deliveryKeys, onWaiting, onMoving }, signal),
+        runOutbox(
+          { ...common, own: ownPerson, wallet, deliveryKeys, certificates, onWaiting, onMoving },
+          signal,
+        ),
       );
       start('archiving', (signal) => kept.write(signal));
     },
@@ -147,6 +152,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
           {
             ...common,
             own: ownPerson,
+            certificates,
             onTyping: (from, began) => on({ type: 'typing', from, began }),
             onOnline: () => {
               kept.connected();
@@ -165,6 +171,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       start('reading', (signal) => kept.read(signal));
       start('account', (signal) => own.run(signal));
       start('tokens', (signal) => wallet.keep(signal));
+      start('certificate', (signal) => certificates.keep(signal));
       start('delivery key', (signal) => deliveryKeys.keep(signal));
     },
     async [Symbol.asyncDispose]() {

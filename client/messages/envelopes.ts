@@ -8,7 +8,7 @@ import type { PrekeyLookup, UsedPrekeys } from '@island/protocol/crypto/handshak
 import { unpad } from '@island/protocol/crypto/padding.ts';
 import { decodePlaintext } from '@island/protocol/crypto/plaintext.ts';
 import { sha256 } from '@island/protocol/crypto/primitives.ts';
-import { type Content, open } from '@island/protocol/crypto/sealed-envelope.ts';
+import { type Content, contentTypes, open } from '@island/protocol/crypto/sealed-envelope.ts';
 import type { PeerSessions } from '@island/protocol/crypto/sessions.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
@@ -51,7 +51,9 @@ export async function openEnvelopes(
     const key = hex(sha256(body).subarray(0, 16));
     if (await opening.storage.read(seen, key)) continue;
     const content = unseal(opening, body);
-    const sender = content && (await prove(opening, content.sender, asked, signal));
+    // Covers hold nothing: they are there for whoever counts envelopes.
+    if (content?.type === contentTypes.cover) continue;
+    const sender = content && (await prove(opening, content.certificate, asked, signal));
     if (signal.aborted) return false;
     if (content && sender) sealed.push({ content, sender, key });
   }

@@ -8,7 +8,7 @@ import type { Party } from '@island/protocol/crypto/handshake.ts';
 import { pad } from '@island/protocol/crypto/padding.ts';
 import { encodePlaintext } from '@island/protocol/crypto/plaintext.ts';
 import { randomBytes, sha256 } from '@island/protocol/crypto/primitives.ts';
-import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
+import { type ContentType, contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { envelopeId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
@@ -16,6 +16,7 @@ import type { Account } from '../account/account.ts';
 import type { Session } from '../sign-in/session.ts';
 import { Conflict, type Storage } from '../storage/storage.ts';
 import { type Bundles, fetchBundles } from './bundles.ts';
+import type { Certificates } from './certificates.ts';
 import {
   changedRow,
   type Order,
@@ -36,6 +37,7 @@ export interface Sealing {
   ratchets: Ratchets;
   /** Unix milliseconds. */
   now: () => number;
+  certificates: Certificates;
 }
 
 /** Whom a row goes to; our own name stands for our other devices. */
@@ -75,6 +77,7 @@ export async function sealRow(
   const missing = parties(person).filter(
     ({ device }) => !kept.some((envelope) => envelope.device === device),
   );
+  const certificate = await sealing.certificates.own(signal);
   let bundles: Bundles = new Map();
   for (;;) {
     const outcome = await ratchets.step<Outcome>(async (step) => {
@@ -86,12 +89,13 @@ export async function sealRow(
         const bundle = bundles.get(peer.device);
         if (!sessions.canSend(now()) && bundle) sessions.start(bundle, now());
         if (!sessions.canSend(now())) without.push(peer);
-        else made.push(sealFor(account, peer, sessions.encrypt(plaintext, now()).message));
+        else made.push(sealFor(peer, certificate, sessions.encrypt(plaintext, now()).message));
       }
       // Nothing was made that may be kept: the step leaves no trace.
       if (without.length > 0) return { batch: undefined, result: { without } };
       const here = missing.find((peer) => isHere(account, peer));
-      const envelopes = [...kept, ...made, ...(here ? [cover(account, here, made)] : [])];
+      const others = [...kept, ...made];
+      const envelopes = here ? [...others, cover(here, certificate, others)] : others;
       const order = { account: person.account, epoch: list.epoch, envelopes };
       return { batch: changedRow(row, { sealed: order }), result: { order } };
     });
@@ -111,27 +115,31 @@ export async function sealRow(
 const isHere = ({ account, device }: Account, peer: Party): boolean =>
   peer.account === account && peer.device === device;
 
-function sealFor(account: Account, peer: Party, message: Uint8Array): SealedEnvelope {
-  return { ...envelope(account, peer, message), hash: sha256(message) };
+function sealFor(peer: Party, certificate: Uint8Array, message: Uint8Array): SealedEnvelope {
+  return { ...envelope(peer, certificate, message), hash: sha256(message) };
 }
 
 /**
  * An order for our own account has an envelope for this device, too: without it the island would know which
  * of our devices sent it. It holds nothing, and is as long as the others.
  */
-function cover(account: Account, here: Party, others: readonly SealedEnvelope[]): SealedEnvelope {
-  const made = envelope(account, here, new Uint8Array(0));
+function cover(
+  here: Party,
+  certificate: Uint8Array,
+  others: readonly SealedEnvelope[],
+): SealedEnvelope {
+  const { cover: type } = contentTypes;
+  const made = envelope(here, certificate, new Uint8Array(0), type);
   const length = Math.max(0, ...others.map(({ body }) => body.length)) - made.body.length;
-  return envelope(account, here, randomBytes(Math.max(length, 0)));
+  return envelope(here, certificate, randomBytes(Math.max(length, 0)), type);
 }
 
-function envelope(account: Account, peer: Party, message: Uint8Array): SealedEnvelope {
-  const sender = {
-    name: account.name,
-    account: account.account,
-    device: account.device,
-    dik: account.dik.public,
-  };
-  const body = seal(peer.dik, { sender, type: contentTypes.ratchet, message });
+function envelope(
+  peer: Party,
+  certificate: Uint8Array,
+  message: Uint8Array,
+  type: ContentType = contentTypes.ratchet,
+): SealedEnvelope {
+  const body = seal(peer.dik, { certificate, type, message });
   return { device: peer.device, id: envelopeId(hex(randomBytes(16))), body };
 }

@@ -5,24 +5,21 @@
  * list, or our own account's, has exactly this device with these keys; the ratchet then opens the message
  * under it, or not.
  */
+import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
 import type { Party } from '@island/protocol/crypto/handshake.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
+import type { SenderCertificate } from '@island/protocol/crypto/sender-certificate.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
 import type { Account } from '../account/account.ts';
 import { backoff, pause } from '../backoff.ts';
 import { Problem, willPass } from '../problem.ts';
 import { retryAfter } from '../transport/transport.ts';
+import type { Certificates } from './certificates.ts';
 import type { OwnPerson } from './own-person.ts';
 import { type People, type Person, parties } from './people.ts';
 
-/** What an envelope says of its sender. */
-export interface Claim {
-  name: string;
-  account: AccountId;
-  device: DeviceId;
-  dik: Uint8Array;
-}
+/** What an envelope's certificate says of its sender. */
+type Claim = Pick<SenderCertificate, 'name' | 'account' | 'device' | 'dsk' | 'dik'>;
 
 export interface Sender {
   person: Person;
@@ -38,19 +35,21 @@ export interface Proving {
   account: Account;
   people: People;
   own: OwnPerson;
+  certificates: Certificates;
   /** Something came whose sender is not proved: it is not kept. */
   onDropped: (error: Error) => void;
 }
 
-/** The device on a list that the claim names; undefined when there is none, or when aborted. */
+/** The device on a list that the certificate names; undefined when there is none, or when aborted. */
 export async function prove(
   proving: Proving,
-  claim: Claim,
+  certificate: Uint8Array,
   asked: Asked,
   signal: AbortSignal,
 ): Promise<Sender | undefined> {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
+      const claim = await proving.certificates.read(certificate, signal);
       return await proveOnce(proving, claim, asked, signal);
     } catch (error) {
       if (signal.aborted) return undefined;
@@ -77,8 +76,9 @@ const verdicts = new Set([
   'list_rolled_back',
   'history_broken',
 ]);
-const isVerdict = (error: unknown): error is Fault | Problem =>
-  (error instanceof Fault || error instanceof Problem) && verdicts.has(error.code);
+const isVerdict = (error: unknown): error is Fault | Problem | CryptoFault =>
+  error instanceof CryptoFault ||
+  ((error instanceof Fault || error instanceof Problem) && verdicts.has(error.code));
 
 async function proveOnce(
   proving: Proving,
@@ -135,7 +135,8 @@ async function ask(
 
 function listed(person: Person, claim: Claim): { person: Person; party: Party } | undefined {
   const party = parties(person).find(
-    ({ device, dik }) => device === claim.device && equal(dik, claim.dik),
+    ({ device, dsk, dik }) =>
+      device === claim.device && equal(dik, claim.dik) && equal(dsk, claim.dsk),
   );
   return party && { person, party };
 }

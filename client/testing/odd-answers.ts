@@ -1,6 +1,12 @@
 /** For tests: what a good island answers to each route, from the memory of an odd one. */
 import { hashSegment, readSegment } from '@island/protocol/crypto/archive-segment.ts';
-import { randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
+import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
+import {
+  type CertifiedSender,
+  issueCertificate,
+  signSenderKey,
+} from '@island/protocol/crypto/sender-certificate.ts';
 import { deriveIssuer, type TokenIssuer } from '@island/protocol/crypto/token-issuer.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
@@ -31,6 +37,15 @@ const hashing = { salt: zeros(16), kdf: leastKdf };
 const today = (): number => Math.floor(Date.now() / 86_400_000);
 const tokenSeed = randomBytes(32);
 const issuerOf = (kind: TokenClass): TokenIssuer => deriveIssuer(tokenSeed, kind, today());
+
+const senderRoot = ed25519.generate();
+const senderPair = ed25519.generate();
+/** For whomever a test says. */
+export function certify(sender: CertifiedSender): Uint8Array {
+  const key = { kid: 1, public: senderPair.public, nbfDay: today() - 1, expDay: today() + 2 };
+  const signer = { bytes: signSenderKey(senderRoot, key), pair: senderPair };
+  return issueCertificate(signer, sender, Math.floor(Date.now() / 1000));
+}
 
 export interface Memory {
   fingerprint: Uint8Array;
@@ -80,6 +95,7 @@ export function answerTo(
         limits,
         kdf: leastKdf,
         retention: {},
+        senderRoot: base64url(senderRoot.public),
       };
     case '/v1/nonce':
       return { nonce: base64url(randomBytes(nonceBytes)) };
@@ -95,6 +111,13 @@ export function answerTo(
       const blinded = fromBase64url(String(body['blinded']));
       const { evaluated, proof } = issuerOf(body['class'] as TokenClass).evaluate(blinded);
       return { evaluated: base64url(evaluated), proof: base64url(proof) };
+    }
+    case '/v1/sender-certificate': {
+      const list = openDeviceList(fromBase64url(self().list));
+      const cert = list.devices.find(({ device }) => device === who?.device);
+      if (!cert) throw new Fault('unauthenticated');
+      const sender = { ...cert, name: list.name, listEpoch: list.epoch };
+      return { certificate: base64url(certify(sender)) };
     }
     case '/v1/challenge':
       return { challenge: base64url(x25519Base) };

@@ -5,21 +5,20 @@
  *     envelope  = u8 1 ‖ u8 0x30 ‖ E 32 ‖ var16 sealed
  *     key ‖ nonce = HKDF( salt = "PI/1/SS" ‖ DIK_R ‖ E, DH(E, DIK_R), "PI/1/SS", 32 + 12 )
  *     sealed    = ChaCha20-Poly1305( key, nonce, content, AD = u8 1 ‖ u8 0x30 ‖ E )
- *     content   = u8 1 ‖ u8 0x31 ‖ name 32 ‖ account 16 ‖ u32 device ‖ DIK 32 ‖ u8 type ‖ var16 message
+ *     content   = u8 1 ‖ u8 0x31 ‖ certificate 348 ‖ u8 type ‖ var16 message
  *
- * E is fresh for every envelope, so the key is used once. The sender named inside is a claim until
- * the ratchet has opened the message under exactly this account, device and DIK (dm.md §6). `name`
- * (ASCII, then zeros) is where a recipient who does not know the account yet looks up its device
- * list; its field has one length, so that an envelope's size does not tell one sender from another.
+ * E is fresh for every envelope, so the key is used once. The sender that the certificate
+ * (sender-certificate.ts) names is a claim until the ratchet has opened the message under exactly this
+ * account, device and DIK (dm.md §6). A certificate has one length, so that an envelope's size does not
+ * tell one sender from another.
  */
 import { concat, Reader, utf8Bytes, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
-import { type AccountId, accountId, type DeviceId, deviceId, personName } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
-import { fromHex, hex } from '../wire/text.ts';
 import { CryptoFault } from './crypto-fault.ts';
 import { chacha, type DhPair, hkdf, type Random, randomBytes, x25519 } from './primitives.ts';
 import { dhKey } from './public-key.ts';
+import { certificateBytes } from './sender-certificate.ts';
 
 /** What `message` is. */
 export const contentTypes = {
@@ -35,7 +34,8 @@ const knownTypes: ReadonlySet<number> = new Set(Object.values(contentTypes));
 const isKnownType = (type: number): type is ContentType => knownTypes.has(type);
 
 export interface Content {
-  sender: { name: string; account: AccountId; device: DeviceId; dik: Uint8Array };
+  /** Chain of the sender's certificate, `certificateBytes`; not checked here. */
+  certificate: Uint8Array;
   type: ContentType;
   message: Uint8Array;
 }
@@ -48,38 +48,25 @@ const headBytes = 34;
 const tagBytes = 16;
 
 /** Content bytes around the message. */
-const contentOverhead = 57 + limits.nameCharacters;
+const contentOverhead = 5 + certificateBytes;
 
 /** The longest message that fits into an envelope, bytes. */
 export const longestMessage = limits.envelopeBytes - headBytes - 2 - tagBytes - contentOverhead;
 
-function encodeContent({ sender, type, message }: Content): Uint8Array {
+function encodeContent({ certificate, type, message }: Content): Uint8Array {
+  if (certificate.length !== certificateBytes) throw new Fault('malformed');
   const out = new Writer(message.length + contentOverhead).u8(version).u8(contentType);
-  const name = new Uint8Array(limits.nameCharacters);
-  name.set(utf8Bytes(personName(sender.name)));
-  out.raw(name).raw(fromHex(sender.account)).u32(sender.device).raw(sender.dik);
-  return out.u8(type).var16(message).done();
+  return out.raw(certificate).u8(type).var16(message).done();
 }
 
 function decodeContent(bytes: Uint8Array): Content {
   const from = new Reader(bytes).header(version, contentType);
-  const name = readName(from.raw(limits.nameCharacters));
-  const account = accountId(hex(from.raw(16)));
-  const device = deviceId(from.u32());
-  const dik = dhKey(from.raw(32));
+  const certificate = from.raw(certificateBytes);
   const type = from.u8();
   if (!isKnownType(type)) throw new Fault('unknown_type');
   const message = from.var16(longestMessage);
   from.end();
-  return { sender: { name, account, device, dik }, type, message };
-}
-
-/** One spelling for one name: zeros only after it. */
-function readName(field: Uint8Array): string {
-  const end = field.indexOf(0);
-  const name = end === -1 ? field : field.subarray(0, end);
-  if (field.subarray(name.length).some((byte) => byte !== 0)) throw new Fault('malformed');
-  return personName(String.fromCharCode(...name));
+  return { certificate, type, message };
 }
 
 function envelopeKeys(secret: Uint8Array, recipient: Uint8Array, ephemeral: Uint8Array) {

@@ -4,7 +4,8 @@ import { pad, unpad } from '../crypto/padding.ts';
 import { decodePlaintext, encodePlaintext } from '../crypto/plaintext.ts';
 import { x25519 } from '../crypto/primitives.ts';
 import { type Content, contentTypes, open, seal } from '../crypto/sealed-envelope.ts';
-import { accountId, deviceId } from '../wire/ids.ts';
+import { certificateBytes } from '../crypto/sender-certificate.ts';
+import { accountId } from '../wire/ids.ts';
 import { hex } from '../wire/text.ts';
 import { seededRandom } from './seeded.ts';
 import { changed, refused, refusedForms, type VectorFile } from './vector-file.ts';
@@ -25,9 +26,9 @@ export const vectors: VectorFile = {
     const recipient = x25519.fromPrivate(random(32));
     const sender = x25519.fromPrivate(random(32));
     const ephemeral = random(32);
-    const ids = { account: accountId(hex(random(16))), device: deviceId(2) };
+    const ids = { account: accountId(hex(random(16))) };
     const content: Content = {
-      sender: { name: 'ann', ...ids, dik: sender.public },
+      certificate: random(certificateBytes),
       type: contentTypes.ratchet,
       message: random(64),
     };
