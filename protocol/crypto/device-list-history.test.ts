@@ -163,6 +163,24 @@ t.test('every number in a list must follow from the one before', async (t) => {
   t.throws(() => checkNewer(first, other), broken, 'another account');
 });
 
+t.test('A4 pitfall: an account without ids: a new device has the very next one', async (t) => {
+  for (const id of [5, 0xffff_ffff]) {
+    const far = join(keysOf(id));
+    const burnt = after(removed, { devices: [...removed.devices, far] });
+    t.throws(() => checkSuccessor(removed, burnt), broken);
+    t.throws(() => checkNewer(removed, burnt), broken);
+    const state = {
+      ...nextDeviceList(burnt, { devices: removed.devices }, 1),
+      prevHash: random(32),
+    };
+    t.throws(() => checkNewer(removed, open(state)), broken, 'also with a list between, unseen');
+  }
+  const next = after(removed, { devices: [...removed.devices, join(three)] });
+  t.doesNotThrow(() => checkSuccessor(removed, next));
+  const both = [...first.devices, join(two), join(three)];
+  t.throws(() => checkSuccessor(first, after(first, { devices: both })), broken, 'one at a time');
+});
+
 t.test('the day of a removal is not rewritten', async (t) => {
   const next = nextDeviceList(removed, { name: 'ann.d' }, 1);
   const rewritten = { ...next, revoked: [{ device: deviceId(2), day: 1 }] };

@@ -175,6 +175,8 @@ export function checkSuccessor(previous: DeviceList, next: DeviceList): void {
     next.resetCounter === expected.resetCounter &&
     next.lastDevice === expected.lastDevice &&
     sameRevocations(previous, expected, next) &&
+    // One device an epoch, with the very next id: no device can use the ids up.
+    next.lastDevice <= previous.lastDevice + 1 &&
     next.devices.every((cert) => lawfulCert(previous, next, cert));
   if (!follows) throw new Fault('list_broken');
   if (how === 'rotate') {
@@ -225,6 +227,7 @@ export function checkNewer(known: DeviceList, next: DeviceList): void {
   if (!sameAik && !signedOver) throw new Fault('identity_changed');
   const follows =
     next.lastDevice >= known.lastDevice &&
+    next.lastDevice - known.lastDevice <= next.epoch - known.epoch &&
     (!sameAik || (next.aikEpoch === known.aikEpoch && next.resetCounter === known.resetCounter)) &&
     next.devices.every((cert) => lawfulCert(known, next, cert));
   if (!follows) throw new Fault('list_broken');

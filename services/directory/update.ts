@@ -63,12 +63,9 @@ function checkChange(before: DeviceList, next: DeviceList, { reset }: UpdateRequ
   if (!lawful) throw new Fault('forbidden');
 }
 
-/** The device that the change adds, if any: one at most. */
-function newDevice(before: DeviceList, next: DeviceList): DeviceCert | undefined {
-  const [added, ...others] = next.devices.filter(({ device }) => device > before.lastDevice);
-  if (others.length > 0) throw new Fault('malformed');
-  return added;
-}
+/** The device that the change adds, if any: one at most, by `checkSuccessor`. */
+const newDevice = (before: DeviceList, next: DeviceList): DeviceCert | undefined =>
+  next.devices.find(({ device }) => device > before.lastDevice);
 
 /** A device is added by itself: it proves its keys and leaves prekeys. */
 function checkJoining(

@@ -48,6 +48,17 @@ t.test(
   },
 );
 
+t.test('A4 pitfall: an account without ids: no device joins but the next', async (t) => {
+  const owner = await owners.owner('ann');
+  for (const id of [3, 0xffff_ffff]) {
+    const far = owners.newDevice(owner.keys, { id });
+    const joining = await owners.begin(owner);
+    t.equal(await faultCode(owners.join(far, joining)), 'list_broken');
+    await unchanged(t, owner, `device ${id}`);
+  }
+  await owners.second(owner);
+});
+
 t.test(
   'the same again gives a session again, also when others changed the list since',
   async (t) => {

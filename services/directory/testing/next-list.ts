@@ -27,6 +27,8 @@ export interface Owned {
 export interface ListChange {
   /** A new device joins. */
   add?: boolean;
+  /** Its id, where it is not the next one. */
+  id?: number;
   /** Devices that leave. */
   remove?: readonly number[];
   /** A new AIK. */
@@ -46,12 +48,12 @@ export function nextList(
 ): Owned & { added: NewDevice };
 export function nextList(before: Owned, change: ListChange): Owned;
 export function nextList(before: Owned, change: ListChange): Owned & { added?: NewDevice } {
-  const { add = false, remove = [], replace, now = Date.now() } = change;
+  const { add = false, id, remove = [], replace, now = Date.now() } = change;
   const { account, lastDevice } = before.list;
   const aik = replace === undefined ? before.aik : ed25519.generate();
   const day = dayOf(now);
   const kept = before.list.devices.filter(({ device }) => !remove.includes(device));
-  const keys = createDevice({ account, device: deviceId(lastDevice + 1) });
+  const keys = createDevice({ account, device: deviceId(id ?? lastDevice + 1) });
   const cert = signDeviceCert(keys, aik.public, day);
   const state = nextDeviceList(
     before.list,
