@@ -106,6 +106,7 @@ module.exports = {
     door('openid-client', ['^services/accounts/admission/organisation']),
     door('pino', ['^services/kit/log']),
     door('undici', ['^client/transport']),
+    door('@jimp', ['^client/attachments/preview-worker'], 'jimp'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
