@@ -1,6 +1,6 @@
 /**
  * Brings an attachment into a file: opened while it comes, chunk by chunk, going on where it broke off.
- * docs/protocol/attachments.md §4
+ * docs/protocol/attachments.md §3
  *
  *     <file>.part   what came so far, still sealed: kept for the next call
  *     <file>.open   what was opened of it, made anew by each call; becomes the file when all of it proved right

@@ -1,6 +1,6 @@
 /**
  * A name that an attachment may have, from whatever somebody called it: it names no folder, hides no
- * file, turns no direction of writing, and is no device anywhere. docs/protocol/attachments.md §3
+ * file, turns no direction of writing, and is no device anywhere. docs/protocol/attachments.md §2
  */
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { limits } from '@island/protocol/wire/limits.ts';

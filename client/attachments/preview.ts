@@ -1,6 +1,6 @@
 /**
  * A small picture of a picture, made by the one who sends it: the island can't, and a recipient need not
- * open what it has not asked for. docs/protocol/attachments.md §3
+ * open what it has not asked for. docs/protocol/attachments.md §2
  *
  * Bounded before and while it is decoded: in pixels by the header, in bytes, in time, in memory.
  */

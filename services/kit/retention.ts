@@ -11,6 +11,9 @@ export const retentionDays = {
   /** One-time prekeys that were handed out (D4), and prekeys that others replaced. */
   usedPrekeys: 7,
   replacedPrekeys: limits.prekeyKeptDays,
+  /** Attachments, and uploads that were not finished: from the day on which they were begun. */
+  attachments: limits.blobDays,
+  uploads: limits.uploadDays,
   /** Sessions that nobody used. */
   sessions: limits.refreshSeconds / 86_400,
   /** Invites, past their end. */
