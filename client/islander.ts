@@ -16,6 +16,7 @@ import { openSpeaking, type Speaking } from './messages/speaking.ts';
 import { openWallet, type Wallet } from './messages/wallet.ts';
 import type { Platform } from './platform.ts';
 import { Problem } from './problem.ts';
+import { keepRepairs } from './repair/keeping.ts';
 import { openSession, type Session } from './sign-in/session.ts';
 import { openRecord } from './storage/restored-home.ts';
 import type { Storage } from './storage/storage.ts';
@@ -170,6 +171,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       start('archiving', (signal) => kept.write(signal));
       start('reading', (signal) => kept.read(signal));
       start('account', (signal) => own.run(signal));
+      start('repairs', (signal) => keepRepairs({ ...common, own: ownPerson }, signal));
       start('tokens', (signal) => wallet.keep(signal));
       start('certificate', (signal) => certificates.keep(signal));
       start('delivery key', (signal) => deliveryKeys.keep(signal));

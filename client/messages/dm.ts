@@ -17,7 +17,7 @@ import { Conflict } from '../storage/storage.ts';
 import { retryAfter, sendSealed, type Transport } from '../transport/transport.ts';
 import { type Order, readWaiting, type Waiting, waiting } from './outbox.ts';
 import { isPaymentRefused, type Paying, pay, payAnew } from './payment.ts';
-import { refreshRecipient, type Sealing, sealRow } from './sealing.ts';
+import { Moot, refreshRecipient, type Sealing, sealRow } from './sealing.ts';
 import { settle } from './settling.ts';
 
 export interface Sending extends Sealing, Paying {
@@ -102,6 +102,10 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
       if (signal.aborted) return;
       // Another process took the row, though none should: it is in good hands.
       if (error instanceof Conflict) return;
+      if (error instanceof Moot) {
+        await settle(sending, row.key, { state: 'failed', reason: '' });
+        return;
+      }
       let cause = error;
       if (order && tries < mostTries && (isStale(error) || isPaymentRefused(error))) {
         tries += 1;
@@ -168,7 +172,8 @@ async function renew(
     if (!fresh) throw new Conflict();
     return await sealRow(sending, fresh, order, signal);
   } catch (error) {
-    if (error instanceof Conflict || !(error instanceof Error)) throw error;
+    if (error instanceof Conflict || error instanceof Moot || !(error instanceof Error))
+      throw error;
     return error;
   }
 }

@@ -13,8 +13,10 @@ import type { PeerSessions } from '@island/protocol/crypto/sessions.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { hex } from '@island/protocol/wire/text.ts';
+import { noteFailure, noteOpened } from '../repair/failures.ts';
+import { repairChanges } from '../repair/repairs.ts';
 import type { Append, Storage } from '../storage/storage.ts';
-import { contactChanges } from './contacts.ts';
+import { contactChanges, isBlocked } from './contacts.ts';
 import { arrival, type Unreadable } from './messages.ts';
 import type { PrekeyBox } from './prekeys.ts';
 import type { Ratchets } from './ratchets.ts';
@@ -78,6 +80,7 @@ async function openSealed(opening: Opening, sealed: readonly Sealed[]): Promise<
       ...{ account: opening.account, storage: opening.storage, now },
       ...{ append: [], put: [], remove: [], expect: [], passing: [] },
       contacts: contactChanges(opening.storage),
+      repairs: repairChanges(opening.storage),
       identities: new Set(),
     };
     const { append, put, remove, expect, passing } = reception;
@@ -91,10 +94,10 @@ async function openSealed(opening: Opening, sealed: readonly Sealed[]): Promise<
       const opened = openMessage(opening, lookup, await step.sessions(sender.party), content);
       if (opened === 'known') continue;
       if ('failure' in opened) {
-        const claims = sender.person.name;
-        append.push(unreadable({ id: key, claims, reason: reasonOf(opened.failure) }, now()));
+        await failed(reception, { content, sender, key }, opened.failure);
         continue;
       }
+      await noteOpened(reception, sender, opened.session);
       await read(reception, sender, opened.padded, key);
       const { spent } = opened;
       if (!spent) continue;
@@ -103,10 +106,12 @@ async function openSealed(opening: Opening, sealed: readonly Sealed[]): Promise<
       settle.push(spent.settle);
     }
     const contacts = reception.contacts.rows();
+    const repairs = reception.repairs.rows();
     const batch = {
-      ...{ append, remove },
-      put: [...put, ...contacts.put],
-      expect: [...expect, ...contacts.expect],
+      append,
+      remove: [...remove, ...repairs.remove],
+      put: [...put, ...contacts.put, ...repairs.put],
+      expect: [...expect, ...contacts.expect, ...repairs.expect],
     };
     return { batch, result: { settle, passing } };
   });
@@ -117,7 +122,10 @@ async function openSealed(opening: Opening, sealed: readonly Sealed[]): Promise<
 type Spent = ReturnType<PrekeyBox['spend']>;
 
 /** `known`: it was opened before, and nothing is lost. */
-type Opened = { padded: Uint8Array; spent: Spent | undefined } | { failure: Error } | 'known';
+type Opened =
+  | { padded: Uint8Array; session: Uint8Array; spent: Spent | undefined }
+  | { failure: Error }
+  | 'known';
 
 interface StepLookup extends PrekeyLookup {
   spend(used: UsedPrekeys): void;
@@ -147,6 +155,21 @@ const reasonOf = (error: Error): string =>
 const unreadable = (what: Omit<Unreadable, 'type' | 'receivedAt'>, receivedAt: number): Append =>
   arrival({ type: 'unreadable', ...what, receivedAt });
 
+/** It is asked for again, unless that can't help: it was itself part of a repair, or is in no form known here. */
+async function failed(
+  reception: Reception,
+  { content, sender, key }: Sealed,
+  failure: Error,
+): Promise<void> {
+  if (content.type !== contentTypes.ratchet) return;
+  const { contacts, append, now } = reception;
+  if (isBlocked(await contacts.change(sender.party.account, (contact) => contact))) return;
+  const reason = reasonOf(failure);
+  if (failure instanceof CryptoFault)
+    await noteFailure(reception, sender, { id: key, message: content.message, reason });
+  else append.push(unreadable({ id: key, claims: sender.person.name, reason }, now()));
+}
+
 /** What the session opened is its sender's, also when nothing here knows its form. */
 async function read(
   reception: Reception,
@@ -171,9 +194,9 @@ function openMessage(
   content: Content,
 ): Opened {
   try {
-    const { plaintext, used } = sessions.decrypt(content.message, now(), lookup);
+    const { plaintext, session, used } = sessions.decrypt(content.message, now(), lookup);
     if (used) lookup.spend(used);
-    return { padded: plaintext, spent: used && box.spend(used) };
+    return { padded: plaintext, session, spent: used && box.spend(used) };
   } catch (error) {
     if (!(error instanceof CryptoFault || error instanceof Fault)) throw error;
     if (error.code === 'duplicate' || error.code === 'replayed') return 'known';

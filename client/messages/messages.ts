@@ -9,7 +9,7 @@ import { fromHex, hex } from '@island/protocol/wire/text.ts';
 import * as v from 'valibot';
 import { type Identity, pendingMessage } from '../archive/rows.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import type { Append, Row, Storage } from '../storage/storage.ts';
+import type { Append, Place, Row, Storage } from '../storage/storage.ts';
 
 /** What a text says, and what goes with it. docs/protocol/dm.md §2.1 */
 const said = {
@@ -31,6 +31,9 @@ const incoming = v.strictObject({
   id: v.string(),
   /** The person's name, as the directory and their signed list say. */
   from: v.string(),
+  peer: v.optional(s.account),
+  /** Its sender took it back: nothing of what it said is kept. */
+  deleted: v.optional(v.literal(true)),
   ...said,
   /** Unix milliseconds by the sender's clock. */
   sentAt: v.number(),
@@ -44,6 +47,9 @@ const outgoing = v.strictObject({
   type: v.literal('sent'),
   id: v.string(),
   to: v.string(),
+  /** Known once the island took it. */
+  peer: v.optional(s.account),
+  deleted: v.optional(v.literal(true)),
   ...said,
   sentAt: v.number(),
   state: v.picklist(['queued', 'accepted', 'failed']),
@@ -62,6 +68,9 @@ const unreadable = v.strictObject({
   /** Whose it says it is; anybody can say so. docs/protocol/dm.md §6.2 */
   claims: v.optional(v.string()),
   reason: v.string(),
+  /** It is being asked for again, or so many will not come. None: nothing can be done about it. */
+  state: v.optional(v.picklist(['recovering', 'lost'])),
+  count: v.optional(v.number()),
   receivedAt: v.number(),
 });
 
@@ -149,6 +158,10 @@ export async function readMessage(storage: Storage, key: string): Promise<Kept |
   const row = await storage.read(namespace, key);
   return row && kept(row);
 }
+
+/** Everything that lies under the key of a message, for a commit that forgets it. */
+export const messagePlaces = (key: string): Place[] =>
+  [namespace, arrived].map((each) => ({ namespace: each, key }));
 
 /** Ascending; after the given place. */
 export async function messagesAfter(storage: Storage, after: string, limit = 500): Promise<Kept[]> {

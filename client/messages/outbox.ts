@@ -3,12 +3,15 @@
  * kept nowhere. A row first says only to whom; `sealing.ts` adds the sealed envelopes in the commit of the
  * ratchet step, `payment.ts` what they are paid with, each before anything leaves.
  */
+
 import {
   decodePlaintext,
   encodePlaintext,
   type Plaintext,
 } from '@island/protocol/crypto/plaintext.ts';
+import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { Reader, Writer } from '@island/protocol/wire/bytes.ts';
+import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import type { OutgoingEnvelope, Send } from '@island/protocol/wire/send.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
@@ -19,11 +22,30 @@ import type { Append, Batch, Row, Storage } from '../storage/storage.ts';
 import { readAct } from './acts.ts';
 import { bodyOf, departure, type Outgoing, readMessage } from './messages.ts';
 
+const repair = v.strictObject({
+  /** The device that it is for. */
+  only: s.device,
+  /** It begins a session in place of this one, unless the present one is that which `works`. */
+  begins: v.optional(v.strictObject({ replaces: bytes64, works: v.optional(bytes64) })),
+  /** A message or act that is sent once more, for the so-manieth time; or what a sync says of it. */
+  again: v.optional(
+    v.strictObject({
+      place: v.string(),
+      times: v.number(),
+      sync: v.optional(v.literal(true)),
+    }),
+  ),
+});
+
 const record = v.strictObject({
   /** A person's name; our own for what goes to our other devices. */
   to: v.string(),
   /** Of what lies beside no message and no act. */
   plaintext: v.optional(bytes64),
+  /** For one device, in the repair of a session; the others get covers. docs/protocol/ratchet.md §9.7 */
+  repair: v.optional(repair),
+  /** The place of what it tells our own devices of. */
+  about: v.optional(v.string()),
   /** Unix milliseconds before which it does not go. */
   notBefore: v.optional(v.number()),
   sealed: v.optional(
@@ -45,7 +67,7 @@ const record = v.strictObject({
 type OutboxRecord = v.InferOutput<typeof record>;
 
 export interface SealedEnvelope extends OutgoingEnvelope {
-  /** SHA-256 of the session message in it; none for what covers this device's own place. */
+  /** SHA-256 of the session message in it; none for a cover. */
   hash?: Uint8Array | undefined;
 }
 
@@ -56,11 +78,15 @@ export interface Order extends Omit<Send, 'tokens' | 'key' | 'envelopes'> {
 
 export type Paid = Pick<Send, 'tokens' | 'key'>;
 
+export type RepairPart = v.InferOutput<typeof repair>;
+
 export interface Waiting {
   /** The place of its message or act. */
   key: string;
   to: string;
   plaintext: Uint8Array | undefined;
+  repair: RepairPart | undefined;
+  about: string | undefined;
   notBefore: number | undefined;
   sealed: Order | undefined;
   paid: Paid | undefined;
@@ -75,11 +101,31 @@ export const outboxBeside = (to: string, notBefore?: number) => ({
   bytes: encodeRecord({ to, notBefore }),
 });
 
-/** A row for what is kept nowhere else. */
-export const passing = (to: string, plaintext: Plaintext, notBefore?: number): Append => ({
+/** A row for what is kept nowhere else. `about`: the place of what it is about. */
+export const passing = (
+  to: string,
+  plaintext: Plaintext,
+  notBefore?: number,
+  about?: string,
+): Append => ({
   namespace: outbox,
-  bytes: encodeRecord({ to, plaintext: encodePlaintext(plaintext), notBefore }),
+  bytes: encodeRecord({ to, plaintext: encodePlaintext(plaintext), notBefore, about }),
 });
+
+/** A row for one device, in the repair of a session. */
+export const repairRow = (
+  to: string,
+  part: Omit<RepairPart, 'only'> & { only: DeviceId },
+  plaintext?: Uint8Array,
+  notBefore?: number,
+): Append => ({
+  namespace: outbox,
+  bytes: encodeRecord({ to, plaintext, repair: part, notBefore }),
+});
+
+/** Whether a message or an act beside the row says what becomes of it. */
+export const isKept = ({ plaintext, repair: part }: Waiting): boolean =>
+  plaintext === undefined && part === undefined;
 
 /** Queues messages in their order; resolves with their places once they are on the disk. */
 export async function enqueue(
@@ -92,9 +138,11 @@ export async function enqueue(
 }
 
 function read(row: Row): Waiting {
-  const { to, plaintext, notBefore, sealed, paid } = decodeRecord(record, row);
+  const { paid, ...rest } = decodeRecord(record, row);
+  const { to, plaintext, repair: part, about, notBefore, sealed } = rest;
   const { key, version } = row;
-  return { key, to, plaintext, notBefore, sealed, paid: paid && readPaid(paid), version };
+  const said = { to, plaintext, repair: part, about, notBefore };
+  return { key, ...said, sealed, paid: paid && readPaid(paid), version };
 }
 
 function readPaid({ tokens, key }: NonNullable<OutboxRecord['paid']>): Paid {
@@ -103,13 +151,11 @@ function readPaid({ tokens, key }: NonNullable<OutboxRecord['paid']>): Paid {
   return { tokens: each, key };
 }
 
-function write({ key, to, plaintext, notBefore, sealed, paid }: Waiting) {
+function write({ key, version: _, sealed, paid, ...said }: Waiting) {
   const tokens = new Writer();
   for (const token of paid?.tokens ?? []) writeToken(tokens, token);
   const value = {
-    to,
-    plaintext,
-    notBefore,
+    ...said,
     sealed,
     paid: paid && { tokens: tokens.done(), key: paid.key },
   };
@@ -139,9 +185,28 @@ export const changedRow = (row: Waiting, change: Partial<Pick<Waiting, 'sealed' 
 /** What the row sends; undefined when it is gone. */
 export async function plaintextOf(storage: Storage, row: Waiting): Promise<Plaintext | undefined> {
   if (row.plaintext) return decodePlaintext(row.plaintext);
-  const message = await readMessage(storage, row.key);
-  if (message?.type === 'sent')
-    return { id: fromHex(message.id), sentAt: message.sentAt, body: bodyOf(message) };
-  const act = await readAct(storage, row.key);
-  return act && { id: fromHex(act.id), sentAt: act.sentAt, body: act.body };
+  const again = row.repair?.again;
+  const found = await keptAt(storage, again?.place ?? row.key);
+  if (!found || !again?.sync) return found?.plaintext;
+  const { peer, peerName, plaintext } = found;
+  if (peer === undefined) return undefined;
+  const body = { kind: 'sync', peer, peerName, plaintext: encodePlaintext(plaintext) } as const;
+  return { id: randomBytes(16), sentAt: plaintext.sentAt, body };
+}
+
+/** What was said or done by us at this place; undefined when it is gone. */
+async function keptAt(
+  storage: Storage,
+  key: string,
+): Promise<{ plaintext: Plaintext; peer: AccountId | undefined; peerName: string } | undefined> {
+  const message = await readMessage(storage, key);
+  if (message?.type === 'sent') {
+    if (message.deleted) return undefined;
+    const plaintext = { id: fromHex(message.id), sentAt: message.sentAt, body: bodyOf(message) };
+    return { plaintext, peer: message.peer, peerName: message.to };
+  }
+  const act = await readAct(storage, key);
+  if (!act) return undefined;
+  const plaintext = { id: fromHex(act.id), sentAt: act.sentAt, body: act.body };
+  return { plaintext, peer: act.peer, peerName: act.name };
 }

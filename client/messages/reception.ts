@@ -13,6 +13,9 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { type Identity, identityKey, identityRows, isKnown } from '../archive/rows.ts';
+import { answer } from '../repair/answering.ts';
+import { noteArrived, receiveFates } from '../repair/failures.ts';
+import type { RepairChanges } from '../repair/repairs.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
 import { type ActBody, actRow, isAct } from './acts.ts';
 import { actedOn, type ContactChanges, isBlocked, wroteTo } from './contacts.ts';
@@ -28,6 +31,7 @@ export interface Reception {
   put: Put[];
   remove: Place[];
   contacts: ContactChanges;
+  repairs: RepairChanges;
   expect: (Place & { version: number })[];
   /** Keys of identities that this commit adds. */
   identities: Set<string>;
@@ -69,24 +73,34 @@ export async function receive(
       reception.passing.push((told) => told.onTyping(name, body.began));
       return;
     }
+    case 'resync':
+      return answer(reception, sender, body);
+    case 'resent': {
+      const peer = sender.party.account;
+      return receiveFates(reception, sender, body.fates, (id) =>
+        reception.identities.has(identityKey({ direction: 'in', peer, id })),
+      );
+    }
     default:
       return;
   }
 }
 
 /** What moves sessions on is between devices, whosever they are. */
-const forEverybody: ReadonlySet<BodyKind> = new Set(['resync', 'empty']);
+const forEverybody: ReadonlySet<BodyKind> = new Set(['resync', 'resent', 'empty']);
 
 async function receiveFrom(
   reception: Reception,
-  { person }: Sender,
+  sender: Sender,
   { id, sentAt }: Plaintext,
   body: Body,
 ): Promise<void> {
+  const { person } = sender;
   const identity = { direction: 'in', peer: person.account, id: hex(id) } as const;
   if (isBlocked(await reception.contacts.change(person.account, (contact) => contact))) return;
+  const since = await noteArrived(reception, sender, identity.id);
   if (!(await add(reception, identity))) return;
-  const receivedAt = reception.now();
+  const receivedAt = since ?? reception.now();
   if (body.kind === 'text') {
     const message = { id: identity.id, from: person.name, ...saidOf(body), sentAt, receivedAt };
     reception.append.push(arrival({ type: 'message', ...message }, identity));

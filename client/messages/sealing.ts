@@ -7,14 +7,16 @@
 import type { Party } from '@island/protocol/crypto/handshake.ts';
 import { pad } from '@island/protocol/crypto/padding.ts';
 import { encodePlaintext } from '@island/protocol/crypto/plaintext.ts';
-import { randomBytes, sha256 } from '@island/protocol/crypto/primitives.ts';
+import { equal, randomBytes, sha256 } from '@island/protocol/crypto/primitives.ts';
 import { type ContentType, contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
+import type { PeerSessions } from '@island/protocol/crypto/sessions.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { envelopeId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
+import { sentRow } from '../repair/sent-log.ts';
 import type { Session } from '../sign-in/session.ts';
-import { Conflict, type Storage } from '../storage/storage.ts';
+import { Conflict, type Put, type Storage } from '../storage/storage.ts';
 import { type Bundles, fetchBundles } from './bundles.ts';
 import type { Certificates } from './certificates.ts';
 import {
@@ -55,9 +57,14 @@ export const refreshRecipient = (
 
 type Outcome = { order: Order } | { without: readonly Party[] };
 
+/** There is nothing to send any more, or nobody to send it to: a row of a repair ends without a word. */
+export class Moot extends Error {
+  override name = 'Moot';
+}
+
 /**
  * Seals a queued row and commits it; envelopes made before are kept for devices still there. Throws
- * `Conflict` when somebody else dealt with the row, and what finding people and bundles throws.
+ * `Conflict` when somebody else dealt with the row, `Moot`, and what finding people and bundles throws.
  */
 export async function sealRow(
   sealing: Sealing,
@@ -67,10 +74,12 @@ export async function sealRow(
 ): Promise<Order> {
   const { account, ratchets, storage, session, now } = sealing;
   const said = await plaintextOf(storage, row);
-  if (!said) throw new Conflict();
+  if (!said) throw row.repair ? new Moot() : new Conflict();
   const plaintext = pad(encodePlaintext(said));
   const person = await recipientOf(sealing, row.to, signal);
   const { list } = person;
+  const only = row.repair?.only;
+  if (only !== undefined && !list.devices.some(({ device }) => device === only)) throw new Moot();
   const kept = (before?.envelopes ?? []).filter(({ device }) =>
     list.devices.some((cert) => cert.device === device),
   );
@@ -83,21 +92,33 @@ export async function sealRow(
     const outcome = await ratchets.step<Outcome>(async (step) => {
       const without: Party[] = [];
       const made: SealedEnvelope[] = [];
+      const put: Put[] = [];
       for (const peer of missing) {
-        if (isHere(account, peer)) continue;
+        if (isCovered(account, row, peer)) continue;
         const sessions = await step.sessions(peer);
         const bundle = bundles.get(peer.device);
-        if (!sessions.canSend(now()) && bundle) sessions.start(bundle, now());
-        if (!sessions.canSend(now())) without.push(peer);
-        else made.push(sealFor(peer, certificate, sessions.encrypt(plaintext, now()).message));
+        if (!canSend(sessions, row, now())) {
+          if (!bundle) {
+            without.push(peer);
+            continue;
+          }
+          sessions.start(bundle, now(), row.repair?.begins?.replaces);
+        }
+        const { message } = sessions.encrypt(plaintext, now());
+        const hash = sha256(message);
+        made.push({ ...envelope(peer, certificate, message, typeOf(row)), hash });
+        if (isLogged(row)) put.push(sentRow(peer, hash, sentAs(row, peer, now())));
       }
       // Nothing was made that may be kept: the step leaves no trace.
       if (without.length > 0) return { batch: undefined, result: { without } };
-      const here = missing.find((peer) => isHere(account, peer));
       const others = [...kept, ...made];
-      const envelopes = here ? [...others, cover(here, certificate, others)] : others;
+      const covers = missing
+        .filter((peer) => isCovered(account, row, peer))
+        .map((peer) => cover(peer, certificate, others));
+      const envelopes = [...others, ...covers];
       const order = { account: person.account, epoch: list.epoch, envelopes };
-      return { batch: changedRow(row, { sealed: order }), result: { order } };
+      const changed = changedRow(row, { sealed: order });
+      return { batch: { ...changed, put: [...changed.put, ...put] }, result: { order } };
     });
     if ('order' in outcome) return outcome.order;
     try {
@@ -115,14 +136,43 @@ export async function sealRow(
 const isHere = ({ account, device }: Account, peer: Party): boolean =>
   peer.account === account && peer.device === device;
 
-function sealFor(peer: Party, certificate: Uint8Array, message: Uint8Array): SealedEnvelope {
-  return { ...envelope(peer, certificate, message), hash: sha256(message) };
+/**
+ * An order has an envelope for every device of the account: also for this one, without which the island would
+ * know which of our devices sent it, and for those that a repair has nothing to say to. They hold nothing.
+ */
+const isCovered = (account: Account, { repair }: Waiting, peer: Party): boolean =>
+  isHere(account, peer) || (repair !== undefined && repair.only !== peer.device);
+
+/** What begins a session does so whatever there is, but for one that is known to work. ratchet.md §9.2 */
+function canSend(sessions: PeerSessions, { repair }: Waiting, now: number): boolean {
+  if (!sessions.canSend(now)) return false;
+  if (!repair?.begins) return true;
+  const { works } = repair.begins;
+  const [sending] = sessions.sessionIds();
+  return works !== undefined && sending !== undefined && equal(works, sending);
 }
 
-/**
- * An order for our own account has an envelope for this device, too: without it the island would know which
- * of our devices sent it. It holds nothing, and is as long as the others.
- */
+/** What only repairs is no message: nobody asks for it again. */
+const isLogged = ({ repair }: Waiting): boolean => !repair || repair.again !== undefined;
+
+const typeOf = (row: Waiting): ContentType =>
+  isLogged(row) ? contentTypes.ratchet : contentTypes.repair;
+
+function sentAs({ key, repair, about, plaintext }: Waiting, { dik }: Party, at: number) {
+  const again = repair?.again;
+  const place = again?.place ?? about ?? (plaintext ? undefined : key);
+  const sync = again ? again.sync : about !== undefined || undefined;
+  const times = again?.times ?? 0;
+  return {
+    at,
+    dik,
+    times,
+    ...(place !== undefined && { place }),
+    ...(sync && { sync: true as const }),
+  };
+}
+
+/** As long as the others. */
 function cover(
   here: Party,
   certificate: Uint8Array,

@@ -14,7 +14,7 @@ import { type Append, type Batch, type Storage, untilCommitted } from '../storag
 import { actAgain, readAct } from './acts.ts';
 import { contactChanges, wroteTo } from './contacts.ts';
 import { messageRow, readMessage } from './messages.ts';
-import { outbox, passing, plaintextOf, readWaiting } from './outbox.ts';
+import { isKept, outbox, passing, plaintextOf, readWaiting } from './outbox.ts';
 import type { OwnPerson } from './own-person.ts';
 
 export type Outcome =
@@ -39,8 +39,8 @@ export const settle = (settling: Settling, key: string, outcome: Outcome): Promi
     if (!row) return;
     const gone = { namespace: outbox, key };
     const expect = [{ ...gone, version: row.version }];
-    const kept = row.plaintext ? {} : await fateOf(storage, key, outcome);
-    if (outcome.state === 'failed' || row.plaintext) {
+    const kept = isKept(row) ? await fateOf(storage, key, outcome) : {};
+    if (outcome.state === 'failed' || !isKept(row)) {
       await storage.commit({ put: kept.put ?? [], remove: [gone], expect });
       return;
     }
@@ -87,7 +87,8 @@ async function acceptedBatch(
     const notBefore = now() + least + Math.random() * (most - least);
     const inner = encodePlaintext(said);
     const body = { kind: 'sync', peer, peerName: row.to, plaintext: inner } as const;
-    append.push(passing(account.name, { id: randomBytes(16), sentAt: now(), body }, notBefore));
+    const told = { id: randomBytes(16), sentAt: now(), body };
+    append.push(passing(account.name, told, notBefore, key));
   }
   return {
     append,
