@@ -13,6 +13,16 @@ export function formatPassphrase(passphrase: string, { bold }: Style): string {
 `;
 }
 
+export function formatMasterKey(file: string, { bold }: Style): string {
+  return `
+  Master key        ${bold(file)}
+
+  Everything that the island keeps is sealed under it. Copy it now to where no copy
+  of the data folder lies: without it nobody can open what is in there.
+
+`;
+}
+
 /** @param flags what later commands need to find this island, such as `--data DIR` */
 export function formatWelcome(welcome: Welcome, flags: string, { bold, dim, good }: Style): string {
   const { address, caFingerprint, caFile, setupToken, invite } = welcome;

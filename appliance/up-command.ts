@@ -1,5 +1,5 @@
 /** `island up` at a terminal or under a program: signals in, progress and the welcome out. docs/operations.md §1 */
-import { formatPassphrase, formatWelcome } from './messages-for-people.ts';
+import { formatMasterKey, formatPassphrase, formatWelcome } from './messages-for-people.ts';
 import { openProgress, styleFor } from './terminal.ts';
 import { up } from './up.ts';
 
@@ -54,6 +54,7 @@ export async function runUp(
       leafSeconds: flags.leafSeconds,
       progress,
       tellPassphrase: (passphrase) => people.write(formatPassphrase(passphrase, style)),
+      tellMasterKey: (file) => people.write(formatMasterKey(file, style)),
       tellReady: (welcome) =>
         flags.json
           ? stdout.write(`${JSON.stringify(welcome)}\n`)

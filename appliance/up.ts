@@ -47,6 +47,8 @@ export interface UpOptions {
   leafSeconds?: number | undefined;
   progress: Progress;
   tellPassphrase: (passphrase: string) => void;
+  /** Told where the master key was made. */
+  tellMasterKey: (file: string) => void;
   tellReady: (welcome: Welcome) => void;
   /** Aborted: end in order. */
   stop: AbortSignal;
@@ -100,6 +102,10 @@ export async function up(options: UpOptions): Promise<void> {
     },
   });
   const master = await openMasterKey(layout, island, options.masterKey);
+  if (island.masterKey === undefined) {
+    progress.done();
+    options.tellMasterKey(master.file);
+  }
   stop.throwIfAborted();
 
   progress.step(`Starting ${island.name}`);

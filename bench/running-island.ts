@@ -26,8 +26,10 @@ export async function raiseIsland(): Promise<RunningIsland> {
   await using held = new AsyncDisposableStack();
   const data = await mkdtemp(join(tmpdir(), 'island-bench-'));
   held.defer(() => rm(data, { recursive: true, force: true }));
+  const config = await mkdtemp(join(tmpdir(), 'island-config-'));
+  held.defer(() => rm(config, { recursive: true, force: true }));
   const island = spawn(process.execPath, [command, 'up', '--json', '--data', data, '--port', '0'], {
-    env: childEnvironment({}),
+    env: childEnvironment({ XDG_CONFIG_HOME: config }),
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const ended = once(island, 'close');

@@ -27,7 +27,7 @@ t.test('an empty folder becomes an island, and stays the same one', async (t) =>
   t.notOk(existsSync(layout.unfinished));
   t.equal(made.name, 'Isle');
   t.equal(islandAddress(made), 'https://localhost:9443');
-  t.equal(new Set(Object.values(made.internal)).size, 3, 'three different ports within');
+  t.equal(new Set(Object.values(made.internal)).size, 4, 'four different ports within');
   await claimData(layout);
   t.same(await open(dir), made);
   t.same(

@@ -3,7 +3,6 @@
  *
  *   island.json    what the island is: written last, so that there is a whole island or none
  *   pki/           the CA; the root's key is under its passphrase
- *   secrets/       passwords between our own processes
  *   services/      one folder a service: its database and nobody else's
  *   engines/       engines that this machine lacked
  *   log/           one file a process
@@ -21,6 +20,7 @@ export interface Layout {
   /** Stands there while the first boot is under way. */
   unfinished: string;
   pki: string;
+  /** Of earlier versions, and gone since. */
   secrets: string;
   engines: string;
   log: string;

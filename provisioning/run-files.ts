@@ -1,8 +1,8 @@
 /**
  * What the run folder holds besides sockets: configuration of each process and engine, made anew at
- * every start from island.json, the secrets and the contracts. docs/operations.md §2
+ * every start from island.json and the contracts. docs/operations.md §2
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { writePrivate } from '@island/pki/store.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -39,7 +39,9 @@ export async function writeRunFiles(files: RunFiles): Promise<{ redisPassword: s
     await ownFolder(folder);
   }
   const cached = contracts.filter((contract) => contract.cache).map(({ service }) => service);
-  const passwords = await redisPasswords(layout.secrets, [applianceUser, ...cached]);
+  const passwords = redisPasswords([applianceUser, ...cached]);
+  // Earlier versions kept them.
+  await rm(layout.secrets, { recursive: true, force: true });
   await writeEngineFiles(files, passwords);
   await writePkidConfig(files);
   for (const { name, services } of files.processes) {

@@ -1,29 +1,9 @@
-/** Passwords between our own processes: made once, kept in a folder that only the island's owner can open. */
+/** Secrets that are made up: passwords between our own processes, and a passphrase for people. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
-import { writePrivate } from '@island/pki/store.ts';
-import { loadPrivateJson } from '@island/services/kit/config.ts';
-import { ownFolder } from './layout.ts';
 
-/** Password of each Redis user. A user that joined since gets one; one that left is forgotten. */
-export async function redisPasswords<Name extends string>(
-  dir: string,
-  users: readonly Name[],
-): Promise<Record<Name, string>> {
-  await ownFolder(dir);
-  const file = join(dir, 'redis.json');
-  const kept = (await loadPrivateJson(file).catch(() => ({}))) as Record<string, unknown>;
-  const passwords = Object.fromEntries(
-    users.map((user) => {
-      const old = kept[user];
-      return [user, typeof old === 'string' && old.length >= 32 ? old : newSecret()];
-    }),
-  ) as Record<Name, string>;
-  if (JSON.stringify(passwords) !== JSON.stringify(kept)) {
-    await writePrivate(file, JSON.stringify(passwords));
-  }
-  return passwords;
-}
+/** A password for each Redis user: of one run, and in no file that outlives it. */
+export const redisPasswords = <Name extends string>(users: readonly Name[]): Record<Name, string> =>
+  Object.fromEntries(users.map((user) => [user, newSecret()])) as Record<Name, string>;
 
 /** 256 random bits as text. */
 export const newSecret = (): string => randomBytes(32).toString('base64url');

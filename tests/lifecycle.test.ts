@@ -81,13 +81,13 @@ t.test('up, status, invite, stop, and up again', async (t) => {
   });
 
   await t.test(
-    'T2 every listener is known: one TCP port each for caddy, front, nats and redis',
+    'T2 every listener is known: a TCP port each for caddy, gateway, media, nats and redis',
     async (t) => {
       const { units } = await island.status();
       const ports = units.map(
         ({ name, listeners }) => `${name} ${listeners.filter((l) => l.protocol !== 'unix').length}`,
       );
-      t.same(ports, ['pkid 0', 'nats 1', 'redis 1', 'core 0', 'control 0', 'front 1', 'caddy 1']);
+      t.same(ports, ['pkid 0', 'nats 1', 'redis 1', 'core 0', 'control 0', 'front 2', 'caddy 1']);
     },
   );
 

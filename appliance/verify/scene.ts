@@ -1,5 +1,4 @@
 /** The running island that is looked at: its files, its processes, and certificates to knock with. */
-import { join } from 'node:path';
 import { type Island, readIsland } from '@island/provisioning/island-file.ts';
 import { type Layout, layoutOf, type Run } from '@island/provisioning/layout.ts';
 import {
@@ -7,8 +6,9 @@ import {
   type ProbeKind,
   requestCertificate,
 } from '@island/services/kit/certificate-request.ts';
-import { loadPrivateJson } from '@island/services/kit/config.ts';
+import { loadProcessConfig } from '@island/services/kit/config.ts';
 import type { PeerName } from '@island/services/kit/names.ts';
+import { units } from '../compose.ts';
 import { askInvite, askStatus, notRunning, runningIsland } from '../operator.ts';
 import type { StatusReport } from '../status-report.ts';
 
@@ -53,8 +53,15 @@ export async function openScene(data: string): Promise<Scene> {
         kind,
         ...(peer === undefined ? {} : { peer }),
       }),
-    redisPasswords: async () =>
-      (await loadPrivateJson(join(layout.secrets, 'redis.json'))) as Record<string, string>,
+    async redisPasswords() {
+      const configs = units
+        .filter(({ services }) => services.length > 0)
+        .map(({ name }) => loadProcessConfig(run.config(`${name}.json`)));
+      const services = (await Promise.all(configs)).flatMap((config) => config.services);
+      return Object.fromEntries(
+        services.map(({ name, redisPassword = '' }) => [name, redisPassword]),
+      );
+    },
     invite: async (uses) => (await askInvite(data, uses, 600)).invite,
   };
 }
