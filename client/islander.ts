@@ -1,9 +1,13 @@
 /** One person's device at work: sends what is queued, receives what comes, and says how it goes. */
+import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { type Account, openAccount } from './account/account.ts';
 import { keepAccount } from './account/account-upkeep.ts';
 import { adoptOwnAccount } from './account/adoption.ts';
 import { type Archive, openArchive, type Progress } from './archive/archive.ts';
 import { keepArchive } from './archive/upkeep.ts';
+import { type Conversations, openConversations } from './conversation/conversations.ts';
+import { keepConversations } from './conversation/keeper.ts';
+import { typists } from './conversation/typing.ts';
 import { openCertificates } from './messages/certificates.ts';
 import { openDeliveryKeys } from './messages/delivery-keys.ts';
 import { runOutbox } from './messages/dm.ts';
@@ -59,6 +63,7 @@ export interface Islander extends AsyncDisposable, Speaking {
   transport: Transport;
   archive: Archive;
   wallet: Wallet;
+  conversations: Conversations;
   /** `say` for what is a text and nothing else. */
   send(to: string, texts: readonly string[]): Promise<string[]>;
   /** Starts sending what is queued, by whatever process of this home. */
@@ -122,6 +127,10 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     signal: stop.signal,
   });
 
+  const conversations = openConversations({ storage, people, own: ownPerson, speaking, now });
+  const writing = typists((from, began) => on({ type: 'typing', from, began }));
+  const nameOf = async (peer: AccountId) => (await people.known(peer))?.name;
+
   return {
     account,
     session,
@@ -135,6 +144,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       ),
     ...speaking,
     wallet,
+    conversations,
     failed: failed.promise,
     startSending() {
       const onWaiting = (to: string, error: Error) => on({ type: 'waiting', to, error });
@@ -154,7 +164,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
             ...common,
             own: ownPerson,
             certificates,
-            onTyping: (from, began) => on({ type: 'typing', from, began }),
+            onTyping: writing.heard,
             onOnline: () => {
               kept.connected();
               own.connected();
@@ -171,6 +181,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       start('archiving', (signal) => kept.write(signal));
       start('reading', (signal) => kept.read(signal));
       start('account', (signal) => own.run(signal));
+      start('conversations', (signal) => keepConversations({ storage, now, nameOf }, signal));
       start('repairs', (signal) => keepRepairs({ ...common, own: ownPerson }, signal));
       start('tokens', (signal) => wallet.keep(signal));
       start('certificate', (signal) => certificates.keep(signal));
@@ -178,6 +189,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     },
     async [Symbol.asyncDispose]() {
       stop.abort(new Problem('unreachable', { address: transport.address }));
+      writing[Symbol.dispose]();
       await Promise.all(running.values());
       if (running.size > 0) await kept.finish();
       await transport[Symbol.asyncDispose]();

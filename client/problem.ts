@@ -29,6 +29,10 @@ export const problems = {
   clock_behind:
     'Messages come from a time that this machine says is still to come: set its clock. They wait until then.',
   blocked: 'You have blocked {name}. To write to them, use: npx islander unblock {name}',
+  message_gone: 'That message is not there any more.',
+  not_yours: 'That message is from {name}. Only who sent a message can change it or take it back.',
+  disappears:
+    'That message disappears by itself. It can be taken back, but not changed; say it anew instead.',
   not_registered: 'Nobody is registered in {home} yet. Use: npx islander register LINK NAME',
   registered_already:
     '{name} is registered in {home} already. For somebody else use --home DIR with another folder.',

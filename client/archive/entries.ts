@@ -5,7 +5,8 @@ import {
   fittingEntries,
 } from '@island/protocol/crypto/archive-entry.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { fromHex } from '@island/protocol/wire/text.ts';
+import { fromHex, hex } from '@island/protocol/wire/text.ts';
+import { findMessage } from '../conversation/places.ts';
 import { readAct } from '../messages/acts.ts';
 import { bodyOf, readMessage } from '../messages/messages.ts';
 import type { People } from '../messages/people.ts';
@@ -69,6 +70,8 @@ async function read(
   const common = { kind: 'message', direction, peer } as const;
   const message = await readMessage(storage, pending.key);
   if (message?.type === 'unreadable') return undefined;
+  // What disappears is never archived; what was taken back has nothing to say.
+  if (message && (message.timer !== undefined || message.deleted)) return undefined;
   if (message) {
     const { sentAt } = message;
     const sent = message.type === 'sent';
@@ -79,5 +82,10 @@ async function read(
   const act = await readAct(storage, pending.key);
   if (!act) return undefined;
   const { name: peerName, sentAt, receivedAt, body } = act;
+  if (body.kind === 'edit') {
+    const target = { direction, id: hex(body.id) };
+    const edited = await findMessage(storage, target, peer, peerName);
+    if (edited?.timer !== undefined) return undefined;
+  }
   return { ...common, peerName, id: fromHex(act.id), sentAt, receivedAt, body };
 }

@@ -133,7 +133,7 @@ async function addMessage(
 
 function messageOf(entry: MessageEntry, body: TextBody, earlier: boolean): Incoming | Outgoing {
   const { peerName, sentAt, receivedAt } = entry;
-  const said = { id: hex(entry.id), ...saidOf(body), sentAt };
+  const said = { id: hex(entry.id), peer: entry.peer, ...saidOf(body), sentAt };
   return entry.direction === 'in'
     ? { type: 'message', from: peerName, ...said, receivedAt, ...(earlier && { earlier }) }
     : { type: 'sent', to: peerName, ...said, state: 'accepted', elsewhere: true };

@@ -57,6 +57,8 @@ export const pendingMessage = (identity: Identity) => ({
   bytes: utf8Bytes(identityKey(identity)),
 });
 
+export const pendingPlace = (key: string): Place => ({ namespace: pending, key });
+
 const contact = 'contact ';
 
 /** The accepted list of this account is to be archived, as it is by then. */

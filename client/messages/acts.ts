@@ -12,7 +12,7 @@ import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { type Identity, pendingMessage } from '../archive/rows.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import type { Append, Put, Row, Storage } from '../storage/storage.ts';
+import type { Append, Place, Put, Row, Storage } from '../storage/storage.ts';
 
 /** Kinds that are kept, and archived. */
 const kinds = [
@@ -81,6 +81,8 @@ export const actRow = (
 });
 
 export const actAgain = ({ key, ...act }: KeptAct): Put => ({ namespace, key, bytes: encode(act) });
+
+export const actPlace = (key: string): Place => ({ namespace, key });
 
 export async function readAct(storage: Storage, key: string): Promise<KeptAct | undefined> {
   const row = await storage.read(namespace, key);

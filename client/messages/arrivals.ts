@@ -4,6 +4,7 @@
  */
 import { pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
+import { catchUp } from '../conversation/catch-up.ts';
 import type { Storage } from '../storage/storage.ts';
 import {
   type Incoming,
@@ -28,7 +29,7 @@ const isArrival = (
 ): message is Arrival =>
   message !== undefined &&
   message.type !== 'sent' &&
-  !(message.type === 'message' && message.earlier) &&
+  !(message.type === 'message' && (message.earlier || message.deleted)) &&
   (from === undefined ||
     message.from === from ||
     (message.type === 'unreadable' && message.claims === from));
@@ -52,6 +53,8 @@ export async function* arrivals(
   const { from } = shown;
   using changed = createBell(signal);
   using _watch = storage.watch(changed.ring);
+  // What was taken back before it was shown is not shown.
+  await catchUp(storage);
   let last = await newestMessage(storage);
   const earlier = (await unshown(storage)).filter((key) => key <= last);
   const before = await Promise.all(earlier.map((key) => readMessage(storage, key)));
@@ -61,6 +64,7 @@ export async function* arrivals(
     shown,
   );
   while (!signal.aborted && wanted(shown) > 0) {
+    await catchUp(storage);
     const messages = await messagesAfter(storage, last);
     last = messages.at(-1)?.key ?? last;
     yield* show(

@@ -1,4 +1,5 @@
 /** What was said, in the order of time: what other devices sent and received lies in the storage in the order in which it came. */
+import { catchUp } from '../conversation/catch-up.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type Kept, type Message, messagesAfter } from './messages.ts';
 
@@ -19,6 +20,7 @@ export interface Wanted {
 
 /** Ascending by time; what has the same time stays in its order. */
 export async function history(storage: Storage, wanted: Wanted = {}): Promise<Kept[]> {
+  await catchUp(storage);
   const found: Kept[] = [];
   for (let last = ''; ; ) {
     const messages = await messagesAfter(storage, last);

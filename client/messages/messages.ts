@@ -9,7 +9,7 @@ import { fromHex, hex } from '@island/protocol/wire/text.ts';
 import * as v from 'valibot';
 import { type Identity, pendingMessage } from '../archive/rows.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import type { Append, Place, Row, Storage } from '../storage/storage.ts';
+import type { Append, Place, Put, Row, Storage } from '../storage/storage.ts';
 
 /** What a text says, and what goes with it. docs/protocol/dm.md §2.1 */
 const said = {
@@ -114,11 +114,18 @@ export function bodyOf({ text, reply, mentions, timer, attachments }: Said): Tex
   };
 }
 
+/** What disappears is never archived: an archive forgets nothing. docs/protocol/dm.md §12 */
+const archived = ({ timer }: Pick<Said, 'timer'>, identity: Identity) =>
+  timer === undefined ? [pendingMessage(identity)] : [];
+
 /** For the commit that also holds the ratchet state after it. `identity`: it belongs into the archive. */
 export const arrival = (message: Incoming | Unreadable, identity?: Identity): Append => ({
   namespace,
   bytes: encodeRecord(message),
-  beside: [{ namespace: arrived, bytes: nothing }, ...(identity ? [pendingMessage(identity)] : [])],
+  beside: [
+    { namespace: arrived, bytes: nothing },
+    ...(identity && message.type === 'message' ? archived(message, identity) : []),
+  ],
 });
 
 /** What comes from the archive is there already. */
@@ -136,7 +143,7 @@ export const sentElsewhere = (
 ): Append => ({
   namespace,
   bytes: encodeRecord({ type: 'sent', ...message, state: 'accepted', elsewhere: true }),
-  beside: [pendingMessage(identity)],
+  beside: archived(message, identity),
 });
 
 export const departure = (
@@ -159,9 +166,25 @@ export async function readMessage(storage: Storage, key: string): Promise<Kept |
   return row && kept(row);
 }
 
+/** For a commit after which nothing is left of what a message said; undefined where there is none. */
+export async function emptied(
+  storage: Storage,
+  key: string,
+): Promise<{ put: Put; expect: Place & { version: number } } | undefined> {
+  const row = await storage.read(namespace, key);
+  const message = row && kept(row);
+  if (!message || message.type === 'unreadable') return undefined;
+  const { reply, mentions, attachments, ...rest } = message;
+  const put = messageRow({ ...rest, text: '', deleted: true });
+  return { put, expect: { namespace, key, version: row.version } };
+}
+
 /** Everything that lies under the key of a message, for a commit that forgets it. */
 export const messagePlaces = (key: string): Place[] =>
   [namespace, arrived].map((each) => ({ namespace: each, key }));
+
+/** For the commit by which it was shown, here or on another device. */
+export const shownPlace = (key: string): Place => ({ namespace: arrived, key });
 
 /** Ascending; after the given place. */
 export async function messagesAfter(storage: Storage, after: string, limit = 500): Promise<Kept[]> {

@@ -83,6 +83,15 @@ export async function readPin(
   };
 }
 
+/** Whose account a name is pinned to. */
+export async function pinnedAccount(
+  storage: Storage,
+  name: string,
+): Promise<AccountId | undefined> {
+  const row = await storage.read(namespace, name);
+  return row && decodeRecord(record, row).account;
+}
+
 /** All who were met, by name. */
 export async function everybody(storage: Storage): Promise<Person[]> {
   return (await storage.list(namespace)).map((row) => {

@@ -13,6 +13,9 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { type Identity, identityKey, identityRows, isKnown } from '../archive/rows.ts';
+import { takeMark } from '../conversation/marks.ts';
+import { oweReceipt, takeReceipt } from '../conversation/receipts.ts';
+import { readSettings } from '../conversation/settings.ts';
 import { answer } from '../repair/answering.ts';
 import { noteArrived, receiveFates } from '../repair/failures.ts';
 import type { RepairChanges } from '../repair/repairs.ts';
@@ -68,11 +71,13 @@ export async function receive(
       return receiveFrom(reception, sender, plaintext, body);
     case 'sync':
       return receiveSync(reception, body);
-    case 'typing': {
-      const { name } = sender.person;
-      reception.passing.push((told) => told.onTyping(name, body.began));
+    case 'marks':
+      for (const { peer, readUpTo } of body.marks)
+        await takeMark(reception.storage, reception, peer, readUpTo, reception.now());
       return;
-    }
+    case 'receipt':
+    case 'typing':
+      return receiveSign(reception, sender, plaintext.sentAt, body);
     case 'resync':
       return answer(reception, sender, body);
     case 'resent': {
@@ -86,6 +91,24 @@ export async function receive(
   }
 }
 
+/** Milliseconds after which it says nothing any more that somebody was writing. */
+const typingFor = 60_000;
+
+/** What contacts let us know; from anybody else it counts for nothing. */
+async function receiveSign(
+  reception: Reception,
+  { person: { account, name } }: Sender,
+  sentAt: number,
+  body: Extract<Body, { kind: 'receipt' | 'typing' }>,
+): Promise<void> {
+  const { state } = await reception.contacts.change(account, (contact) => contact);
+  if (state !== 'accepted') return;
+  if (body.kind === 'receipt') return takeReceipt(reception, account, name, body);
+  if (reception.now() - sentAt > typingFor) return;
+  if (!(await readSettings(reception.storage)).typing) return;
+  reception.passing.push((told) => told.onTyping(name, body.began));
+}
+
 /** What moves sessions on is between devices, whosever they are. */
 const forEverybody: ReadonlySet<BodyKind> = new Set(['resync', 'resent', 'empty']);
 
@@ -97,13 +120,18 @@ async function receiveFrom(
 ): Promise<void> {
   const { person } = sender;
   const identity = { direction: 'in', peer: person.account, id: hex(id) } as const;
-  if (isBlocked(await reception.contacts.change(person.account, (contact) => contact))) return;
+  const contact = await reception.contacts.change(person.account, (same) => same);
+  if (isBlocked(contact)) return;
   const since = await noteArrived(reception, sender, identity.id);
   if (!(await add(reception, identity))) return;
   const receivedAt = since ?? reception.now();
   if (body.kind === 'text') {
-    const message = { id: identity.id, from: person.name, ...saidOf(body), sentAt, receivedAt };
+    const from = { from: person.name, peer: person.account };
+    const message = { id: identity.id, ...from, ...saidOf(body), sentAt, receivedAt };
     reception.append.push(arrival({ type: 'message', ...message }, identity));
+    const { storage, put } = reception;
+    const ids = [identity.id];
+    put.push(...(await oweReceipt(storage, contact, person.account, 'delivered', ids, receivedAt)));
   } else if (isAct(body)) {
     await addAct(reception, { ...identity, name: person.name, sentAt, receivedAt }, body);
   }
@@ -120,7 +148,7 @@ async function receiveSync(
   const identity = { direction: 'out', peer, id: hex(id) } as const;
   if (!(await add(reception, identity))) return;
   if (body.kind === 'text') {
-    const message = { id: identity.id, to: peerName, ...saidOf(body), sentAt };
+    const message = { id: identity.id, to: peerName, peer, ...saidOf(body), sentAt };
     reception.append.push(sentElsewhere(message, identity));
     await reception.contacts.change(peer, wroteTo(sentAt));
   } else await addAct(reception, { ...identity, name: peerName, sentAt, receivedAt: sentAt }, body);

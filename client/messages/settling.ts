@@ -58,8 +58,8 @@ async function fateOf(storage: Storage, key: string, outcome: Outcome): Promise<
   const message = await readMessage(storage, key);
   if (message?.type === 'sent') {
     const { state } = outcome;
-    const reason = outcome.state === 'failed' ? { reason: outcome.reason } : {};
-    return { put: [messageRow({ ...message, state, ...reason })] };
+    const more = outcome.state === 'failed' ? { reason: outcome.reason } : { peer: outcome.peer };
+    return { put: [messageRow({ ...message, state, ...more })] };
   }
   const act = await readAct(storage, key);
   if (!act || outcome.state === 'accepted') return {};
@@ -90,9 +90,11 @@ async function acceptedBatch(
     const told = { id: randomBytes(16), sentAt: now(), body };
     append.push(passing(account.name, told, notBefore, key));
   }
+  const disappears = said.body.kind === 'text' && said.body.timer !== undefined;
+  const archived = disappears ? [] : [{ ...pendingMessage(identity), key }];
   return {
     append,
-    put: [known.put, { ...pendingMessage(identity), key }, ...changes.put],
+    put: [known.put, ...archived, ...changes.put],
     expect: [known.expect, ...changes.expect],
   };
 }
