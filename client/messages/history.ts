@@ -7,9 +7,15 @@ import { type Kept, type Message, messagesAfter } from './messages.ts';
 export const timeOf = (message: Message): number =>
   message.type === 'sent' ? message.sentAt : message.receivedAt;
 
-/** Whose conversation it belongs to; undefined for what only claims to be from somebody. */
-export const peerOf = (message: Message): string | undefined =>
-  message.type === 'sent' ? message.to : message.from;
+/**
+ * Whose conversation it belongs to; undefined for what only claims to be from somebody, unless it stands for
+ * messages that are asked for, or lost: those are said where they are missed.
+ */
+export function peerOf(message: Message): string | undefined {
+  if (message.type === 'sent') return message.to;
+  if (message.type === 'unreadable' && message.state) return message.claims;
+  return message.from;
+}
 
 export interface Wanted {
   /** Only what was said with this person. */

@@ -6,7 +6,6 @@ import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import type { DeviceKey } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
-import { history } from '../messages/history.ts';
 import { arrival, messagePlaces, readMessage, type Unreadable } from '../messages/messages.ts';
 import type { Append, Place, Storage } from '../storage/storage.ts';
 
@@ -64,21 +63,3 @@ export const lostRow = (claims: string, count: number, receivedAt: number): Appe
 
 export const lostSentence = (count: number): string =>
   count === 1 ? '1 message could not be recovered' : `${count} messages could not be recovered`;
-
-export interface Unrecovered {
-  /** Messages that are being asked for. */
-  recovering: number;
-  /** Messages that will not come. */
-  lost: number;
-}
-
-/** What of a conversation could not be read, in numbers. */
-export async function unrecovered(storage: Storage, name: string): Promise<Unrecovered> {
-  const numbers = { recovering: 0, lost: 0 };
-  for (const message of await history(storage, { with: name })) {
-    if (message.type !== 'unreadable') continue;
-    if (message.state === 'recovering') numbers.recovering += 1;
-    if (message.state === 'lost') numbers.lost += message.count ?? 1;
-  }
-  return numbers;
-}

@@ -148,8 +148,8 @@ async function accountObject({ account, storage, now }: Exporting): Promise<obje
 function messageObject({ key: _, ...message }: Kept): object {
   const { type, id } = message;
   if (message.type === 'unreadable') {
-    const { from, claims, reason, receivedAt } = message;
-    return { type, id, from, claims, reason, received: time(receivedAt) };
+    const { from, claims, reason, state, count, receivedAt } = message;
+    return { type, id, from, claims, reason, state, count, received: time(receivedAt) };
   }
   if (message.type === 'message') {
     const { from, text, sentAt, receivedAt } = message;
@@ -162,6 +162,8 @@ function messageObject({ key: _, ...message }: Kept): object {
 /** `2026-11-23 09:12 bob: …`; further lines of a text are indented. */
 function line(message: Message): string {
   const when = time(timeOf(message)).slice(0, 16).replace('T', ' ');
+  if (message.type === 'unreadable' && message.state === 'lost')
+    return `${when} (${message.reason})\n`;
   if (message.type === 'unreadable')
     return `${when} (a message from ${message.from ?? 'somebody'} could not be read: ${message.reason})\n`;
   const who = message.type === 'sent' ? 'you' : message.from;

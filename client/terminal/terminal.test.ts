@@ -73,6 +73,14 @@ t.test('lines for people, objects for programs', async (t) => {
     /^\d\d:\d\d \(something that claims to be from alice cannot be read: Damaged\.\)$/,
     'M2: what no session opened is not said to be anybody’s',
   );
+  t.match(
+    arrivalLine({ ...rest, claims, state: 'recovering' }),
+    /\(a message that claims to be from alice cannot be read yet; asking for it again…\)$/,
+  );
+  t.match(
+    arrivalLine({ ...rest, claims, state: 'lost', count: 3 }),
+    /\(from alice: 3 messages could not be recovered\)$/,
+  );
   t.match(arrivalObject({ ...rest, claims }), { from: undefined, claims: 'alice' });
   const sent = {
     type: 'sent',

@@ -6,6 +6,7 @@ import type { IslanderEvent } from '../islander.ts';
 import type { Arrival } from '../messages/arrivals.ts';
 import type { Kept, Outgoing } from '../messages/messages.ts';
 import { Problem } from '../problem.ts';
+import { lostSentence } from '../repair/placeholders.ts';
 
 export interface Streams {
   stdin: NodeJS.ReadStream;
@@ -73,6 +74,12 @@ export function clockTime(ms: number): string {
 export function arrivalLine(arrival: Arrival): string {
   if (arrival.type === 'message')
     return `${clockTime(arrival.receivedAt)} ${arrival.from}: ${plain(arrival.text)}`;
+  const { state, claims, count } = arrival;
+  const who = claims ?? 'somebody';
+  const when = clockTime(arrival.receivedAt);
+  if (state === 'recovering')
+    return `${when} (a message that claims to be from ${who} cannot be read yet; asking for it again…)`;
+  if (state === 'lost') return `${when} (from ${who}: ${lostSentence(count ?? 1)})`;
   const what = arrival.from
     ? `a message from ${arrival.from}`
     : `something that claims to be from ${arrival.claims ?? 'somebody'}`;
@@ -82,8 +89,8 @@ export function arrivalLine(arrival: Arrival): string {
 export function arrivalObject(arrival: Arrival): Record<string, unknown> {
   const { id, from } = arrival;
   if (arrival.type === 'unreadable') {
-    const { claims, reason } = arrival;
-    return { type: 'unreadable', from, claims, reason, id };
+    const { claims, reason, state, count } = arrival;
+    return { type: 'unreadable', from, claims, reason, state, count, id };
   }
   return { type: 'message', from, text: arrival.text, sentAt: arrival.sentAt, id };
 }
