@@ -4,7 +4,6 @@
  * on. A test may look at every request and lose it, or its answer, and put lies in place of answers.
  */
 import { randomInt } from 'node:crypto';
-import { Fault } from '@island/protocol/wire/fault.ts';
 import { formatIslandLink, type RecoverLink } from '@island/protocol/wire/island-link.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';
 import { fromBase64url } from '@island/protocol/wire/text.ts';
@@ -18,6 +17,8 @@ import { gatewayService } from '../../services/gateway/service.ts';
 import { testEdge } from '../../services/gateway/testing/edge.ts';
 import type { Bus } from '../../services/kit/bus.ts';
 import { testIsland } from '../../services/kit/testing/kit.ts';
+import { mediaService } from '../../services/media/service.ts';
+import { mediaDoor } from '../../services/media/testing/door.ts';
 import type { Platform } from '../platform.ts';
 import { Problem } from '../problem.ts';
 import type { HttpAnswer, HttpRequest } from '../transport/transport.ts';
@@ -62,16 +63,19 @@ export interface RealIsland extends AsyncDisposable {
 
 export async function realIsland(): Promise<RealIsland> {
   await using held = new AsyncDisposableStack();
-  const [port = 0] = await freePorts(1);
+  const [port = 0, mediaPort = 0] = await freePorts(2);
   const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
-  const settings = { gatewayPort: port };
+  const settings = { gatewayPort: port, mediaPort };
   const island = held.use(await testIsland(['control'], { settings, clock }));
   await island.start(directoryService);
   await island.start(archiveService);
   await island.start(accountsService);
   await island.start(deliveryService);
   await island.start(gatewayService);
-  const edge = testEdge(held.use(await island.pki.identity('edge')), port);
+  await island.start(mediaService);
+  const front = held.use(await island.pki.identity('edge'));
+  const edge = testEdge(front, port);
+  const media = held.use(mediaDoor(front, mediaPort));
   const control = (await island.kit('control')).bus;
   const { address } = island.settings;
   const caFingerprint = fromBase64url(island.pki.caFingerprint);
@@ -121,9 +125,11 @@ export async function realIsland(): Promise<RealIsland> {
         transport: () => ({
           address,
           request: (asked) => request(from, asked),
-          apart: (path) => request(from, { method: 'GET', path }),
-          blob: async () => {
-            throw new Fault('unavailable');
+          apart: (asked) => request(from, asked),
+          blob: async (asked) => {
+            const { status, headers, body } = await media.ask({ ...asked, address: from });
+            const after = Number(headers['retry-after'] ?? Number.NaN);
+            return { status, retryAfter: after >= 0 ? after : undefined, body };
           },
           send: async (body) => {
             const reply = await edge.ask(sendPath, { method: 'POST', body, address: from });
