@@ -179,6 +179,29 @@ t.test('M5: rewrap leaves nothing under the old version, and records as they are
   });
 });
 
+t.test(
+  'M5: a key that is being made while there is a newer version is not left behind',
+  async (t) => {
+    const masters = [randomBytes(32), randomBytes(32)];
+    for (let turns = 0; turns < 12; turns++) {
+      const keys = testKeys('delivery', masters.slice(0, 1));
+      const { vault, store, close } = await open(await folder(t), keys);
+      await vault.rewrap();
+      const made = vault.table('envelopes').keyOf(1);
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      const settled = new Promise<void>((resolve) => keys.onSettled(() => resolve()));
+      keys.add(testKeyWire('delivery', masters));
+      await Promise.all([settled, made]);
+      const rows = await listed(store);
+      t.ok(
+        rows.every(({ kek }) => kek === 2),
+        `${turns} turns later`,
+      );
+      await close();
+    }
+  },
+);
+
 t.test('M5: a rewrap that ended halfway goes on at the next start', async (t) => {
   const dir = await folder(t);
   const masters = [randomBytes(32), randomBytes(32)];

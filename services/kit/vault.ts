@@ -30,6 +30,7 @@ import {
   type WrappedKey,
   wrapKey,
 } from './vault-keys.ts';
+import { rewrapKeys } from './vault-rewrap.ts';
 import { createSecrets, type VaultSecrets } from './vault-secrets.ts';
 
 /** A key of one table and day, committed, with records left that it may seal. */
@@ -67,8 +68,6 @@ export interface VaultOptions<S extends Schema> {
 
 /** Records that a key given by `keyOf` is good for at least. */
 const ready = recordsPerBlock / 4;
-/** Keys wrapped anew in one transaction. */
-const piece = 64;
 
 /** @throws ConfigError, one plain sentence, when the master key is not the one that the database was written under */
 export async function openVault<S extends Schema>(options: VaultOptions<S>): Promise<Vault> {
@@ -186,47 +185,10 @@ export async function openVault<S extends Schema>(options: VaultOptions<S>): Pro
     };
   }
 
-  let closed = false;
+  const ended = new AbortController();
   let rewrapping: Promise<void> | undefined;
-
-  /** Each piece is a transaction that says what it found: whenever it ends early, the next start goes on. */
-  async function rewrapAll(): Promise<void> {
-    for (;;) {
-      const kek = keys.newest;
-      const old = [...wrapped.values()].filter((key) => key.kek !== kek && open.has(key.kid));
-      if (closed) return;
-      if (old.length === 0) {
-        // What was wrapped before must not stay in the write-ahead log.
-        await store.rows('PRAGMA wal_checkpoint(TRUNCATE)');
-        if (keys.newest !== kek) continue;
-        keys.settled(kek);
-        return;
-      }
-      const group = old.slice(0, piece).flatMap((row) => {
-        const dek = open.get(row.kid);
-        const named = { ...row, kek };
-        return dek === undefined
-          ? []
-          : [{ ...named, before: row.kek, wrapped: wrapKey(kekOf(kek), service, named, dek) }];
-      });
-      await store.write(async (_db, sql) => {
-        for (const { kid, wrapped: bytes, before } of group)
-          await sql.run('UPDATE vault_keys SET kek = ?, wrapped = ? WHERE kid = ? AND kek = ?', [
-            kek,
-            bytes,
-            kid,
-            before,
-          ]);
-      });
-      for (const { before: _, ...row } of group) {
-        const now = wrapped.get(row.kid);
-        if (now !== undefined) wrapped.set(row.kid, row);
-      }
-    }
-  }
-
   const rewrap = (): Promise<void> => {
-    rewrapping ??= rewrapAll().finally(() => {
+    rewrapping ??= rewrapKeys(store, keys, ended.signal).finally(() => {
       rewrapping = undefined;
     });
     return rewrapping;
@@ -243,7 +205,7 @@ export async function openVault<S extends Schema>(options: VaultOptions<S>): Pro
     secrets,
     rewrap,
     async [Symbol.asyncDispose]() {
-      closed = true;
+      ended.abort();
       silent();
       await rewrapping?.catch(() => undefined);
     },
