@@ -21,7 +21,7 @@ import { newWords, oldWords } from './index-words.ts';
 import { applyMarks, markOf } from './marks.ts';
 import {
   actOnRow,
-  expiringRow,
+  expiringRows,
   findMessage,
   keyOfPlace,
   keysOfActsOn,
@@ -167,13 +167,13 @@ async function indexMessage(
   }
   changes.put.push(...newWords(name, at, text).put);
   if (message.type === 'sent') {
-    if (timer !== undefined) changes.put.push(expiringRow(name, key, timer, message.sentAt));
+    if (timer !== undefined) changes.put.push(...expiringRows(name, key, timer, message.sentAt));
     return;
   }
   const stamp = Math.min(message.sentAt, message.receivedAt);
   const old = message.earlier || (before !== undefined && !before.has(key));
   if (old || stamp <= (await markOf(storage, peer))) {
-    if (timer !== undefined) changes.put.push(expiringRow(name, key, timer, now()));
+    if (timer !== undefined) changes.put.push(...expiringRows(name, key, timer, now()));
     return;
   }
   const unread = { at, id: target.id, peer, stamp, ...(timer !== undefined && { timer }) };

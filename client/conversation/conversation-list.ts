@@ -4,7 +4,7 @@ import { readContact } from '../messages/contacts.ts';
 import type { Storage } from '../storage/storage.ts';
 import { catchUp } from './catch-up.ts';
 import { namesWithDrafts } from './drafts.ts';
-import { talks, unreadIn } from './places.ts';
+import { countUnread, talks } from './places.ts';
 import { isVerified } from './verification.ts';
 import { excerptOf, type Shown, view } from './view.ts';
 
@@ -42,7 +42,7 @@ export async function conversations(storage: Storage, now: () => number): Promis
     all.push({
       ...{ name, peer, newest, draft, excerpt: excerptOfShown(newest) },
       standing: await standingOf(storage, now, name, peer),
-      unread: (await unreadIn(storage, name)).length,
+      unread: await countUnread(storage, name),
       verified: await isVerified(storage, name),
     });
   }

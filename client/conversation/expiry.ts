@@ -3,7 +3,7 @@ import { readMessage } from '../messages/messages.ts';
 import type { Storage } from '../storage/storage.ts';
 import { actsOn, placed } from './catch-up.ts';
 import { eraseExpired, noChanges } from './erasing.ts';
-import { expiringPlace, expiringRow, keyOfPlace, nextExpiring, timeOfPlace } from './places.ts';
+import { expiringPlaces, expiringRows, keyOfPlace, nextExpiring, timeOfPlace } from './places.ts';
 
 /** Messages in one commit. */
 const group = 100;
@@ -17,12 +17,12 @@ export async function expireDue(storage: Storage, now: number): Promise<number |
     if (due.length === 0) return first && timeOfPlace(first.at);
     const changes = noChanges();
     for (const { at, name, seconds } of due) {
-      changes.remove.push(expiringPlace(at));
+      changes.remove.push(...expiringPlaces(at));
       const key = keyOfPlace(at);
       const message = await readMessage(storage, key);
       // It counts from sending, and it has not been sent.
       if (message?.type === 'sent' && message.state === 'queued') {
-        changes.put.push(expiringRow(name, key, seconds, now));
+        changes.put.push(...expiringRows(name, key, seconds, now));
         continue;
       }
       const where = message && (await placed(storage, message));

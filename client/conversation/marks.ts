@@ -12,7 +12,7 @@ import { shownPlace } from '../messages/messages.ts';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Put, Storage } from '../storage/storage.ts';
 import type { Changes } from './erasing.ts';
-import { expiringRow, keyOfPlace, talks, type Unread, unreadIn, unreadPlace } from './places.ts';
+import { expiringRows, keyOfPlace, talks, type Unread, unreadIn, unreadPlace } from './places.ts';
 
 const record = v.strictObject({ upTo: v.number(), due: v.boolean() });
 const namespace = 'read-marks';
@@ -51,7 +51,7 @@ export function readNow(
   for (const { at, timer } of read) {
     const key = keyOfPlace(at);
     changes.remove.push(unreadPlace(name, at), shownPlace(key));
-    if (timer !== undefined) changes.put.push(expiringRow(name, key, timer, now));
+    if (timer !== undefined) changes.put.push(...expiringRows(name, key, timer, now));
   }
 }
 

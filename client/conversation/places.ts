@@ -8,10 +8,12 @@
  *     message-places              direction ‖ ' ' ‖ peer ‖ ' ' ‖ id                        { at, name, timer? }
  *     acts-on DIRECTION PEER ID   key of the act                                           empty
  *     expiring                    time 16 digits ‖ ' ' ‖ key of the message                { name, seconds }
+ *     expires                     key of the message                                       its place in `expiring`
  *     conversation-timers         peer                                                     { seconds, sentAt, id }
  *
  * A message whose person was never met yet stands under '@' and the name in the place of the peer.
  */
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
@@ -20,6 +22,7 @@ import type { Place, Put, Storage } from '../storage/storage.ts';
 import type { TargetOf } from './fold.ts';
 
 const nothing = new Uint8Array(0);
+const text = new TextDecoder();
 
 /** Sorts by time, then as the messages came. */
 export const placeAt = (time: number, key: string): string =>
@@ -87,6 +90,10 @@ export const unreadPlace = (name: string, key: string): Place => ({
   namespace: unreadOf(name),
   key,
 });
+export const isUnread = async (storage: Storage, name: string, at: string): Promise<boolean> =>
+  (await storage.read(unreadOf(name), at)) !== undefined;
+export const countUnread = async (storage: Storage, name: string): Promise<number> =>
+  (await storage.list(unreadOf(name))).length;
 /** Ascending. */
 export async function unreadIn(storage: Storage, name: string): Promise<Unread[]> {
   return (await storage.list(unreadOf(name))).map((row) => ({
@@ -162,13 +169,25 @@ export async function keysOfActsOn(
 const expiringRecord = v.strictObject({ name: v.string(), seconds: v.number() });
 export type Expiring = v.InferOutput<typeof expiringRecord> & { at: string };
 const expiring = 'expiring';
+const expires = 'expires';
 
-export const expiringRow = (name: string, key: string, seconds: number, from: number): Put => ({
-  namespace: expiring,
-  key: placeAt(from + seconds * 1000, key),
-  bytes: encodeRecord({ name, seconds }),
-});
-export const expiringPlace = (key: string): Place => ({ namespace: expiring, key });
+/** When a message ends: for the keeper, and for whoever shows it. */
+export function expiringRows(name: string, key: string, seconds: number, from: number): Put[] {
+  const at = placeAt(from + seconds * 1000, key);
+  return [
+    { namespace: expiring, key: at, bytes: encodeRecord({ name, seconds }) },
+    { namespace: expires, key, bytes: utf8Bytes(at) },
+  ];
+}
+export const expiringPlaces = (at: string): Place[] => [
+  { namespace: expiring, key: at },
+  { namespace: expires, key: keyOfPlace(at) },
+];
+/** Unix milliseconds; undefined for what stays, or was not read yet. */
+export async function endOf(storage: Storage, key: string): Promise<number | undefined> {
+  const row = await storage.read(expires, key);
+  return row && timeOfPlace(text.decode(row.bytes));
+}
 /** Ascending by the time at which they end. */
 export async function nextExpiring(storage: Storage, limit: number): Promise<Expiring[]> {
   return (await storage.list(expiring, { limit })).map((row) => ({

@@ -8,7 +8,7 @@ import type { Storage } from '../storage/storage.ts';
 import { catchUp } from './catch-up.ts';
 import { withWord } from './index-words.ts';
 import { oldestPlace, talks, timeOfPlace } from './places.ts';
-import { type ShownMessage, viewMessage } from './view.ts';
+import { type ShownMessage, viewPlaces } from './view.ts';
 import { wordsOf } from './words.ts';
 
 export interface Search {
@@ -48,10 +48,15 @@ export async function search(
     .filter(([, whose]) => name === undefined || whose === name)
     .sort(([a], [b]) => (a < b ? 1 : -1));
   const messages: Found['messages'] = [];
-  for (const [at, whose] of places.slice(0, limit)) {
-    const message = await viewMessage(storage, now, whose, at);
-    if (message) messages.push({ name: whose, message });
-  }
+  const shown = Map.groupBy(places.slice(0, limit), ([, whose]) => whose);
+  for (const [whose, here] of shown)
+    for (const message of await viewPlaces(
+      storage,
+      whose,
+      here.map(([at]) => at),
+    ))
+      if (message.type === 'message') messages.push({ name: whose, message });
+  messages.sort((a, b) => (a.message.at < b.message.at ? 1 : -1));
   return {
     messages,
     total: places.length,

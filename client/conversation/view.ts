@@ -5,14 +5,7 @@ import { pinnedAccount } from '../messages/people.ts';
 import type { Storage } from '../storage/storage.ts';
 import { actsOn, catchUp, placed } from './catch-up.ts';
 import { type Direction, fold, type Reaction, type TargetOf, targetOf } from './fold.ts';
-import {
-  findMessage,
-  keyOfPlace,
-  newestPlaces,
-  nextExpiring,
-  timeOfPlace,
-  unreadIn,
-} from './places.ts';
+import { endOf, findMessage, isUnread, keyOfPlace, newestPlaces, timeOfPlace } from './places.ts';
 import { receiptOf } from './receipt-rows.ts';
 import { type ConversationSettings, readSettings } from './settings.ts';
 
@@ -85,10 +78,8 @@ export async function view(
   { last = 50, before }: Page = {},
 ): Promise<Shown[]> {
   await catchUp(storage, now);
-  const seen = await sights(storage, name);
   const places = await newestPlaces(storage, name, last, before);
-  const shown = await Promise.all(places.map((at) => showAt(storage, seen, at)));
-  return shown.filter((each) => each !== undefined).reverse();
+  return viewPlaces(storage, name, places.reverse());
 }
 
 /** One message of ours or theirs; undefined where there is none. */
@@ -99,26 +90,32 @@ export async function viewMessage(
   at: string,
 ): Promise<ShownMessage | undefined> {
   await catchUp(storage, now);
-  const shown = await showAt(storage, await sights(storage, name), at);
+  const [shown] = await viewPlaces(storage, name, [at]);
   return shown?.type === 'message' ? shown : undefined;
+}
+
+/** Several of one conversation, in the order of the places; what is gone is left out. */
+export async function viewPlaces(
+  storage: Storage,
+  name: string,
+  places: readonly string[],
+): Promise<Shown[]> {
+  const seen = await sights(storage, name);
+  const shown = await Promise.all(places.map((at) => showAt(storage, seen, at)));
+  return shown.filter((each) => each !== undefined);
 }
 
 /** What is looked up once for a page. */
 interface Sights {
   name: string;
   peer: AccountId | undefined;
-  unread: ReadonlySet<string>;
-  expires: ReadonlyMap<string, number>;
   settings: ConversationSettings;
 }
 
 async function sights(storage: Storage, name: string): Promise<Sights> {
-  const expiring = await nextExpiring(storage, 10_000);
   return {
     name,
     peer: await pinnedAccount(storage, name),
-    unread: new Set((await unreadIn(storage, name)).map(({ at }) => at)),
-    expires: new Map(expiring.map(({ at }) => [keyOfPlace(at), timeOfPlace(at)])),
     settings: await readSettings(storage),
   };
 }
@@ -145,10 +142,17 @@ async function show(
   const acts = await actsOn(storage, target, peer);
   const { text, edited, revision, deleted, reactions } = fold({ ...target, ...message }, acts);
   const { reply, mentions, attachments } = deleted ? {} : message;
-  const expires = seen.expires.get(key);
+  const expires = timer === undefined ? undefined : await endOf(storage, key);
   return {
     ...{ type: 'message', at, key, id, direction: target.direction, time: timeOfPlace(at) },
-    ...{ sentAt, text, revision, deleted, reactions, unread: seen.unread.has(at) },
+    ...{
+      sentAt,
+      text,
+      revision,
+      deleted,
+      reactions,
+      unread: await isUnread(storage, seen.name, at),
+    },
     ...(edited !== undefined && { edited }),
     ...(reply && { reply: await quoted(storage, seen, targetOf(target.direction, reply), peer) }),
     ...(mentions && edited === undefined && { mentions }),
