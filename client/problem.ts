@@ -87,10 +87,12 @@ export const problems = {
   devices_full: 'The account has {limit} devices, which is the most. Remove one first.',
   link_broken:
     'The other device did not keep to the protocol, or somebody stands between the two, so nothing was given. Make a new link with: npx islander link',
+  link_digits:
+    'Those are not the digits of this device: somebody may have read the link and stand between the two. Nothing was taken. Say no on the other device, and make a new link with: npx islander link',
   link_not_given:
-    'Nothing was given, and the link is dead. If the digits were not the same, somebody may stand between your devices: make a new link in a place that you trust.',
+    'Nothing was given, and the link is dead. If the new device did not take the digits, somebody may stand between your devices: make a new link in a place that you trust.',
   link_declined:
-    'The link was declined on the other device, so nothing was given. If the digits were not the same there, somebody may stand between the two devices.',
+    'The link was declined on the other device, so nothing was given. If that was not you, somebody may stand between the two devices.',
   link_ended:
     'The other device did not answer in time, so the link has ended. Make a new one with: npx islander link',
   link_differs:

@@ -28,9 +28,14 @@ export async function rotateKeys({ keeping, platform, password }: Person): Promi
   const { link, offer } = await offerLink(keeping);
   const parsed = parseIslandLink(link);
   if (parsed.kind !== 'link') throw new TypeError('not the link of a device');
-  const shown = { credentials: { password }, onDigits: () => undefined };
+  const digits = Promise.withResolvers<string>();
+  const shown = { credentials: { password }, askDigits: () => digits.promise };
+  const yes = async (seen: string) => {
+    digits.resolve(seen);
+    return true;
+  };
   const [, { account }] = await Promise.all([
-    giveByLink(keeping, offer, async () => true),
+    giveByLink(keeping, offer, yes),
     joinByLink(freshHome(platform), parsed, shown),
   ]);
   await revokeDevice(keeping, account.device);

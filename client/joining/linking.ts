@@ -1,6 +1,6 @@
 /**
- * A device of the account lets another one join: one shows a link, the other reads it, and the person
- * compares six digits. docs/protocol/linking.md §3
+ * A device of the account lets another one join: one shows a link, the other reads it; the old one shows
+ * six digits, which the person types on the new one. docs/protocol/linking.md §3, §4
  *
  * What the two say to each other goes through the island, which can hold it back but neither read nor
  * change it. One try an offer: whatever is not as it must be ends it.
@@ -36,6 +36,8 @@ import type { Joining } from './joining-parts.ts';
 import { joiningRow, type Secrets } from './joining-row.ts';
 import { ask, askLeave, type Leave, type Shown, withLeave } from './leave.ts';
 
+/** Times that the digits may be typed. */
+const typings = 3;
 /** Milliseconds between two looks for a message of the other device. */
 const look = 400;
 
@@ -111,8 +113,8 @@ export async function offerLink(keeping: Keeping): Promise<{ link: string; offer
 }
 
 /**
- * On a device of the account: waits for the other one, asks the person whether the digits are the same,
- * and gives it the keys, or not. `false`: the person said no. Throws `link_broken`, `link_ended`.
+ * On a device of the account: waits for the other one, shows the person the digits to type there, asks
+ * whether it took them, and gives it the keys, or not. `false`: the person said no. Throws `link_broken`, `link_ended`.
  */
 export const giveByLink = (
   keeping: Keeping,
@@ -143,17 +145,23 @@ export const giveByLink = (
     return true;
   });
 
+/** How the new device hears of the digits. */
+export interface Digits {
+  askDigits: (again: boolean) => Promise<string>;
+  onDigits?: () => void;
+}
+
 /**
- * On the new device: makes this home a device of the account that the link is of. `onDigits` shows the six
- * digits for as long as the person compares them. A link is good for one try; interrupted after it was
- * confirmed, the same again goes on. Throws what `askLeave` throws; `link_broken`, `link_declined`,
- * `link_ended`, `link_differs`; `history_broken`, `record_unsigned`, `record_rolled_back`,
+ * On the new device: makes this home a device of the account that the link is of. `askDigits` gives the six
+ * digits that the person reads on the old device, `again` where those before were others; `onDigits` hears
+ * that they are right. A link is good for one try; interrupted after it was confirmed, the same again goes
+ * on. Throws what `askLeave` throws; `link_broken`, `link_digits`, `link_declined`, `link_ended`, `link_differs`; `history_broken`, `record_unsigned`, `record_rolled_back`,
  * `record_differs`; `joining_lapsed`, `joining_overtaken`, `devices_full`.
  */
 export async function joinByLink(
   joining: Joining,
   link: DeviceLink,
-  shown: Shown & { onDigits: (digits: string) => void },
+  shown: Shown & Digits,
 ): Promise<Joined> {
   await using leave = await askLeave(joining, link, 'link', shown);
   const making = async (own: OwnAccount) => {
@@ -163,17 +171,13 @@ export async function joinByLink(
     return bySecrets(leave.row, secrets);
   };
   return await withLeave(leave, async () => {
-    if (!leave.row.secrets) await obtain(leave, link, shown.onDigits);
+    if (!leave.row.secrets) await obtain(leave, link, shown);
     return finish(leave, making);
   });
 }
 
 /** What the other device gives, checked against what the island shows; it is in the row from then on. */
-async function obtain(
-  leave: Leave,
-  offer: Offer,
-  onDigits: (digits: string) => void,
-): Promise<void> {
+async function obtain(leave: Leave, offer: Offer, digits: Digits): Promise<void> {
   const { joining, row } = leave;
   const { now, signal, storage } = joining;
   const until = now() + limits.linkSeconds * 1000;
@@ -183,13 +187,26 @@ async function obtain(
     await put(relay, 1, begun.message);
     const revealed = revealLink(begun.side, await take(relay, 2));
     await put(relay, 3, revealed.message);
-    onDigits(revealed.agreed.digits);
+    await typed(revealed.agreed.digits, digits);
     return takeLink(revealed.agreed, await take(relay, 4));
   });
   if (!gift) throw new Problem('link_declined');
   const secrets = openGift(row.name, await insist(() => readAll(leave), { signal }), gift);
   leave.row = { ...row, secrets };
   await storage.commit({ put: [joiningRow(leave.row)] });
+}
+
+/**
+ * Whoever stands between has settled the digits of this side without knowing those of the other: that they
+ * are the same is what makes the gift that of the device which the person holds. Throws `link_digits`.
+ */
+async function typed(digits: string, { askDigits, onDigits }: Digits): Promise<void> {
+  for (let i = 0; i < typings; i++) {
+    if ((await askDigits(i > 0)).replace(/\s/g, '') !== digits) continue;
+    onDigits?.();
+    return;
+  }
+  throw new Problem('link_digits');
 }
 
 /** Throws `link_differs` unless the island shows what the other device knows. */

@@ -93,11 +93,13 @@ async function link(
   const home = freshHome(platform);
   const credentials = { password };
   const second = { totp: await authenticator.digits() };
-  const shown = { credentials, second, onDigits: () => undefined };
-  await Promise.all([
-    giveByLink(keeping, offer, async () => true),
-    joinByLink(home, parsed, shown),
-  ]);
+  const digits = Promise.withResolvers<string>();
+  const shown = { credentials, second, askDigits: () => digits.promise };
+  const yes = async (seen: string) => {
+    digits.resolve(seen);
+    return true;
+  };
+  await Promise.all([giveByLink(keeping, offer, yes), joinByLink(home, parsed, shown)]);
   return openDevice(home, password);
 }
 

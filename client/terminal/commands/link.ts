@@ -1,4 +1,4 @@
-/** `islander link`: a device more. Without a link it makes one; with a link it joins. */
+/** `islander link`: a device more. Here it shows a link; with `--join`, on the new device, it asks for it. */
 import { parseIslandLink } from '@island/protocol/wire/island-link.ts';
 import { giveByLink, joinByLink, offerLink } from '../../joining/linking.ts';
 import { Problem } from '../../problem.ts';
@@ -19,18 +19,18 @@ import { welcomeBack } from '../welcome.ts';
 
 export function linkCommand(add: AddCommand): void {
   add(
-    'link [link]',
-    'adds a device: run it here first, then with the link that it shows on the new one',
-    ['islander link', "islander link 'island://…/link?…' --home ~/second"],
+    'link',
+    'adds a device: run it here first, then with --join on the new one',
+    ['islander link', 'islander link --join --home ~/second'],
     (command) =>
-      withSecondFile(withCredentials(command)).option(
-        '--digits <digits>',
-        'the six digits that the new device shows, instead of being asked whether they are the same',
-      ),
-    async (context, [link], options) => {
+      withSecondFile(withCredentials(command))
+        .option('--join', 'join by the link of another device, which is asked for')
+        .option('--link-file <file>', 'join by the link in the first line of this file'),
+    async (context, _args, options) => {
       using questions = openQuestions(context.terminal);
-      if (link === undefined) await offer(context, questions, given(options['digits']));
-      else await join(context, questions, link, options);
+      const file = given(options['linkFile']);
+      if (options['join'] !== true && file === undefined) await offer(context, questions);
+      else await join(context, questions, file, options);
     },
   );
 }
@@ -38,22 +38,18 @@ export function linkCommand(add: AddCommand): void {
 /** Six digits, as they are read aloud. */
 const spaced = (digits: string): string => `${digits.slice(0, 3)} ${digits.slice(3)}`;
 
-async function offer(
-  context: Context,
-  questions: Questions,
-  digits: string | undefined,
-): Promise<void> {
+async function offer(context: Context, questions: Questions): Promise<void> {
   const { terminal } = context;
   await using home = await openHome(context);
   const { link, offer } = await offerLink(home.keeping);
   const drawn = terminal.stdout.isTTY && !terminal.json ? `${qrCode(link)}\n` : '';
   terminal.say(
-    `${drawn}On the new device, within ten minutes:\n\n  islander link '${link}'\n\nWhoever sees this link can try to be that device, so show it to nobody.`,
+    `${drawn}On the new device, within ten minutes:\n\n  islander link --join\n\nand there, when it asks for the link:\n\n  ${link}\n\nWhoever sees this link can try to be that device, so show it to nobody.`,
     { type: 'link', link },
   );
   terminal.status('waiting', 'Waiting for the new device…', 'link');
-  const given = await giveByLink(home.keeping, offer, (shown) =>
-    agree(context, questions, shown, digits),
+  const given = await giveByLink(home.keeping, offer, (digits) =>
+    agree(context, questions, digits),
   );
   if (!given) throw new Problem('link_not_given');
   terminal.say('The new device has your keys, and is joining your account.', { type: 'linked' });
@@ -62,13 +58,14 @@ async function offer(
 async function agree(
   { terminal }: Context,
   questions: Questions,
-  shown: string,
-  expected: string | undefined,
+  digits: string,
 ): Promise<boolean> {
-  if (terminal.json) terminal.say('', { type: 'digits', digits: shown });
-  if (expected !== undefined) return expected.replace(/\s/g, '') === shown;
+  terminal.say(`Type these digits on the new device: ${spaced(digits)}`, {
+    type: 'digits',
+    digits,
+  });
   const answer = await questions.line(
-    `Does the new device show ${spaced(shown)}? Only then type yes: `,
+    'Does the new device say that they are right? Only then type yes: ',
   );
   return /^y(es)?$/i.test(answer.trim());
 }
@@ -76,11 +73,14 @@ async function agree(
 async function join(
   context: Context,
   questions: Questions,
-  text: string,
+  file: string | undefined,
   options: Record<string, unknown>,
 ): Promise<void> {
   const { terminal, home } = context;
-  const link = openDeviceLink(text);
+  const asking = { file, missing: 'bad_device_link' } as const;
+  const link = openDeviceLink(
+    (await questions.secret('Link (nothing shows what you paste): ', asking)).trim(),
+  );
   const joined = await (async () => {
     await using storage = fileStorage(home);
     const joining = joiningOf(context, storage);
@@ -89,11 +89,14 @@ async function join(
       joinByLink(joining, link, {
         credentials,
         second,
-        onDigits: (digits) =>
-          terminal.say(`Your other device must show the same: ${spaced(digits)}. Say yes there.`, {
-            type: 'digits',
-            digits,
-          }),
+        askDigits: (again) => {
+          terminal.status('digits', 'Your other device shows six digits.', 'digits');
+          return questions.line(
+            `${again ? 'Those are not the digits of this device. Once more: ' : 'The digits that it shows: '}`,
+          );
+        },
+        onDigits: () =>
+          terminal.say('The digits are right. Say yes on the other device.', { type: 'right' }),
       }),
     );
   })();
