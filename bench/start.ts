@@ -16,11 +16,11 @@ const budgetSeconds = 5;
 const rounds = 5;
 
 /** Seconds from the command to its line; then stops the island and waits for its end. */
-async function startOnce(data: string, port: readonly string[]): Promise<number> {
+async function startOnce(data: string, config: string, port: readonly string[]): Promise<number> {
   const since = performance.now();
   const child = spawn('npm', ['start', '--silent', '--', '--json', '--data', data, ...port], {
     cwd: root,
-    env: childEnvironment({}),
+    env: childEnvironment({ XDG_CONFIG_HOME: config }),
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const ended = once(child, 'close');
@@ -34,14 +34,16 @@ async function startOnce(data: string, port: readonly string[]): Promise<number>
 
 async function measure(): Promise<{ ours: number; yardstick: number }> {
   const data = await mkdtemp(join(tmpdir(), 'island-bench-'));
+  const config = await mkdtemp(join(tmpdir(), 'island-config-'));
   try {
-    await startOnce(data, ['--port', '0']);
+    await startOnce(data, config, ['--port', '0']);
     const seconds: number[] = [];
-    for (let round = 0; round < rounds; round++) seconds.push(await startOnce(data, []));
+    for (let round = 0; round < rounds; round++) seconds.push(await startOnce(data, config, []));
     const median = seconds.toSorted((a, b) => a - b)[rounds >> 1] ?? Number.NaN;
     return { ours: median, yardstick: budgetSeconds };
   } finally {
     await rm(data, { recursive: true, force: true });
+    await rm(config, { recursive: true, force: true });
   }
 }
 
