@@ -1,6 +1,6 @@
 /**
  * Follows the history and the acts of this home and keeps the conversations made of them: where each message
- * is, what is about it, which words it has, what is unread. docs/protocol/dm.md §10
+ * is, what is about it, which words it has, what is unread. docs/protocol/dm.md §11
  *
  * Rows come from several sides (mailbox, archive, this device) and in several processes; all end in the two
  * namespaces that are read here, in the order of their keys. Whoever shows a conversation catches up first.

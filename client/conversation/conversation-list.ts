@@ -1,4 +1,4 @@
-/** With whom there are conversations, and which of them are requests. docs/protocol/dm.md §10 */
+/** With whom there are conversations, and which of them are requests. docs/protocol/dm.md §11 */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { readContact } from '../messages/contacts.ts';
 import type { Storage } from '../storage/storage.ts';

@@ -1,4 +1,4 @@
-/** What a person does in their conversations, for a program that shows them. docs/protocol/dm.md §10 to §13 */
+/** What a person does in their conversations, for a program that shows them. docs/protocol/dm.md §11 to §14 */
 import type { TextBody } from '@island/protocol/crypto/text-body.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
 import { readContact } from '../messages/contacts.ts';

@@ -1,5 +1,5 @@
 /**
- * Erasing what was said: rows for a commit after which nothing of it is in this home. docs/protocol/dm.md §10, §12
+ * Erasing what was said: rows for a commit after which nothing of it is in this home. docs/protocol/dm.md §11, §13
  *
  * A message that was taken back leaves an empty one, so that a conversation shows that something was there;
  * one that has disappeared leaves only its identity, by which a second copy of it is known.

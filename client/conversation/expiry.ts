@@ -1,4 +1,4 @@
-/** Messages whose time is over are erased, whether anybody looks or not. docs/protocol/dm.md §12 */
+/** Messages whose time is over are erased, whether anybody looks or not. docs/protocol/dm.md §13 */
 import { readMessage } from '../messages/messages.ts';
 import type { Storage } from '../storage/storage.ts';
 import { actsOn, placed } from './catch-up.ts';

@@ -1,5 +1,5 @@
 /**
- * A message together with everything that was done to it. docs/protocol/dm.md §2.2, §10
+ * A message together with everything that was done to it. docs/protocol/dm.md §2.2, §11
  *
  * Invariant: the result depends on the set of acts only, never on their order or on how often one came; so
  * all devices of both sides arrive at the same. Only acts of a message's own sender edit or delete it: a

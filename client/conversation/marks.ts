@@ -1,5 +1,5 @@
 /**
- * What was read, on this device and on the others of the account. docs/protocol/dm.md §11
+ * What was read, on this device and on the others of the account. docs/protocol/dm.md §12
  *
  *     read-marks   peer      { upTo, due }      of messages up to this stamp; due: not looked at here yet
  *

@@ -1,4 +1,4 @@
-/** Reading here: what it ends, what it begins, and who is told. docs/protocol/dm.md §11 */
+/** Reading here: what it ends, what it begins, and who is told. docs/protocol/dm.md §12 */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { readContact } from '../messages/contacts.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';

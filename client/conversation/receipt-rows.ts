@@ -1,5 +1,5 @@
 /**
- * What is known of the fate of what we sent, and what others are still to be told. docs/protocol/dm.md §11
+ * What is known of the fate of what we sent, and what others are still to be told. docs/protocol/dm.md §12
  *
  *     receipts        direction ‖ ' ' ‖ peer ‖ ' ' ‖ id             { delivered?, read? }     Unix milliseconds
  *     receipts-due    peer ‖ ' ' ‖ kind ‖ ' ' ‖ id                  { at }                    when it may go

@@ -1,5 +1,5 @@
 /**
- * Telling others that their messages came and were read, and hearing it of ours. docs/protocol/dm.md §11
+ * Telling others that their messages came and were read, and hearing it of ours. docs/protocol/dm.md §12
  *
  * Receipts are for texts of accepted contacts only. For anybody else, for reactions, or for what could not be
  * read there are none: they would tell a stranger when which device is on (Careless Whisper, 2411.11194).

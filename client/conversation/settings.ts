@@ -1,4 +1,4 @@
-/** What a person lets others know. docs/protocol/dm.md §11. Each holds both ways: who does not tell is not told. */
+/** What a person lets others know. docs/protocol/dm.md §12. Each holds both ways: who does not tell is not told. */
 import * as v from 'valibot';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';

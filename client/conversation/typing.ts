@@ -1,5 +1,5 @@
 /**
- * Who is writing: kept nowhere, told to contacts only, off until somebody turns it on. docs/protocol/dm.md §11
+ * Who is writing: kept nowhere, told to contacts only, off until somebody turns it on. docs/protocol/dm.md §12
  *
  * Whoever began is taken to have stopped after ten seconds in which nothing more came.
  */

@@ -1,4 +1,4 @@
-/** A conversation as it is now, to be shown. docs/protocol/dm.md §10 */
+/** A conversation as it is now, to be shown. docs/protocol/dm.md §11 */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { type Kept, readMessage } from '../messages/messages.ts';
 import { pinnedAccount } from '../messages/people.ts';

@@ -1,6 +1,6 @@
 /**
  * What this account has decided about others, and the delivery keys that they gave us.
- * docs/protocol/dm.md §9, tokens.md §6
+ * docs/protocol/dm.md §14, tokens.md §6
  *
  * Whoever we wrote to is accepted; whoever only wrote to us has made a request until we answer or accept.
  * The latest decision holds, by the clock of the device on which it was made.

@@ -114,7 +114,7 @@ export function bodyOf({ text, reply, mentions, timer, attachments }: Said): Tex
   };
 }
 
-/** What disappears is never archived: an archive forgets nothing. docs/protocol/dm.md §12 */
+/** What disappears is never archived: an archive forgets nothing. docs/protocol/dm.md §13 */
 const archived = ({ timer }: Pick<Said, 'timer'>, identity: Identity) =>
   timer === undefined ? [pendingMessage(identity)] : [];
 
