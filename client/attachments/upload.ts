@@ -197,7 +197,11 @@ async function* inParts(
   pieces: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<{ start: number; bytes: Uint8Array }> {
   let start = 0;
-  let part = new Uint8Array(limits.blobChunkBytes);
+  // Two by turns: while one is on its way, the other is filled.
+  let [part, other] = [
+    new Uint8Array(limits.blobChunkBytes),
+    new Uint8Array(limits.blobChunkBytes),
+  ];
   let filled = 0;
   for await (const piece of pieces) {
     for (let at = 0; at < piece.length; ) {
@@ -208,8 +212,7 @@ async function* inParts(
       if (filled < part.length) continue;
       yield { start, bytes: part };
       start += filled;
-      // A new one: the last is still on its way.
-      part = new Uint8Array(limits.blobChunkBytes);
+      [part, other] = [other, part];
       filled = 0;
     }
   }
