@@ -23,7 +23,7 @@ export async function openPostage(
   transport: Transport,
   sessions: readonly Session[],
 ): Promise<Postage> {
-  const { keys } = await callApart(transport, 'tokenKeys');
+  const { keys } = await callApart(transport, 'tokenKeys', {});
   const present = keys.find((key) => key.class === tokenClasses.delivery);
   if (!present) throw new Error('the island has no key for delivery tokens');
   const { class: kind, day, public: key } = present;

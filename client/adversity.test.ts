@@ -252,7 +252,7 @@ t.test('pitfall: rollback of DeviceList: two answers that cross are no rollback'
   const list = openDeviceList(record.list);
   const second = createDevice({ account: list.account, device: deviceId(2) });
   const devices = [...list.devices, signDeviceCert(second, aik.public, 20_000)];
-  const people = openPeople(alice.storage, alice.islander.session);
+  const people = openPeople(alice.storage, alice.islander.lookups);
   const later = Promise.withResolvers<void>();
   let asked = 0;
   island.twist.before = async (path) => {

@@ -117,7 +117,7 @@ t.test('pitfall: rollback of DeviceList: an older list is refused', async (t) =>
   );
   island.twist.answer = (_path, answer) => answer;
   t.equal(island.sends.length, 0);
-  const people = openPeople(alice.storage, alice.islander.session);
+  const people = openPeople(alice.storage, alice.islander.lookups);
   await t.rejects(people.refresh('bob'), { code: 'list_rolled_back' });
 });
 

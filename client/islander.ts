@@ -12,6 +12,7 @@ import { openCertificates } from './messages/certificates.ts';
 import { openDeliveryKeys } from './messages/delivery-keys.ts';
 import { runOutbox } from './messages/dm.ts';
 import { runInbox } from './messages/inbox.ts';
+import { type Lookups, openLookups } from './messages/lookups.ts';
 import { openOwnPerson } from './messages/own-person.ts';
 import { openPeople, type People } from './messages/people.ts';
 import { keepPrekeys } from './messages/prekey-upkeep.ts';
@@ -63,6 +64,7 @@ export interface Islander extends AsyncDisposable, Speaking {
   transport: Transport;
   archive: Archive;
   wallet: Wallet;
+  lookups: Lookups;
   conversations: Conversations;
   /** `say` for what is a text and nothing else. */
   send(to: string, texts: readonly string[]): Promise<string[]>;
@@ -82,13 +84,14 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const account = openAccount(record);
   const transport = platform.transport(account.pinned);
   const session = openSession({ storage, transport, account, now });
-  const people = openPeople(storage, session);
+  const wallet = openWallet({ storage, session, transport, now });
+  const lookups = openLookups({ wallet, transport });
+  const people = openPeople(storage, lookups);
   const ratchets = openRatchets(storage, account, now);
-  const common = { account, storage, transport, session, people, ratchets, now };
+  const common = { account, storage, transport, session, people, lookups, ratchets, now };
   const renew = (signal?: AbortSignal) =>
     adoptOwnAccount({ storage, session, now, ...(signal && { signal }) });
   const ownPerson = openOwnPerson(storage, renew);
-  const wallet = openWallet({ storage, session, transport, now });
   const certificates = openCertificates({ account, storage, session, transport, now });
   const deliveryKeys = openDeliveryKeys({ account, storage, session, people, now });
   const archive = openArchive({ account, storage, session, people, renew });
@@ -144,6 +147,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       ),
     ...speaking,
     wallet,
+    lookups,
     conversations,
     failed: failed.promise,
     startSending() {

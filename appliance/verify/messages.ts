@@ -2,7 +2,8 @@
 
 import type { Islander } from '@island/client/islander.ts';
 import { arrivals } from '@island/client/messages/arrivals.ts';
-import { call } from '@island/client/transport/transport.ts';
+import { openLookups } from '@island/client/messages/lookups.ts';
+import { openWallet } from '@island/client/messages/wallet.ts';
 import { dayOf } from '@island/protocol/crypto/device.ts';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { openBundle } from '@island/protocol/crypto/prekey-bundle.ts';
@@ -65,11 +66,16 @@ export async function checkMessages(scene: Scene, alice: Person, bob: Person): P
 
 /** What a first contact is made with: signed by the devices on the list, and post-quantum. */
 async function checkPrekeys(alice: Person, bob: Person): Promise<Finding[]> {
-  const token = await alice.session.token();
-  const person = await call(alice.transport, 'person', {}, { token, path: { name: bob.name } });
-  const { devices } = openDeviceList(person.list);
-  const request = { account: person.account, devices: devices.map(({ device }) => device) };
-  const { bundles } = await call(alice.transport, 'bundles', request, { token });
+  const { session, transport } = alice;
+  const { storage } = alice.joining;
+  const wallet = openWallet({ storage, session, transport, now: Date.now });
+  const lookups = openLookups({ wallet, transport });
+  const { account, list } = await lookups.person(bob.name);
+  const { devices } = openDeviceList(list);
+  const { bundles } = await lookups.bundles(
+    account,
+    devices.map(({ device }) => device),
+  );
   return bundles.map((bundle) => {
     const dsk = devices.find(({ device }) => device === bundle.device)?.dsk ?? new Uint8Array(32);
     const { oneTime } = openBundle(bundle, dsk, dayOf(Date.now()));

@@ -45,9 +45,10 @@ function remembering(transport: Transport, sent: Sent[]): Transport {
       keep(method, path, body === undefined ? undefined : Buffer.from(body), token);
       return transport.request(request);
     },
-    apart(path, signal) {
-      keep('GET', path, undefined);
-      return transport.apart(path, signal);
+    apart(request) {
+      const { method, path, body } = request;
+      keep(method, path, body === undefined ? undefined : Buffer.from(body));
+      return transport.apart(request);
     },
     send(body, signal) {
       keep('POST', '/v1/send', body);

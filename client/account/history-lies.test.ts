@@ -42,12 +42,12 @@ async function another(island: RealIsland, name: string, code = ''): Promise<Dev
   return opened(island, fresh);
 }
 
-const archiveOf = ({ storage, session, keeping }: DeviceHome, account: Account) =>
+const archiveOf = ({ storage, session, keeping, lookups }: DeviceHome, account: Account) =>
   openArchive({
     account,
     storage,
     session,
-    people: openPeople(storage, session),
+    people: openPeople(storage, lookups),
     renew: () => syncOwn(keeping),
   });
 

@@ -5,21 +5,21 @@ import { openBundle, type PrekeyBundle } from '@island/protocol/crypto/prekey-bu
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { DeviceId } from '@island/protocol/wire/ids.ts';
 import { Problem } from '../problem.ts';
-import type { Session } from '../sign-in/session.ts';
+import type { Lookups } from './lookups.ts';
 import type { Person } from './people.ts';
 
 export type Bundles = ReadonlyMap<DeviceId, PeerPrekeys>;
 
 /** Throws `bundle_invalid` (Problem) for keys that the devices on the person's list did not sign, `prekey_expired`. */
 export async function fetchBundles(
-  session: Session,
+  lookups: Pick<Lookups, 'bundles'>,
   person: Person,
   peers: readonly Party[],
   now: number,
   signal: AbortSignal,
 ): Promise<Bundles> {
-  const request = { account: person.account, devices: peers.map(({ device }) => device) };
-  const answer = await session.call('bundles', request, { signal });
+  const devices = peers.map(({ device }) => device);
+  const answer = await lookups.bundles(person.account, devices, signal);
   return new Map(
     peers.map((peer) => {
       const bundle = answer.bundles.find(({ device }) => device === peer.device);

@@ -74,7 +74,7 @@ async function scene() {
   const island = held.use(await oddIsland());
   const alice = held.use(await person(island, 'alice'));
   const bob = held.use(await person(island, 'bob'));
-  const people = openPeople(alice.storage, alice.islander.session);
+  const people = openPeople(alice.storage, alice.islander.lookups);
   await people.find('bob');
   const account = await accountOf(island, bob);
   return { island, alice, bob, people, account, [Symbol.asyncDispose]: () => held.disposeAsync() };
@@ -112,7 +112,7 @@ t.test('A4: sessions outlive a rotation of the identity key on either side', asy
   await using again = await reopen('bob', bob.storage);
   t.same(await again.sends('alice', 'rotated'), ['accepted']);
   t.same(await alice.hears(1), ['bob: rotated']);
-  await openPeople(alice.storage, alice.islander.session).refresh('bob');
+  await openPeople(alice.storage, alice.islander.lookups).refresh('bob');
   t.same(await alice.sends('bob', 'after'), ['accepted']);
   t.same(await again.hears(1), ['alice: after']);
   await using carol = await person(island, 'carol');

@@ -16,7 +16,6 @@ import * as v from 'valibot';
 import { followHistory, openListOf } from '../account/device-history.ts';
 import { pendingContact } from '../archive/rows.ts';
 import { Problem } from '../problem.ts';
-import type { Session } from '../sign-in/session.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import {
   type Place,
@@ -25,6 +24,7 @@ import {
   type Storage,
   untilCommitted,
 } from '../storage/storage.ts';
+import type { Lookups } from './lookups.ts';
 import { sessionsNamespace } from './ratchets.ts';
 
 export interface Person {
@@ -100,7 +100,7 @@ export async function everybody(storage: Storage): Promise<Person[]> {
   });
 }
 
-export function openPeople(storage: Storage, session: Session): People {
+export function openPeople(storage: Storage, lookups: Pick<Lookups, 'person' | 'lists'>): People {
   /** Opening a list verifies signatures: once for each version of the row. */
   const opened = new Map<string, { version: number; person: Person }>();
 
@@ -123,13 +123,11 @@ export function openPeople(storage: Storage, session: Session): People {
     signal: AbortSignal | undefined,
     resets: 'refused' | 'accepted',
   ): Promise<Person> {
-    const options = signal ? { signal } : {};
     const before = (await pinned(name)).person;
-    const answer = await session.call('person', {}, { path: { name }, ...options });
+    const answer = await lookups.person(name, signal);
     const list = openListOf(name, answer);
     const { account } = list;
-    const lists = (after: number) =>
-      session.call('lists', {}, { path: { name, after: String(after) }, ...options });
+    const lists = (after: number) => lookups.lists(name, after, signal);
     return untilCommitted(async () => {
       const { person: known, version } = await pinned(name);
       if (known && crossed(known, list, before)) return known;

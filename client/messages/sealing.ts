@@ -15,10 +15,10 @@ import { envelopeId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { sentRow } from '../repair/sent-log.ts';
-import type { Session } from '../sign-in/session.ts';
 import { Conflict, type Put, type Storage } from '../storage/storage.ts';
 import { type Bundles, fetchBundles } from './bundles.ts';
 import type { Certificates } from './certificates.ts';
+import type { Lookups } from './lookups.ts';
 import {
   changedRow,
   type Order,
@@ -33,7 +33,7 @@ import type { Ratchets } from './ratchets.ts';
 export interface Sealing {
   account: Account;
   storage: Storage;
-  session: Session;
+  lookups: Lookups;
   people: People;
   own: OwnPerson;
   ratchets: Ratchets;
@@ -72,7 +72,7 @@ export async function sealRow(
   before: Order | undefined,
   signal: AbortSignal,
 ): Promise<Order> {
-  const { account, ratchets, storage, session, now } = sealing;
+  const { account, ratchets, storage, lookups, now } = sealing;
   const said = await plaintextOf(storage, row);
   if (!said) throw row.repair ? new Moot() : new Conflict();
   const plaintext = pad(encodePlaintext(said));
@@ -122,7 +122,7 @@ export async function sealRow(
     });
     if ('order' in outcome) return outcome.order;
     try {
-      bundles = await fetchBundles(session, person, outcome.without, now(), signal);
+      bundles = await fetchBundles(lookups, person, outcome.without, now(), signal);
     } catch (error) {
       if (!(error instanceof Fault && error.code === 'unknown_device')) throw error;
       const fresh = await refreshRecipient(sealing, row.to, signal);

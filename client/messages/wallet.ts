@@ -124,7 +124,7 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
     kind: TokenClass,
     signal?: AbortSignal,
   ): Promise<{ day: number; key: Uint8Array }> {
-    const { keys } = await callApart(transport, 'tokenKeys', signal);
+    const { keys } = await callApart(transport, 'tokenKeys', {}, signal);
     const offered = keys.filter((each) => each.class === kind);
     const [first] = offered.toSorted((a, b) => a.day - b.day);
     if (!first) throw new Problem('not_an_island', { address: transport.address });

@@ -173,7 +173,7 @@ t.test('K2: people are met and followed', async (t) => {
   await using island = await realIsland();
   const alice = await registered(island, 'alice');
   const bob = await registered(island, 'bob');
-  const people = openPeople(alice.storage, alice.session);
+  const people = openPeople(alice.storage, alice.lookups);
   t.equal((await people.find('bob')).account, (await readAccount(bob.storage))?.account);
   t.equal((await people.refresh('bob')).list.epoch, 1);
   await t.rejects(people.find('nobody'), { code: 'unknown_person' });

@@ -3,6 +3,8 @@ import { openAccount, readAccount } from '../account/account.ts';
 import type { Keeping } from '../account/key-changes.ts';
 import type { Joining } from '../joining/joining-parts.ts';
 import { register } from '../joining/registration.ts';
+import { type Lookups, openLookups } from '../messages/lookups.ts';
+import { openWallet } from '../messages/wallet.ts';
 import type { Platform } from '../platform.ts';
 import type { Credentials } from '../sign-in/credentials.ts';
 import { openSession, type Session } from '../sign-in/session.ts';
@@ -23,6 +25,7 @@ export interface DeviceHome extends Home {
   session: Session;
   transport: Transport;
   keeping: Keeping;
+  lookups: Lookups;
 }
 
 export const credentials: Credentials = { password: 'correct horse' };
@@ -52,6 +55,7 @@ export async function opened(
     session,
     transport,
     keeping: { storage, session, now },
+    lookups: openLookups({ wallet: openWallet({ storage, session, transport, now }), transport }),
   };
 }
 

@@ -223,7 +223,10 @@ function homeOf(
   const renew = async (): Promise<void> => {
     await storage.commit({ put: [accountRow(recordOf(keys)), keysRow(island.keys)] });
   };
-  const people = openPeople(storage, session);
+  const nobody = async (): Promise<never> => {
+    throw new Fault('unknown_person');
+  };
+  const people = openPeople(storage, { person: nobody, lists: nobody });
   const home: Home = {
     keys,
     storage,

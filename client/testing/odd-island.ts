@@ -57,6 +57,12 @@ const json = (
     .end(JSON.stringify(body));
 };
 
+/** Whoever looks others up without saying who asks gets what is told to those who say it. */
+function lookedUp(url: string, { name, after }: Json): string {
+  if (url === '/v1/lookup/person') return `/v1/people/${name}`;
+  return url === '/v1/lookup/lists' ? `/v1/people/${name}/lists/${after}` : url;
+}
+
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
@@ -114,11 +120,12 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
   };
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = request.url ?? '';
+    const url = request.url ?? '';
     const raw = await bodyOf(request);
     try {
-      if (path === '/v1/send') return await accept(decodeSend(raw), response);
+      if (url === '/v1/send') return await accept(decodeSend(raw), response);
       const body: Json = raw.length > 0 ? JSON.parse(raw.toString()) : {};
+      const path = lookedUp(url, body);
       island.requests.push({ path, body });
       if ((await island.twist.before?.(path, body)) === 'cut') return void response.destroy();
       const who = signedIn.get(request.headers.authorization?.slice(7) ?? '');

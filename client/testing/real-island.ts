@@ -43,6 +43,15 @@ export interface Line {
   answer?: (exchange: Exchange, answer: Json) => Json | 'cut';
 }
 
+const services = {
+  accounts: accountsService,
+  archive: archiveService,
+  delivery: deliveryService,
+  directory: directoryService,
+  gateway: gatewayService,
+};
+export type RestartedService = keyof typeof services;
+
 export interface RealIsland extends AsyncDisposable {
   address: string;
   caFingerprint: Uint8Array;
@@ -55,6 +64,8 @@ export interface RealIsland extends AsyncDisposable {
   /** An invite link. */
   link(): Promise<string>;
   recoverLink(name: string): RecoverLink;
+  /** Ends a service and starts it anew; whoever asks it meanwhile gets no answer. */
+  restart(service: RestartedService): Promise<void>;
   /** For what operators ask of services. */
   control: Bus;
   /** What a browser gets. */
@@ -146,6 +157,9 @@ export async function realIsland(): Promise<RealIsland> {
       return formatIslandLink({ kind: 'join', address, caFingerprint, invite });
     },
     recoverLink: (name) => ({ kind: 'recover', address, caFingerprint, name }),
+    async restart(service) {
+      await island.restart(services[service]);
+    },
     control,
     page: (path) => edge.ask(path),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

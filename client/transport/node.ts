@@ -110,7 +110,13 @@ export function nodeTransport(
         ...(body !== undefined && { body }),
         ...(signal && { signal }),
       }),
-    apart: (path, signal) => ask(sealed, { method: 'GET', path, ...(signal && { signal }) }),
+    apart: ({ method, path, body, signal }) =>
+      ask(sealed, {
+        method,
+        path,
+        ...(body !== undefined && { body, headers: { 'content-type': 'application/json' } }),
+        ...(signal && { signal }),
+      }),
     send: (body, signal) =>
       ask(sealed, {
         method: 'POST',

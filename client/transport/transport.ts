@@ -67,8 +67,8 @@ export interface Transport extends AsyncDisposable {
   readonly address: string;
   /** Throws `unreachable` or `untrusted` (Problem) when there is no answer. */
   request(request: HttpRequest): Promise<HttpAnswer>;
-  /** A route that anybody may ask, on a connection without a session: what it answers can't be meant for us. */
-  apart(path: string, signal?: AbortSignal): Promise<HttpAnswer>;
+  /** A route that anybody may ask, on a connection without a session: who asks is not said. */
+  apart(request: Omit<HttpRequest, 'token'>): Promise<HttpAnswer>;
   /** The body of `POST /v1/send`, on a connection without a session. */
   send(body: Uint8Array, signal?: AbortSignal): Promise<HttpAnswer>;
   /** Asks the service that keeps attachments, on connections that carry nothing else. */
@@ -106,13 +106,21 @@ export async function call<N extends RouteName>(
   return readAnswer(transport, name, answered);
 }
 
-/** The same for a route without a request, over a connection that nobody is signed in on. */
+/** The same for a route that anybody may ask, over a connection that nobody is signed in on. */
 export async function callApart<N extends RouteName>(
   transport: Transport,
   name: N,
+  request: RequestText<N>,
   signal?: AbortSignal,
 ): Promise<Answer<N>> {
-  return readAnswer(transport, name, await transport.apart(routes[name].path, signal));
+  const { method, path } = routes[name];
+  const answered = await transport.apart({
+    method,
+    path,
+    ...(method === 'POST' && { body: JSON.stringify(request) }),
+    ...(signal && { signal }),
+  });
+  return readAnswer(transport, name, answered);
 }
 
 function readAnswer<N extends RouteName>(

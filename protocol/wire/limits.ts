@@ -67,8 +67,8 @@ export const limits = {
   /** Sign-in attempts for one account and address, then one every `signInRefillSeconds`. */
   signInAttempts: 10,
   signInRefillSeconds: 30,
-  /** Bundle hand-outs an hour for one (requester, target device), and a day for one target device before only the last-resort key is served. */
-  bundlesPerHour: 10,
+  /** Tokens for the bundle of one device; bundles a day of one device before only the last-resort key is served. */
+  bundlePrice: 4,
   oneTimePerDay: 100,
   /** One-time prekeys in one batch; replenish below `batchLow`. */
   batchSize: 100,

@@ -6,18 +6,10 @@ import * as v from 'valibot';
 import { accountRoutes } from './account-routes.ts';
 import { archiveRoutes } from './archive-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
-import { limits } from './limits.ts';
+import { lookupRoutes } from './lookup-routes.ts';
 import { messageRoutes } from './message-routes.ts';
-import { enrolment, kdf, route, structureBytes } from './route.ts';
+import { enrolment, kdf, route } from './route.ts';
 import * as s from './schema.ts';
-
-const bundle = v.strictObject({
-  device: s.device,
-  signedPrekey: s.text64UpTo(structureBytes.signedPrekey),
-  /** OneTimePrekey with its Merkle path; in its place, when the batch is exhausted or the daily limit reached, the last resort. */
-  oneTime: v.optional(s.text64UpTo(structureBytes.oneTime)),
-  lastResort: v.optional(s.text64UpTo(structureBytes.lastResort)),
-});
 
 export const routes = {
   discovery: route({
@@ -45,17 +37,7 @@ export const routes = {
   ...deviceRoutes,
   ...archiveRoutes,
   ...messageRoutes,
-  /** One prekey bundle for each device asked for. */
-  bundles: route({
-    method: 'POST',
-    path: '/v1/bundles',
-    auth: 'token',
-    request: v.strictObject({
-      account: s.account,
-      devices: v.pipe(v.array(s.device), v.minLength(1), v.maxLength(limits.devices)),
-    }),
-    answer: v.strictObject({ bundles: v.array(bundle) }),
-  }),
+  ...lookupRoutes,
   prekeyCount: route({
     method: 'GET',
     path: '/v1/prekeys',

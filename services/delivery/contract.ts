@@ -73,7 +73,7 @@ export const delivery = defineContract({
         context,
       }),
       answer: s.empty,
-      callers: ['media'],
+      callers: ['media', 'gateway'],
     },
     /** The public halves of the keys that tokens are issued with now. */
     tokenKeys: {

@@ -1,8 +1,7 @@
-/** Prekey bundles for senders, and fresh prekeys from their owners. docs/protocol/prekeys.md §5 */
+/** Prekey bundles for senders, who paid for them, and fresh prekeys from their owners. docs/protocol/prekeys.md §5 */
 import { dayOf } from '@island/protocol/crypto/device.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { deviceKey } from '@island/protocol/wire/ids.ts';
-import { limits } from '@island/protocol/wire/limits.ts';
 import { type Clock, unixSeconds } from '../kit/clock.ts';
 import type { CallAnswer, CallRequest } from '../kit/contract.ts';
 import type { Quotas } from '../kit/quotas.ts';
@@ -26,17 +25,12 @@ const replenishesPerHour = 10;
 
 export async function bundles(
   tools: Bundles,
-  { requester, account, devices }: CallRequest<Directory, 'bundles'>,
+  { account, devices }: CallRequest<Directory, 'bundles'>,
 ): Promise<CallAnswer<Directory, 'bundles'>> {
   const { store, clock } = tools;
   if (new Set(devices).size !== devices.length) throw new Fault('malformed');
   const known = await devicesOf(store.read, account);
   if (!devices.every((device) => known.devices.includes(device))) throw new Fault('unknown_device');
-  for (const device of devices) {
-    const pair = `bundle\0${requester}\0${deviceKey(account, device)}`;
-    // Whoever drains the one-time prekeys of a device weakens its first messages and learns when it is online.
-    await tools.quotas.count(pair, limits.bundlesPerHour, hour);
-  }
   const now = unixSeconds(clock);
   const found = await store.write(async (db) => {
     const handed = [];

@@ -87,7 +87,7 @@ export const directory = defineContract({
       callers: ['delivery', 'accounts'],
     },
     bundles: {
-      request: v.strictObject({ requester: v.string(), account: s.account, devices }),
+      request: v.strictObject({ account: s.account, devices }),
       answer: v.strictObject({
         bundles: v.array(
           v.strictObject({

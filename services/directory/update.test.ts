@@ -1,5 +1,4 @@
 /** The lists that follow the first, on real SQLite, NATS and Redis. docs/protocol/directory.md §3 */
-import { randomBytes } from 'node:crypto';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
@@ -35,7 +34,6 @@ const current = async ({ list }: Owned) => {
 };
 const bundlesOf = ({ list }: Owned, ...devices: number[]) =>
   gateway.call(directory, 'bundles', {
-    requester: hex(randomBytes(16)),
     account: list.account,
     devices: devices as never,
   });

@@ -15,13 +15,14 @@ import { directory } from '../directory/contract.ts';
 import { addressLimit } from '../kit/address-limit.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Settings } from '../kit/config.ts';
-import { asText, mountRoutes, type RawRoute } from '../kit/http.ts';
+import { mountRoutes, type RawRoute } from '../kit/http.ts';
 import type { Log } from '../kit/log.ts';
 import { openOrigin } from '../kit/origin.ts';
 import type { Access, Asking } from './access.ts';
 import { accountHandlers } from './account-handlers.ts';
 import { archiveHandlers, deviceHandlers } from './device-handlers.ts';
 import { openDiscovery } from './discovery.ts';
+import { lookupHandlers } from './lookup-handlers.ts';
 import { messageHandlers } from './message-handlers.ts';
 import { oidcReturn } from './oidc-page.ts';
 
@@ -52,8 +53,7 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
       ...deviceHandlers(bus),
       ...archiveHandlers(bus),
       ...messageHandlers(bus),
-      bundles: async (request, { who }) =>
-        asText(await bus.call(directory, 'bundles', { requester: who.account, ...request })),
+      ...lookupHandlers(bus),
       prekeyCount: (_request, { who: { account, device } }) =>
         bus.call(directory, 'prekeyCount', { account, device }),
       replenish: (request, { who: { account, device } }) =>

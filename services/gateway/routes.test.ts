@@ -1,6 +1,7 @@
 /** Every route of the client API: who gets in with which token, and what the service behind is told of who asks. */
 import { randomBytes } from 'node:crypto';
 import { accountId } from '@island/protocol/wire/ids.ts';
+import { lookupRoutes } from '@island/protocol/wire/lookup-routes.ts';
 import { type RouteName, routes } from '@island/protocol/wire/routes.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import { generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
@@ -48,7 +49,9 @@ t.test('every route is one call, answered in the published form', async (t) => {
     );
     t.equal(reply.status, 200, `${name}: ${reply.body.slice(0, 100)}`);
     decode(answer, reply.json());
-    t.equal(asked.length, name === 'discovery' ? 0 : 1, name);
+    // Who looks others up pays first.
+    const paid = name in lookupRoutes ? 1 : 0;
+    t.equal(asked.length, name === 'discovery' ? 0 : 1 + paid, name);
   }
 });
 
@@ -59,7 +62,6 @@ t.test('what the services hear of who asks comes from the token alone', async (t
   const joiner = { account, joining: 'the joining' };
   const only: Partial<Record<RouteName, object>> = {
     logout: { account, session: 'the session' },
-    bundles: { requester: account },
     prekeyCount: { account, device: 3 },
     replenish: { account, device: 3 },
     archiveHead: { account },
@@ -82,15 +84,29 @@ t.test('what the services hear of who asks comes from the token alone', async (t
       await ask(name, token);
       const request = asked[0]?.request ?? {};
       t.match(request, who, name);
-      const told = ['account', 'session', 'joining', 'requester'].filter((key) => key in request);
+      const told = ['account', 'session', 'joining'].filter((key) => key in request);
       const meant = Object.keys(who).filter((key) => key !== 'device' && key !== 'after');
-      t.same(
-        new Set(told.filter((key) => !(name === 'bundles' && key === 'account'))),
-        new Set(meant),
-        name,
-      );
+      t.same(new Set(told), new Set(meant), name);
     }
   }
+});
+
+t.test('M2: who looks others up and says who asks is refused, and pays nothing', async (t) => {
+  const access = await tokens.sign(account, 3, { session: 'the session' });
+  for (const name of Object.keys(lookupRoutes) as (keyof typeof lookupRoutes)[]) {
+    for (const headers of [{ Authorization: `Bearer ${access}` }, { Cookie: 'who=ann' }]) {
+      asked.length = 0;
+      const reply = await ask(name, undefined, headers);
+      t.equal(reply.json().code, 'malformed', name);
+      t.equal(asked.length, 0);
+    }
+  }
+  const few = { ...bodies.bundles, tokens: [Buffer.alloc(101).toString('base64url')] };
+  asked.length = 0;
+  const body = JSON.stringify(few);
+  const short = await edge.ask(routes.bundles.path, { method: 'POST', body, agent });
+  t.match(short.json(), { code: 'token_needed', details: { needed: 4 } });
+  t.equal(asked.length, 0);
 });
 
 t.test(

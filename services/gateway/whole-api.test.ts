@@ -1,6 +1,7 @@
 /** A person's way through the whole client API over mTLS, with the real services behind it. */
 import { randomBytes } from 'node:crypto';
 import { readSegment, sealSegment } from '@island/protocol/crypto/archive-segment.ts';
+import { Writer } from '@island/protocol/wire/bytes.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import {
   type RequestText,
@@ -10,6 +11,7 @@ import {
 } from '@island/protocol/wire/routes.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
+import { writeToken } from '@island/protocol/wire/token.ts';
 import { freePorts } from '@island/provisioning/ports.ts';
 import t from 'tap';
 import { accountsService } from '../accounts/service.ts';
@@ -82,6 +84,32 @@ function login(person: Applicant, at: Parameters<typeof loginRequest>[1]): Reque
   return asText(request);
 }
 
+const tokenTexts = (count: number) =>
+  payer.tokens(count).map((token) => base64url(writeToken(new Writer(128), token).done()));
+
+t.test('M2: others are looked up with tokens, each good for one answer', async (t) => {
+  const { person, account } = await joined('luz');
+  const [token] = tokenTexts(1);
+  const found = await ask('lookUpPerson', { token, name: 'luz' });
+  t.equal(found.json()['account'], account, found.body);
+  t.equal(await codeOf(ask('lookUpPerson', { token, name: 'luz' })), 'token_spent');
+  const [another, third] = tokenTexts(2);
+  const lists = await ask('lookUpLists', { token: another, name: 'luz', after: 0 });
+  t.same(decode(routes.lookUpLists.answer, lists.json()).lists, [person.list.bytes]);
+  t.equal(await codeOf(ask('lookUpPerson', { token: third, name: 'nobody' })), 'unknown_person');
+  const forged = base64url(random(101).fill(1, 0, 1));
+  t.equal(await codeOf(ask('lookUpPerson', { token: forged, name: 'luz' })), 'token_invalid');
+  const tokens = tokenTexts(limits.bundlePrice);
+  const request = { tokens, account, devices: [1] };
+  const bundles = await ask('bundles', request);
+  t.equal(decode(routes.bundles.answer, bundles.json()).bundles.length, 1, bundles.body);
+  t.equal(
+    await codeOf(ask('bundles', request)),
+    'token_spent',
+    'nobody drains prekeys by repeating',
+  );
+});
+
 t.test('discovery says who may join, as accounts has it', async (t) => {
   const reply = await ask('discovery');
   t.equal(reply.status, 200);
@@ -110,7 +138,8 @@ t.test('a person registers, signs in, refreshes, is found, and signs out', async
   const lists = await ask('lists', {}, access, '/v1/people/maja/lists/0');
   t.same(decode(routes.lists.answer, lists.json()).lists, [person.list.bytes]);
   t.strictSame((await ask('prekeyCount', {}, access)).json(), { oneTime: 1 });
-  const bundles = await ask('bundles', { account, devices: [1] }, access);
+  const tokens = tokenTexts(limits.bundlePrice);
+  const bundles = await ask('bundles', { tokens, account, devices: [1] });
   t.equal(decode(routes.bundles.answer, bundles.json()).bundles.length, 1);
   t.strictSame((await ask('replenish', {}, access)).json(), { oneTime: 0 });
   const record = decode(routes.record.answer, (await ask('record', {}, access)).json());

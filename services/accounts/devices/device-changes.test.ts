@@ -62,7 +62,7 @@ t.test(
     t.equal(await faultCode(send(owner, 3, 1, 2)), 'stale_devices');
     await send(owner, 3, 1);
     t.equal(await waiting(owner, 1), 2, 'the others have theirs');
-    const bundles = { requester: 'r', account, devices: [deviceId(2)] };
+    const bundles = { account, devices: [deviceId(2)] };
     t.equal(await faultCode(gateway.call(directory, 'bundles', bundles)), 'unknown_device');
     await refresh(owner.person.keys, owner.tokens.refresh);
 

@@ -1,5 +1,7 @@
 /** For tests: accounts, directory, archive and delivery that answer whatever they are asked, and remember it. The bus is real. */
+
 import { randomBytes } from 'node:crypto';
+import { limits } from '@island/protocol/wire/limits.ts';
 import type { RouteName } from '@island/protocol/wire/routes.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { accounts } from '../../accounts/contract.ts';
@@ -70,6 +72,7 @@ const answers = {
   'delivery.tokenKeys': { keys: [{ class: 1, day: 20_000, public: bytes(32) }] },
   'delivery.issueTokens': { evaluated: bytes(64), proof: bytes(64) },
   'delivery.setKey': {},
+  'delivery.spend': {},
 } as const;
 
 export interface Asked {
@@ -139,12 +142,18 @@ export const bodies: Partial<Record<RouteName, object>> = {
   linkOpen: { offer: text(16) },
   linkPut: { offer: text(16), step: 1, message: text(200) },
   linkGet: { offer: text(16), step: 2 },
+  lookUpPerson: { token: text(101), name: 'ann' },
+  lookUpLists: { token: text(101), name: 'ann', after: 7 },
   resetBegin: {},
   resetCancel: {},
   archiveAppend: { segment: text(800) },
   issueTokens: { class: 1, day: 20_000, blinded: text(64) },
   senderCertificate: {},
   deliveryKey: { epoch: 1, hash: text(32), cut: false },
-  bundles: { account: someone, devices: [1] },
+  bundles: {
+    tokens: Array.from({ length: limits.bundlePrice }, () => text(101)),
+    account: someone,
+    devices: [1],
+  },
   replenish: {},
 };

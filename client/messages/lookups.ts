@@ -1,0 +1,72 @@
+/**
+ * Asking who others are and for their prekeys, without saying who asks: over connections that nobody is
+ * signed in on, paid with tokens. docs/protocol/tokens.md §9
+ */
+import { Writer } from '@island/protocol/wire/bytes.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
+import type { Answer, RequestText, RouteName } from '@island/protocol/wire/routes.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
+import { tokenClasses, writeToken } from '@island/protocol/wire/token.ts';
+import { untilCommitted } from '../storage/storage.ts';
+import { callApart, type Transport } from '../transport/transport.ts';
+import type { Wallet } from './wallet.ts';
+
+export interface Lookups {
+  /** Throws `unknown_person`, `name_invalid`, what `Wallet.take` throws and what a call throws. */
+  person(name: string, signal?: AbortSignal): Promise<Answer<'lookUpPerson'>>;
+  lists(name: string, after: number, signal?: AbortSignal): Promise<Answer<'lookUpLists'>>;
+  /** Throws `unknown_person`, `unknown_device` besides. */
+  bundles(
+    account: AccountId,
+    devices: readonly DeviceId[],
+    signal?: AbortSignal,
+  ): Promise<Answer<'bundles'>>;
+}
+
+/** How often tokens that the island refuses are replaced by others. */
+const tries = 3;
+const refused = new Set(['token_invalid', 'token_spent']);
+
+export function openLookups({
+  wallet,
+  transport,
+}: {
+  wallet: Wallet;
+  transport: Transport;
+}): Lookups {
+  /** A token is gone once it was shown, whatever the answer. */
+  async function paid<N extends RouteName>(
+    name: N,
+    price: number,
+    request: (tokens: readonly [string, ...string[]]) => RequestText<N>,
+    signal?: AbortSignal,
+  ): Promise<Answer<N>> {
+    for (let attempt = 1; ; attempt++) {
+      const taken = await untilCommitted(() =>
+        wallet.take(tokenClasses.delivery, price, () => ({}), signal),
+      );
+      const texts = taken.map((token) => base64url(writeToken(new Writer(128), token).done()));
+      try {
+        return await callApart(transport, name, request(texts as [string, ...string[]]), signal);
+      } catch (error) {
+        const again = error instanceof Fault && refused.has(error.code) && attempt < tries;
+        if (!again) throw error;
+      }
+    }
+  }
+
+  return {
+    person: (name, signal) => paid('lookUpPerson', 1, ([token]) => ({ token, name }), signal),
+    lists: (name, after, signal) =>
+      paid('lookUpLists', 1, ([token]) => ({ token, name, after }), signal),
+    bundles: (account, devices, signal) =>
+      paid(
+        'bundles',
+        devices.length * limits.bundlePrice,
+        (tokens) => ({ tokens: [...tokens], account, devices: [...devices] }),
+        signal,
+      ),
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * Looking others up: over a connection that nobody is signed in on, paid with tokens, so that the island does
+ * not learn who asks about whom. docs/protocol/tokens.md §9
+ */
+import * as v from 'valibot';
+import { limits } from './limits.ts';
+import { route, structureBytes } from './route.ts';
+import * as s from './schema.ts';
+import { tokenBytes } from './token.ts';
+
+const token = s.text64(tokenBytes);
+
+const bundle = v.strictObject({
+  device: s.device,
+  signedPrekey: s.text64UpTo(structureBytes.signedPrekey),
+  /** OneTimePrekey with its Merkle path; in its place, when the batch is exhausted or the daily limit reached, the last resort. */
+  oneTime: v.optional(s.text64UpTo(structureBytes.oneTime)),
+  lastResort: v.optional(s.text64UpTo(structureBytes.lastResort)),
+});
+
+export const lookupRoutes = {
+  /** A person's newest list, found by name. */
+  lookUpPerson: route({
+    method: 'POST',
+    path: '/v1/lookup/person',
+    auth: 'none',
+    request: v.strictObject({ token, name: s.person }),
+    answer: v.strictObject({ account: s.account, list: s.text64UpTo(structureBytes.list) }),
+  }),
+  /** The lists of a person after an epoch, ascending, at most `limits.listsPerAnswer`. */
+  lookUpLists: route({
+    method: 'POST',
+    path: '/v1/lookup/lists',
+    auth: 'none',
+    request: v.strictObject({ token, name: s.person, after: s.count }),
+    answer: v.strictObject({
+      account: s.account,
+      lists: v.pipe(v.array(s.text64UpTo(structureBytes.list)), v.maxLength(limits.listsPerAnswer)),
+    }),
+  }),
+  /** One prekey bundle for each device asked for, at `limits.bundlePrice` tokens each. */
+  bundles: route({
+    method: 'POST',
+    path: '/v1/bundles',
+    auth: 'none',
+    request: v.strictObject({
+      tokens: v.pipe(
+        v.array(token),
+        v.minLength(1),
+        v.maxLength(limits.devices * limits.bundlePrice),
+      ),
+      account: s.account,
+      devices: v.pipe(v.array(s.device), v.minLength(1), v.maxLength(limits.devices)),
+    }),
+    answer: v.strictObject({ bundles: v.array(bundle) }),
+  }),
+} as const;
