@@ -41,6 +41,22 @@ t.test('an empty folder becomes an island, and stays the same one', async (t) =>
 });
 
 t.test(
+  'an island of before there were attachments gets a port for them and stays the same',
+  async (t) => {
+    const dir = join(t.testdir(), 'data');
+    const layout = layoutOf(dir);
+    await claimData(layout);
+    const made = await open(dir);
+    const { media: _, ...internal } = made.internal;
+    writeFileSync(layout.island, JSON.stringify({ ...made, internal }), { mode: 0o600 });
+    const { media } = (await open(dir)).internal;
+    t.ok(media > 0);
+    t.equal((await readIsland(layout))?.internal.media, media);
+    t.match(await open(dir), { id: made.id, port: made.port, internal: { media } });
+  },
+);
+
+t.test(
   'an interrupted first boot starts over, with a new CA and without a trace of the old',
   async (t) => {
     const dir = join(t.testdir(), 'data');
