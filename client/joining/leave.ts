@@ -16,7 +16,13 @@ import { withNonce } from '../sign-in/nonces.ts';
 import { isSignedOut } from '../sign-in/session.ts';
 import { call, type Transport } from '../transport/transport.ts';
 import { discover, type Joining, pinIsland } from './joining-parts.ts';
-import { type JoiningRow, joiningPlace, joiningRow, readJoining } from './joining-row.ts';
+import {
+  forgetJoining,
+  type JoiningRow,
+  joiningPlace,
+  joiningRow,
+  readJoining,
+} from './joining-row.ts';
 
 /** The island and the person of a link. */
 export interface Destination {
@@ -62,7 +68,7 @@ export async function withLeave<T>(leave: Leave, work: () => Promise<T>): Promis
 
 /**
  * Asks for leave, or goes on with the leave that this home has; what was obtained with an earlier one
- * stays. `second` may be a backup code: it is then used up, and gives its share to this joining. Throws
+ * stays, if it was for the same person in the same way, and is forgotten else. `second` may be a backup code: it is then used up, and gives its share to this joining. Throws
  * `registered_already`, `kdf_downgrade`, `code_perhaps_used`, and the island's faults
  * (`wrong_credentials`, `second_factor_needed`, `wrong_code`, …).
  */
@@ -82,6 +88,8 @@ export async function askLeave(
   const transport = held.use(platform.transport(pinned));
   await discover(transport, to.caFingerprint);
   const same = before?.name === to.name && before.root === pinned.root && before.way === way;
+  // Keys that were obtained in another way are not those of this one: they may be in other hands, too.
+  if (before && !same) await forgetJoining(storage);
   const known: JoiningRow = same ? before : { ...pinned, name: to.name, way };
   const { leave } = known;
   const open = leave && leave.until - margin > now();

@@ -63,6 +63,55 @@ t.test(
   },
 );
 
+t.test(
+  'A3 pitfall: a reset keeps no identity of before: not that of a joining that was not ended',
+  async (t) => {
+    await using island = await realIsland();
+    const one = await registered(island, 'alice');
+    const before = await ownOf(one);
+    const to = island.recoverLink('alice');
+    const fresh = home(island);
+    const stop = new AbortController();
+    island.line.before = ({ path }) => {
+      if (path !== '/v1/join') return undefined;
+      stop.abort(new Error('given up'));
+      return 'cut';
+    };
+    const code = one.codes[0] ?? '';
+    const begun = recover({ ...fresh.joining, signal: stop.signal }, to, { credentials, code });
+    await t.rejects(begun);
+    delete island.line.before;
+    t.same((await readAccount(fresh.storage))?.aik, before.aik.private, 'it holds the keys');
+
+    await askReset(home(island).joining, to, shown);
+    island.clock.ahead += (limits.resetSeconds + 1) * 1000;
+    await resetAccount(fresh.joining, to, shown);
+    const after = await ownOf(await opened(island, fresh));
+    t.notOk(equal(after.aik.private, before.aik.private), 'another identity');
+    t.same([after.list.resetCounter, after.list.devices.length], [1, 1]);
+  },
+);
+
+t.test('what was obtained for a joining goes when the person asks for a reset', async (t) => {
+  await using island = await realIsland();
+  const one = await registered(island, 'alice');
+  const to = island.recoverLink('alice');
+  const fresh = home(island);
+  const stop = new AbortController();
+  island.line.before = ({ path }) => {
+    if (path !== '/v1/join') return undefined;
+    stop.abort(new Error('given up'));
+    return 'cut';
+  };
+  const code = one.codes[0] ?? '';
+  const begun = recover({ ...fresh.joining, signal: stop.signal }, to, { credentials, code });
+  await t.rejects(begun);
+  delete island.line.before;
+  await askReset(fresh.joining, to, shown);
+  t.equal(await readAccount(fresh.storage), undefined);
+  t.equal(await readJoining(fresh.storage), undefined);
+});
+
 t.test('a device of the account objects, and the reset is off', async (t) => {
   await using island = await realIsland();
   const one = await registered(island, 'alice');

@@ -6,7 +6,7 @@
  */
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { makeKeyRecord } from '@island/protocol/crypto/key-record.ts';
-import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { ed25519, randomBytes, type SigningPair } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { readAccount } from '../account/account.ts';
 import { codeSlot, makeCodes, readUnshown } from '../account/new-codes.ts';
@@ -15,7 +15,7 @@ import { insist } from '../insist.ts';
 import type { Session } from '../sign-in/session.ts';
 import { finish, type Joined, type Making } from './joining.ts';
 import { discover, type Joining } from './joining-parts.ts';
-import { forgetJoining, joiningPlace } from './joining-row.ts';
+import { forgetJoining } from './joining-row.ts';
 import { ask, askLeave, type Destination, type Leave, type Shown, withLeave } from './leave.ts';
 
 /**
@@ -28,7 +28,7 @@ export async function askReset(joining: Joining, to: Destination, shown: Shown):
   const { seconds } = await withLeave(leave, () =>
     insist(() => ask(leave)('resetBegin', {}), { signal }),
   );
-  if (seconds > 0) await storage.commit({ remove: [joiningPlace] });
+  if (seconds > 0) await forgetJoining(storage);
   return seconds;
 }
 
@@ -45,8 +45,9 @@ export async function resetAccount(
 ): Promise<Joined & { codes: string[] }> {
   await using leave = await askLeave(joining, to, 'reset', shown);
   const { storage } = joining;
+  const aik = await newIdentity(leave);
   try {
-    const joined = await withLeave(leave, () => finish(leave, () => anew(leave, to)));
+    const joined = await withLeave(leave, () => finish(leave, () => anew(leave, to, aik)));
     return { ...joined, codes: (await readUnshown(storage)) ?? [] };
   } catch (error) {
     const refused = error instanceof Fault && ['reset_waiting', 'forbidden'].includes(error.code);
@@ -59,14 +60,19 @@ export async function resetAccount(
 export const cancelReset = (session: Session, signal?: AbortSignal) =>
   session.call('resetCancel', {}, signal ? { signal } : {});
 
+/** That of a reset which was made here and is on its way; never one that came from anywhere else. */
+async function newIdentity({ joining, row }: Leave): Promise<SigningPair> {
+  const held = row.made && (await readAccount(joining.storage));
+  return held ? ed25519.fromSeed(held.aik) : ed25519.generate();
+}
+
 /** The identity stays the same when the list has to be made anew; the codes are others. */
 async function anew(
   { joining, transport, account }: Leave,
   { caFingerprint }: Destination,
+  aik: SigningPair,
 ): Promise<Making> {
-  const { storage, platform, report } = joining;
-  const held = await readAccount(storage);
-  const aik = held ? ed25519.fromSeed(held.aik) : ed25519.generate();
+  const { platform, report } = joining;
   const { kdf } = await discover(transport, caFingerprint);
   const hashing = { salt: randomBytes(16), kdf };
   report?.('hashing');
