@@ -26,6 +26,8 @@ export interface TestIsland extends AsyncDisposable {
   kit(name: ServiceName): Promise<Kit>;
   /** Starts a service on its kit; it answers when this resolves and ends with the island. */
   start(definition: ServiceDefinition): Promise<Kit>;
+  /** Ends a service between two answers, and starts it anew on what it left behind. */
+  restart(definition: ServiceDefinition): Promise<Kit>;
   /** The service's keys as a process of its own is handed them. */
   keyWire(name: ServiceName): KeyWire;
   /** What `runService` takes, for the services given. */
@@ -70,16 +72,20 @@ export async function testIsland(
   const master = randomBytes(32);
   const keysOf = (name: ServiceName) => testKeys(name, [master]);
   const kits = new Map<ServiceName, Promise<Kit>>();
+  /** What a service holds; it ends before its bus and its cache do. */
+  const holding = new Map<ServiceName, AsyncDisposableStack>();
 
   async function make(name: ServiceName): Promise<Kit> {
+    const own = owner.use(new AsyncDisposableStack());
+    holding.set(name, own);
     const contract = all.find((one) => one.service === name);
     if (contract === undefined) throw new Error(`no contract of ${name}`);
     await mkdir(dataOf(name), { recursive: true, mode: 0o700 });
-    const identity = owner.use(await pki.identity(name));
-    const bus = owner.use(await connectBus({ port: nats.port, identity, log }));
+    const identity = own.use(await pki.identity(name));
+    const bus = own.use(await connectBus({ port: nats.port, identity, log }));
     const password = redis.passwords[name] ?? '';
     const cache = contract.cache
-      ? owner.use(await connectCache({ port: redis.port, identity, user: name, password, log }))
+      ? own.use(await connectCache({ port: redis.port, identity, user: name, password, log }))
       : undefined;
     return {
       name,
@@ -100,6 +106,15 @@ export async function testIsland(
     return made;
   }
 
+  async function start({ contract, start: begin }: ServiceDefinition): Promise<Kit> {
+    const given = await kit(contract.service);
+    const running = await begin(given);
+    holding.get(contract.service)?.use(running);
+    await running.ready;
+    await given.bus.settled();
+    return given;
+  }
+
   for (const name of names) await kit(name);
   owner = held.move();
   return {
@@ -110,12 +125,15 @@ export async function testIsland(
     log,
     kit,
     keyWire: (name) => testKeyWire(name, [master]),
-    async start({ contract, start }) {
-      const given = await kit(contract.service);
-      const running = owner.use(await start(given));
-      await running.ready;
-      await given.bus.settled();
-      return given;
+    start,
+    async restart(definition) {
+      const name = definition.contract.service;
+      const { bus } = await kit(name);
+      // First of all nobody can ask it any more: what it has begun ends without an answer.
+      await bus[Symbol.asyncDispose]();
+      await holding.get(name)?.disposeAsync();
+      kits.delete(name);
+      return start(definition);
     },
     config: (process, services) => ({
       process,
