@@ -217,23 +217,6 @@ t.test('requests wait 200 at a time; contacts are not held up by them', async (t
   t.equal(last?.seq, limits.mailboxRequests + 2);
 });
 
-t.test('while payment is optional only who brings nothing pays nothing', async (t) => {
-  await using till = await testTill(kit, 'optional');
-  const tokens = tokensFor(till);
-  const account = lists.person(1);
-  const key = await giveKey(till, account);
-  await till.put(send(account, {}));
-  await till.put(send(account, { key }));
-  const wrong = send(account, { key: new Uint8Array(16) });
-  t.equal(await faultCode(till.put(wrong)), 'delivery_key_refused');
-  t.equal(await faultCode(till.put(send(account, { tokens: tokens(1) }))), 'token_needed');
-  await till.put(send(account, { key, tokens: tokens(1) }));
-  t.same(
-    (await waiting(till, account)).map(({ request }) => request),
-    [false, false, false],
-  );
-});
-
 t.test('spent tokens go with the key of their day, and with them what they paid for', async (t) => {
   await using till = await testTill(kit);
   const tokens = tokensFor(till);

@@ -8,10 +8,6 @@ import { hashOfKey } from './delivery-keys.ts';
 import type { Redemption } from './tokens/redeem.ts';
 import type { Spendable } from './tokens/spent.ts';
 
-/** `optional`: a send without any token is taken, too. */
-export type Payment = 'optional' | 'required';
-export const payment: Payment = 'optional';
-
 /** A payment as the transaction takes it. */
 export interface Paid {
   tokens: readonly Spendable[];
@@ -45,10 +41,8 @@ export const unpaid: Paid = {
 export async function takePayment(
   redemption: Redemption,
   { tokens, key, context, envelopes }: Offer,
-  policy: Payment = payment,
 ): Promise<Paid | undefined> {
   const hash = key === undefined ? undefined : hashOfKey(key);
-  if (policy === 'optional' && tokens.length === 0) return { ...unpaid, key: hash };
   const needed = sendPrice(envelopes, key !== undefined);
   if (tokens.length < needed) throw new Fault('token_needed', { needed });
   const spendable = await redemption.check(tokens, tokenClasses.delivery, context);

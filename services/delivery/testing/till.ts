@@ -8,7 +8,7 @@ import { openStore } from '../../kit/store.ts';
 import { openVault } from '../../kit/vault.ts';
 import { openBodies } from '../bodies.ts';
 import { openMailboxes } from '../mailbox.ts';
-import { type Payment, takePayment } from '../payment.ts';
+import { takePayment } from '../payment.ts';
 import { openRecipients } from '../recipients.ts';
 import * as schema from '../schema.ts';
 import { openTokenSecrets } from '../secrets.ts';
@@ -18,7 +18,7 @@ import { putOf } from './payer.ts';
 
 const migrations = join(import.meta.dirname, '../migrations');
 
-export async function testTill({ bus, log, keys: given }: Kit, policy: Payment = 'required') {
+export async function testTill({ bus, log, keys: given }: Kit) {
   await using held = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'delivery-'));
   held.defer(() => rm(dir, { recursive: true, force: true }));
@@ -47,7 +47,7 @@ export async function testTill({ bus, log, keys: given }: Kit, policy: Payment =
       const { tokens, key, context, ...put } = putOf(send);
       const { length } = put.envelopes;
       const offer = { tokens, key, context, envelopes: length };
-      const paid = await takePayment(redemption, offer, policy);
+      const paid = await takePayment(redemption, offer);
       if (paid !== undefined) await mailboxes.put(put, paid);
     },
     spent: () => store.rows<{ day: number; token: Buffer; context: Buffer }>('SELECT * FROM spent'),
