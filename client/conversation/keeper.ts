@@ -1,7 +1,8 @@
 /** What goes on in conversations while nobody looks: following, receipts, messages whose time is over. */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
-import { pause } from '../backoff.ts';
+import { backoff, pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
+import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import { Conflict } from '../storage/storage.ts';
 import { catchUp } from './catch-up.ts';
@@ -24,13 +25,27 @@ export async function keepConversations(keeping: Keeping, signal: AbortSignal): 
   using _section = await storage.lock('conversations', signal);
   using changed = createBell(signal);
   using _watch = storage.watch(changed.ring);
-  while (!signal.aborted) {
-    const next = await keepOnce(keeping);
+  for (let attempt = 0; !signal.aborted; ) {
+    let next: number | undefined;
+    try {
+      next = await keepOnce(keeping);
+      attempt = 0;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isPassing(error)) throw error;
+      attempt += 1;
+      await pause(backoff(attempt), signal);
+      continue;
+    }
     const wait = next === undefined ? longest : Math.min(Math.max(next - now(), 0), longest);
     await changed.next(wait);
     await pause(gather, signal);
   }
 }
+
+/** A disk that is full may be emptied. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof Problem && (error.code === 'disk_full' || error.code === 'home_unusable');
 
 /** What is due now; answers when something is due next. */
 export async function keepOnce(keeping: Keeping): Promise<number | undefined> {

@@ -175,7 +175,9 @@ export async function emptied(
   const message = row && kept(row);
   if (!message || message.type === 'unreadable') return undefined;
   const { reply, mentions, attachments, ...rest } = message;
-  const put = messageRow({ ...rest, text: '', deleted: true });
+  const waited = rest.type === 'sent' && rest.state === 'queued';
+  const fate = waited && ({ state: 'failed', reason: 'You took it back before it went.' } as const);
+  const put = messageRow({ ...rest, ...fate, text: '', deleted: true });
   return { put, expect: { namespace, key, version: row.version } };
 }
 
