@@ -132,6 +132,8 @@ const proxy = (
 				dial_timeout 2s
 				# Shorter than they keep an idle connection: none must close one that we are about to use.
 				keepalive 60s
+				# As many as are busy at once: one that is opened anew costs both sides more than a message does.
+				keepalive_idle_conns_per_host 256
 				compression off
 			}
 		}`;

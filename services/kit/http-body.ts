@@ -24,9 +24,12 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
       reject(new Fault('too_large'));
     } else chunks.push(chunk);
   };
-  const end = (): void =>
-    resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
   const fail = (): void => reject(new Fault('truncated'));
+  const end = (): void => {
+    // Every request closes before whoever awaits this goes on: a Fault for each would cost its stack.
+    request.off('close', fail);
+    resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
+  };
   request.on('data', receive).once('end', end).once('error', fail).once('close', fail);
   try {
     return await promise;
