@@ -47,7 +47,9 @@ export async function answer(
   const only = sender.party.device;
   const body = { kind: 'resent', fates } as const;
   const plaintext = encodePlaintext({ id: randomBytes(16), sentAt: now, body });
-  append.push(repairRow(name, { only }, plaintext, now + Math.random() * repairLimits.delay));
+  append.push(
+    repairRow(name, { only }, plaintext, now + Math.floor(Math.random() * repairLimits.delay)),
+  );
   // Lists of one commit may name one message twice: the later row of the log then counts.
   for (const { hash, sent, place } of again.sort((a, b) => a.sent.at - b.sent.at)) {
     const times = sent.times + 1;

@@ -167,7 +167,10 @@ export function failing(
   const failed = before?.failed ?? [];
   const asked = lately(before?.asked ?? [], now);
   const oldest = Math.min(now, ...failed.filter((each) => !each.asked).map(({ at }) => at));
-  const quiet = Math.min(now + Math.random() * repairLimits.delay, oldest + repairLimits.gather);
+  const quiet = Math.min(
+    now + Math.floor(Math.random() * repairLimits.delay),
+    oldest + repairLimits.gather,
+  );
   const works = before?.works && !equal(before.works, session) ? before.works : undefined;
   const going = before && before.state !== 'ok' && (works || before.state === 'resync');
   const full = failed.length >= repairLimits.failures;

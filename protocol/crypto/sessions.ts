@@ -215,7 +215,8 @@ export class PeerSessions {
 
   /**
    * Opens a message at `now` (ms). Throws a `CryptoFault`, or the `Fault` of a decoder; then nothing has
-   * changed. `duplicate` and `replayed` mean that nothing is lost.
+   * changed. `duplicate` means that nothing is lost; `replayed`, of a message that was not opened before,
+   * that the session of its handshake is.
    */
   decrypt(bytes: Uint8Array, now: number, prekeys: PrekeyLookup): Received {
     const message = readMessage(bytes);
