@@ -9,6 +9,7 @@
  */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as v from 'valibot';
+import { pause } from '../backoff.ts';
 import { actsAfter, type KeptAct, readAct } from '../messages/acts.ts';
 import { contactChanges, wroteTo } from '../messages/contacts.ts';
 import { type Kept, messagesAfter, readMessage, unshown } from '../messages/messages.ts';
@@ -44,7 +45,8 @@ const group = 250;
 /** Until everything that was committed before is in its conversation. */
 export async function catchUp(storage: Storage, now: () => number = Date.now): Promise<void> {
   let before: ReadonlySet<string> | undefined;
-  while (await untilCommitted(() => step())) {}
+  // A long history takes seconds at first: whatever else goes on here has its turn between two commits.
+  while (await untilCommitted(step)) await pause(0);
 
   /** True when there may be more. */
   async function step(): Promise<boolean> {
