@@ -50,7 +50,7 @@ function installed() {
   const [had, wanted] = [packages(have), packages(want)];
   const same = Object.entries(wanted).every(
     ([path, { version, optional, link }]) =>
-      !path.startsWith('node_modules/') ||
+      !path.includes('node_modules/') ||
       optional ||
       (had[path]?.version === version && had[path]?.link === link),
   );
