@@ -4,6 +4,7 @@
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { connect, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { Replies } from './bus-replies.ts';
 import { clientOptions, type Identity } from './mtls.ts';
 
 export interface Link {
@@ -38,10 +39,11 @@ export interface LinkOptions {
 /** @throws whatever kept it from connecting */
 export async function openLink({ port, identity }: LinkOptions): Promise<Link> {
   const tls = { handshakeFirst: true, ...clientOptions(identity, 'nats') };
+  const inboxPrefix = `_INBOX.${identity.name}`;
   const connection: NatsConnection = await connect({
     servers: `tls://127.0.0.1:${port}`,
     name: identity.name,
-    inboxPrefix: `_INBOX.${identity.name}`,
+    inboxPrefix,
     tls: tls as NonNullable<Parameters<typeof connect>[0]>['tls'] & object,
     reconnect: false,
     timeout: 3000,
@@ -50,7 +52,7 @@ export async function openLink({ port, identity }: LinkOptions): Promise<Link> {
     noAsyncTraces: true,
     resolve: false,
   });
-  return new NatsLink(connection);
+  return new NatsLink(connection, inboxPrefix);
 }
 
 class NatsLink implements Link {
@@ -58,9 +60,11 @@ class NatsLink implements Link {
   busy = 0;
   readonly #connection: NatsConnection;
   readonly #lost: Promise<never>;
+  readonly #replies: Replies;
 
-  constructor(connection: NatsConnection) {
+  constructor(connection: NatsConnection, inboxPrefix: string) {
     this.#connection = connection;
+    this.#replies = new Replies(connection, inboxPrefix);
     this.ended = connection.closed().then(() => undefined);
     this.#lost = this.ended.then(() => {
       throw new Fault('unavailable');
@@ -81,11 +85,7 @@ class NatsLink implements Link {
   async request(subject: string, payload: Uint8Array, milliseconds: number): Promise<Uint8Array> {
     this.busy++;
     try {
-      const asked = this.#connection.request(subject, payload, { timeout: milliseconds });
-      const message = await Promise.race([asked, this.#lost]);
-      return message.data;
-    } catch (cause) {
-      throw cause instanceof Fault ? cause : new Fault('unavailable', undefined, { cause });
+      return await this.#replies.ask(subject, payload, milliseconds);
     } finally {
       this.busy--;
     }
