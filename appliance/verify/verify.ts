@@ -19,6 +19,7 @@ import { checkPassword } from './password.ts';
 import { newPerson, type Person } from './people.ts';
 import { type PromiseId, promises } from './promises.ts';
 import { checkRecovery } from './recovery.ts';
+import { checkRepair } from './repair.ts';
 import { openScene, type Scene } from './scene.ts';
 import { checkTokens } from './tokens.ts';
 import { checkTwoFactor } from './two-factor.ts';
@@ -75,6 +76,10 @@ function checksOf(scene: Scene, held: AsyncDisposableStack): Partial<Record<Prom
     async M5() {
       const { alice, bob } = await people();
       return checkAtRest(scene, alice, bob);
+    },
+    async M7() {
+      const { alice, bob } = await people();
+      return checkRepair(alice, bob);
     },
     T2: () => checkListeners(scene),
     T3: () => checkBus(scene),

@@ -30,6 +30,7 @@ const record = v.strictObject({
 export type Sent = v.InferOutput<typeof record>;
 
 const namespace = 'sent';
+const pageSize = 500;
 
 const keyOf = (device: DeviceKey, hash: Uint8Array): string =>
   `${device} ${hex(hash.subarray(0, 16))}`;
@@ -48,9 +49,14 @@ export async function sentTo(
 ): Promise<Map<string, Sent>> {
   const device = deviceKey(peer.account, peer.device);
   const prefix = `${device} `;
-  const rows = (await storage.list(namespace, { after: prefix })).filter(({ key }) =>
-    key.startsWith(prefix),
-  );
+  const rows: Row[] = [];
+  for (let after = prefix; ; ) {
+    const page = await storage.list(namespace, { after, limit: pageSize });
+    const own = page.filter(({ key }) => key.startsWith(prefix));
+    rows.push(...own);
+    if (own.length < pageSize) break;
+    after = own.at(-1)?.key ?? after;
+  }
   const good = rows
     .map(read)
     .filter(({ sent }) => sent.at > now - repairLimits.sentFor && equal(sent.dik, peer.dik))
