@@ -1,4 +1,4 @@
-/** M7: a device that has lost its sessions gets what was written to it all the same. docs/protocol/ratchet.md §10 */
+/** M7: a device that has lost its sessions gets what was written to it all the same. docs/protocol/ratchet.md §9 */
 
 import type { Islander } from '@island/client/islander.ts';
 import { arrivals } from '@island/client/messages/arrivals.ts';
