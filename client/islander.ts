@@ -5,6 +5,8 @@ import { keepAccount } from './account/account-upkeep.ts';
 import { adoptOwnAccount } from './account/adoption.ts';
 import { type Archive, openArchive, type Progress } from './archive/archive.ts';
 import { keepArchive } from './archive/upkeep.ts';
+import { keepDeletions } from './attachments/deletions.ts';
+import { type Enclosures, openEnclosures } from './attachments/enclosing.ts';
 import { type Conversations, openConversations } from './conversation/conversations.ts';
 import { keepConversations } from './conversation/keeper.ts';
 import { typists } from './conversation/typing.ts';
@@ -57,7 +59,7 @@ export interface IslanderParts {
   on: (event: IslanderEvent) => void;
 }
 
-export interface Islander extends AsyncDisposable, Speaking {
+export interface Islander extends AsyncDisposable, Speaking, Enclosures {
   account: Account;
   session: Session;
   people: People;
@@ -131,6 +133,11 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   });
 
   const conversations = openConversations({ storage, people, own: ownPerson, speaking, now });
+  const enclosures = openEnclosures({
+    ...{ storage, transport, wallet },
+    check: (name) => speaking.say(name, []),
+    say: conversations.say,
+  });
   const writing = typists((from, began) => on({ type: 'typing', from, began }));
   const nameOf = async (peer: AccountId) => (await people.known(peer))?.name;
 
@@ -146,6 +153,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
         texts.map((text) => ({ kind: 'text', text })),
       ),
     ...speaking,
+    ...enclosures,
     wallet,
     lookups,
     conversations,
@@ -160,6 +168,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
         ),
       );
       start('archiving', (signal) => kept.write(signal));
+      start('deletions', (signal) => keepDeletions({ storage, transport }, signal));
     },
     startReceiving() {
       start('receiving', (signal) =>

@@ -123,6 +123,7 @@ export const problems = {
     'That message is too long: {size} bytes, and {limit} is the limit. Send it in parts.',
   attachment_too_large:
     'That file is too large: an attachment has {limit} MiB at most, as it is stored. Send it in parts.',
+  attachments_many: 'At most {limit} files go with one message. Send the others with another one.',
   attachment_broken:
     'What came is not the attachment {name} as it was sent, so nothing of it was kept. Ask for it again; if it happens again, tell the operator of the island.',
   file_changed:

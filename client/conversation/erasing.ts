@@ -6,6 +6,7 @@
  */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { pendingPlace } from '../archive/rows.ts';
+import { owedDeletions } from '../attachments/deletions.ts';
 import { actPlace, type KeptAct } from '../messages/acts.ts';
 import { emptied, type Kept, messagePlaces, shownPlace } from '../messages/messages.ts';
 import { outbox } from '../messages/outbox.ts';
@@ -60,6 +61,7 @@ export async function eraseDeleted(
   if (!empty) return;
   changes.put.push(empty.put);
   changes.expect.push(empty.expect);
+  if (message.type === 'sent') changes.put.push(...owedDeletions(message.attachments ?? []));
   const shown = [shownPlace(key), unreadPlace(name, at)];
   changes.remove.push(...shown, ...waitingPlaces(key), ...(await oldWords(storage, at)));
 }
