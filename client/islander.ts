@@ -159,6 +159,8 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     conversations,
     failed: failed.promise,
     startSending() {
+      // What was sent is forgotten in time also where nothing is received.
+      start('repairs', (signal) => keepRepairs({ ...common, own: ownPerson }, signal));
       const onWaiting = (to: string, error: Error) => on({ type: 'waiting', to, error });
       const onMoving = (to: string) => on({ type: 'moving', to });
       start('sending', (signal) =>
