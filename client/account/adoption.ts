@@ -12,6 +12,7 @@ import { checkNewerRecord, codesAnew } from '@island/protocol/crypto/key-record-
 import { openDeviceSlot } from '@island/protocol/crypto/key-slots.ts';
 import { equal, x25519 } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
+import { type Head, vouchedFor } from '../archive/rows.ts';
 import { Problem, refusing } from '../problem.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { type AccountRecord, accountKey, accountRow, decodeAccount } from './account.ts';
@@ -78,9 +79,21 @@ export async function presentHere(storage: Storage): Promise<Present> {
 /**
  * Throws `device_removed` when another device removed this one, which is remembered; `account_reset` when
  * the island says that the account was begun anew; for lists and records that do not follow from what is
- * known what `readOwnAccount` throws, `record_rolled_back`, `record_differs` and `record_closed`.
+ * known what `readOwnAccount` throws, `record_rolled_back`, `record_differs` and `record_closed`;
+ * `archive_rolled_back`, once, when another device has read another archive than this one.
  */
-export const adoptOwnAccount = (adopting: Adopting): Promise<Present & { changes: OwnChange[] }> =>
+export async function adoptOwnAccount(
+  adopting: Adopting,
+): Promise<Present & { changes: OwnChange[] }> {
+  const { head, ...adopted } = await adopt(adopting);
+  // What was adopted stays: by it the person can remove whoever vouches for what is not there.
+  if (head) await vouchedFor(adopting.storage, head);
+  return adopted;
+}
+
+const adopt = (
+  adopting: Adopting,
+): Promise<Present & { changes: OwnChange[]; head?: Head | undefined }> =>
   untilCommitted(async () => {
     const { storage, now } = adopting;
     const here = await readHere(storage);
@@ -113,7 +126,7 @@ export const adoptOwnAccount = (adopting: Adopting): Promise<Present & { changes
       append: noteChanges(changes),
       expect: here.expect,
     });
-    return { self: next, list: newest, record, keys: keyring, used, changes };
+    return { self: next, list: newest, record, keys: keyring, used, changes, head: fresh?.head };
   });
 
 async function ask({ session, signal }: Adopting, { self, list }: Here): Promise<OwnAccount> {
@@ -134,7 +147,10 @@ async function ask({ session, signal }: Adopting, { self, list }: Here): Promise
 }
 
 /** What a newer record holds for this device, if it follows from the known one. */
-function open({ self, keys }: Here, record: KeyRecord): { aik: Uint8Array; keys: Keyring } {
+function open(
+  { self, keys }: Here,
+  record: KeyRecord,
+): { aik: Uint8Array; keys: Keyring; head: Head } {
   const { name } = self;
   try {
     checkNewerRecord(readKeyRecord(keys.record), record);
@@ -152,7 +168,7 @@ function open({ self, keys }: Here, record: KeyRecord): { aik: Uint8Array; keys:
       return epoch < next.firstEpoch || equal(ark, arkFor(next, epoch) ?? new Uint8Array(0));
     });
     if (!kept) throw new Fault('record_broken');
-    return { aik: secrets.aik.private, keys: next };
+    return { aik: secrets.aik.private, keys: next, head: secrets.head };
   });
 }
 

@@ -158,7 +158,7 @@ t.test(
     const { list, account } = await ownOf(one);
     const evil = ed25519.generate();
     const cert = signDeviceCert(
-      createDevice({ account: account.account, device: deviceId(9) }),
+      createDevice({ account: account.account, device: deviceId(list.lastDevice + 1) }),
       evil.public,
       20_000,
     );

@@ -12,6 +12,8 @@ import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import type { DeviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import type { Archive } from '../archive/archive.ts';
+import { pendingContact } from '../archive/rows.ts';
+import { everybody } from '../messages/people.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type Present, presentHere } from './adoption.ts';
@@ -70,6 +72,8 @@ export async function revokeDevice(
   device: number,
   archive?: Pick<Archive, 'sync'>,
 ): Promise<void> {
+  // Of what the device wrote, others believe later what was read before its removal; nothing holds that up.
+  await archive?.sync(keeping.signal).catch(() => undefined);
   const aik = ed25519.generate();
   await publishKeys(keeping, ({ self, list }) => {
     if (device === self.device) throw new Problem('device_itself');
@@ -88,7 +92,12 @@ export async function revokeDevice(
       rotate: true,
     };
   });
-  await keeping.storage.commit({ remove: [{ namespace, key: String(device) }] });
+  // What the removed device has told of others is believed by nobody who comes later: it is told anew.
+  const met = await everybody(keeping.storage);
+  await keeping.storage.commit({
+    put: met.map(({ account }) => pendingContact(account)),
+    remove: [{ namespace, key: String(device) }],
+  });
   await archive?.sync(keeping.signal);
 }
 

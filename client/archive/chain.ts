@@ -34,6 +34,8 @@ export interface Own {
 export interface OpenedSegment {
   segment: Segment;
   entries: ArchiveEntry[];
+  /** Whether its device is on the present list. */
+  listed: boolean;
 }
 
 /** A segment names a list or a key that is newer than those known here: they have to be fetched first. */
@@ -42,7 +44,10 @@ export class Behind extends Error {
 }
 
 /** What the next segment has to follow from. */
-export type Before = Pick<ArchiveState, 'seq' | 'hash' | 'listEpoch' | 'arkEpoch' | 'floor'>;
+export type Before = Pick<
+  ArchiveState,
+  'seq' | 'hash' | 'listEpoch' | 'arkEpoch' | 'floor' | 'vouched'
+>;
 
 /**
  * Opens segments that follow from `before`, all or none. Throws `archive_broken`, `archive_rolled_back`,
@@ -60,7 +65,11 @@ export async function openChain(
     const segment = named('archive_broken', () => readSegment(bytes));
     follows(segment, last, own.account);
     atFloor(segment, before.floor);
-    opened.push({ segment, entries: await open(segment, own, signal) });
+    const entries = await open(segment, own, signal);
+    const listed = own.present.devices.some(({ device }) => device === segment.device);
+    // A removed device has the key and the list of before: nobody knows when it wrote this.
+    const believed = listed || segment.seq <= (before.vouched ?? 0);
+    opened.push({ segment, entries: believed ? entries : [], listed });
     const { seq, hash, listEpoch, arkEpoch } = segment;
     last = { seq, hash, listEpoch, arkEpoch };
   }

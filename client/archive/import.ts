@@ -75,9 +75,12 @@ export async function importSegments(
     contacts: contactChanges(storage),
     messages: 0,
   };
-  for (const entry of opened.flatMap(({ entries }) => entries)) {
-    if (entry.kind === 'message') await addMessage(adding, entry, account, !held.value.caughtUp);
-    else await addContact(adding, entry.list, account, held.value.caughtUp);
+  const { caughtUp } = held.value;
+  for (const { entries, listed } of opened) {
+    for (const entry of entries) {
+      if (entry.kind === 'message') await addMessage(adding, entry, account, !caughtUp);
+      else if (caughtUp || listed) await addContact(adding, entry.list, account, caughtUp);
+    }
   }
   await dropPending(adding, opened);
   const { floor, ...before } = held.value;
@@ -141,7 +144,8 @@ function messageOf(entry: MessageEntry, body: TextBody, earlier: boolean): Incom
 
 /**
  * A home that reads the archive for the first time takes its pins from it in their order: another device
- * has followed every change between them, or its person has accepted it. One that has pins of its own
+ * has followed every change between them, or its person has accepted it; from devices that were removed
+ * since it takes none, and whoever removed them wrote its own anew. One that has pins of its own
  * takes what plainly follows from them; the rest it will see, and judge, when it asks the island.
  */
 async function addContact(

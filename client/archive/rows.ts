@@ -111,6 +111,8 @@ const state = v.strictObject({
   arkEpoch: s.count,
   /** The head that somebody who had the keys of the account vouched for, while it was not reached. */
   floor: v.optional(head),
+  /** The newest segment that keys of this account have vouched for: what devices wrote that were removed since. */
+  vouched: v.optional(s.count),
   /** Until all was read once, what is read was shown on other devices already. */
   caughtUp: v.boolean(),
 });
@@ -145,7 +147,7 @@ export const archiveStart = (known: Head): Put =>
     ...noHead,
     listEpoch: 0,
     arkEpoch: 0,
-    ...(known.seq > 0 && { floor: known }),
+    ...(known.seq > 0 && { floor: known, vouched: known.seq }),
     caughtUp: false,
   });
 
@@ -156,8 +158,8 @@ export async function archiveHead(storage: Storage): Promise<Head> {
 }
 
 /**
- * A key record that was accepted vouches for a head. Throws `archive_rolled_back` when another segment
- * was read here in its place.
+ * A key record that was accepted vouches for a head, in place of the one before: that may be of a device
+ * which was removed. Throws `archive_rolled_back` when another segment was read here in its place.
  */
 export const vouchedFor = (storage: Storage, known: Head): Promise<void> =>
   untilCommitted(async () => {
@@ -166,8 +168,12 @@ export const vouchedFor = (storage: Storage, known: Head): Promise<void> =>
     const { seq, hash, floor } = held.value;
     if (known.seq === seq && seq > 0 && !equal(known.hash, hash))
       throw new Problem('archive_rolled_back');
-    if (known.seq <= (floor?.seq ?? seq)) return;
-    const put = [stateRow({ ...held.value, floor: known })];
+    const { floor: _before, ...rest } = held.value;
+    const vouched = Math.max(known.seq, held.value.vouched ?? 0);
+    const ahead = known.seq > seq;
+    if (vouched === held.value.vouched && (floor ? ahead && equal(floor.hash, known.hash) : !ahead))
+      return;
+    const put = [stateRow({ ...rest, ...(ahead && { floor: known }), vouched })];
     await storage.commit({ put, expect: [stateExpected(held.version)] });
   });
 

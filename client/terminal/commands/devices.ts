@@ -52,10 +52,16 @@ const revoke: Act = async ({ terminal }, { keeping, islander }, device) => {
   if (!Number.isInteger(device))
     throw usage(terminal, 'Which device? Say its number: devices revoke N.');
   terminal.status('revoking', `Removing device ${device}, and replacing the keys that it knows…`);
-  await revokeDevice(keeping, device);
-  await islander.archive.sync(keeping.signal).catch((error: unknown) => {
-    // It is out; that the archive is closed to it follows with the next look into it.
-    if (!willPass(error)) throw error;
+  await revokeDevice(keeping, device, {
+    async sync(signal) {
+      try {
+        return await islander.archive.sync(signal);
+      } catch (error) {
+        // It is out; that the archive is closed to it follows with the next look into it.
+        if (!willPass(error)) throw error;
+        return 0;
+      }
+    },
   });
   terminal.say(
     `Device ${device} is removed: it gets nothing any more. What it has stored already stays on it.`,
