@@ -38,6 +38,8 @@ type OwnKey = v.InferOutput<typeof record>;
 export interface DeliveryKeys {
   /** Our own key, for what goes to our other devices; undefined for anybody else's account, and before it is registered. */
   ofOurs(account: AccountId): Promise<Uint8Array | undefined>;
+  /** The island does not take this key for that account: another device of ours may have changed it. */
+  refused(account: AccountId, key: Uint8Array): Promise<void>;
   /** Somebody was blocked: the present key is good no more. Takes effect with `keep`. */
   cut(): Promise<void>;
   /** Registers what is due and tells contacts, until aborted. */
@@ -58,6 +60,10 @@ const tries = 6;
 /** Milliseconds for each contact that is told, in which the messages to all of them are scattered. */
 const spread = 3_000;
 const look = 3_600_000;
+
+/** What can be said of an epoch in a message; an island may say anything. */
+const isEpoch = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) > 0 && Number(value) < 0xffff_ffff;
 
 export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
   const { account, storage, session } = parts;
@@ -90,7 +96,8 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
         return registered;
       } catch (error) {
         if (!(error instanceof Fault) || error.code !== 'stale_delivery_key') throw error;
-        const theirs = Number(error.details?.['epoch']);
+        const theirs = error.details?.['epoch'];
+        if (!isEpoch(theirs)) throw new Fault('unavailable');
         // The island has another key under this epoch, or is further on.
         const next = theirs > epoch && !cut ? theirs : Math.max(theirs, epoch) + 1;
         own = { epoch: next, key, cut, registered: false };
@@ -135,6 +142,12 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
       const { own } = await present();
       return own?.registered ? own.key : undefined;
     },
+    refused: (whose, key) =>
+      untilCommitted(async () => {
+        const { own, version } = await present();
+        if (whose !== account.account || !own?.registered || !equal(own.key, key)) return;
+        await write({ ...own, registered: false }, version);
+      }),
     cut: () =>
       untilCommitted(async () => {
         const { own, version } = await present();

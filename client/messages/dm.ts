@@ -16,7 +16,7 @@ import { Problem, willPass } from '../problem.ts';
 import { Conflict } from '../storage/storage.ts';
 import { retryAfter, sendSealed, type Transport } from '../transport/transport.ts';
 import { type Order, readWaiting, type Waiting, waiting } from './outbox.ts';
-import { isPaymentRefused, type Paying, pay, payAnew } from './payment.ts';
+import { isPaymentRefused, isTokenRefused, type Paying, pay, payAnew } from './payment.ts';
 import { Moot, refreshRecipient, type Sealing, sealRow } from './sealing.ts';
 import { settle } from './settling.ts';
 
@@ -30,6 +30,10 @@ export interface Sending extends Sealing, Paying {
 
 /** Times that a recipient's list, or the tokens, are fetched anew for one message before a pause. */
 const mostTries = 3;
+/** Milliseconds before other tokens are shown once more where several were refused; twice as long each time. */
+const tokenPatience = 60_000;
+/** Milliseconds that a row is held back, at most. */
+const longestHeld = 600_000;
 /** Milliseconds between two looks at the whole queue, while it is not empty. */
 const longestLook = 500;
 
@@ -87,8 +91,11 @@ async function runLane(sending: Sending, to: string, signal: AbortSignal): Promi
 /** Until the island has it, or it is clear that it never will. */
 async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Promise<void> {
   const { transport, now } = sending;
-  if (row.notBefore !== undefined) await pause(Math.max(0, row.notBefore - now()), signal);
+  // A clock that was put back holds nothing up for long.
+  if (row.notBefore !== undefined)
+    await pause(Math.min(Math.max(0, row.notBefore - now()), longestHeld), signal);
   let tries = 0;
+  let patience = tokenPatience;
   let order = row.sealed;
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
@@ -125,12 +132,14 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
         await settle(sending, row.key, { state: 'failed', reason: cause.message });
         return;
       }
-      tries = 0;
+      const refused = isTokenRefused(cause);
+      tries = refused ? mostTries - 1 : 0;
       sending.onWaiting(
         row.to,
         unsettled ? new Problem('devices_unsettled', { name: row.to }) : cause,
       );
-      await pause(backoff(attempt, retryAfter(error)), signal);
+      await pause(backoff(attempt, refused ? patience : retryAfter(error)), signal);
+      if (refused) patience *= 2;
     }
   }
 }
@@ -161,14 +170,11 @@ async function renew(
   refusal: unknown,
   signal: AbortSignal,
 ): Promise<Order | Error> {
-  const { storage } = sending;
   try {
-    if (isPaymentRefused(refusal)) {
-      await payAnew(storage, row.key, order.account, refusal);
-      return order;
-    }
+    if (isPaymentRefused(refusal))
+      return (await payAnew(sending, row.key, order.account, refusal)) ? order : refusal;
     await refreshRecipient(sending, row.to, signal);
-    const fresh = await readWaiting(storage, row.key);
+    const fresh = await readWaiting(sending.storage, row.key);
     if (!fresh) throw new Conflict();
     return await sealRow(sending, fresh, order, signal);
   } catch (error) {

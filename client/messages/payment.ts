@@ -38,13 +38,15 @@ export const pay = (
     const own = await deliveryKeys.ofOurs(order.account);
     const key = own ?? (await readContact(storage, order.account)).key?.key;
     const price = sendPrice(count, key !== undefined);
-    const tokens = await wallet.take(
+    // What was shown and not refused is still good for this order, and shown for no other.
+    const held = before?.tokens.slice(0, price) ?? [];
+    const taken = await wallet.take(
       tokenClasses.delivery,
-      price,
-      (taken) => changedRow(row, { paid: { tokens: taken, key } }),
+      price - held.length,
+      (more) => changedRow(row, { paid: { tokens: [...held, ...more], key } }),
       signal,
     );
-    return { tokens, key };
+    return { tokens: [...held, ...taken], key };
   }).then((paid) => {
     if (!paid) throw new Conflict();
     return paid;
@@ -55,27 +57,39 @@ const refusals = new Set(['token_needed', 'token_invalid', 'token_spent', 'deliv
 export const isPaymentRefused = (error: unknown): error is Fault =>
   error instanceof Fault && refusals.has(error.code);
 
-/** After a refusal: what was refused is not shown again. */
+/** The tokens that were shown are gone: an island that always says so gets few of them. */
+export const isTokenRefused = (error: unknown): boolean =>
+  error instanceof Fault && (error.code === 'token_invalid' || error.code === 'token_spent');
+
+/**
+ * After a refusal: what was refused is not shown again. False when nothing else can be shown: an island that
+ * wants more than the price, or refuses a key that was not there, is waited for.
+ */
 export const payAnew = (
-  storage: Storage,
+  { storage, deliveryKeys }: Pick<Paying, 'storage' | 'deliveryKeys'>,
   place: string,
   account: AccountId,
   refusal: Fault,
-): Promise<void> =>
+): Promise<boolean> =>
   untilCommitted(async () => {
     const row = await readWaiting(storage, place);
-    if (!row?.paid) return;
-    const refused = refusal.code === 'delivery_key_refused' ? row.paid.key : undefined;
+    if (!row?.paid) return true;
+    const { tokens, key: shown } = row.paid;
+    const refused = refusal.code === 'delivery_key_refused' ? shown : undefined;
+    if (!refused && !isTokenRefused(refusal)) return false;
     const changes = contactChanges(storage);
-    if (refused)
+    if (refused) {
+      await deliveryKeys.refused(account, refused);
       await changes.change(account, (contact) => {
         const { key, ...rest } = contact;
         return key && equal(key.key, refused) ? rest : contact;
       });
+    }
     const { put, expect } = changes.rows();
-    const changed = changedRow(row, { paid: undefined });
+    const changed = changedRow(row, { paid: refused && { tokens, key: undefined } });
     await storage.commit({
       put: [...changed.put, ...put],
       expect: [...changed.expect, ...expect],
     });
+    return true;
   });

@@ -157,3 +157,44 @@ t.test('a person who is blocked reaches nobody, and our other devices know', asy
     ['blocked', 'unblocked'],
   );
 });
+
+t.test(
+  'M6: a delivery key that another device has changed costs few tokens and stops nothing',
+  async (t) => {
+    await using island = await realIsland();
+    const first = await registered(island, 'alice');
+    await using bob = await program(island, await registered(island, 'bob'));
+    await using _carol = await program(island, await registered(island, 'carol'));
+    await using alice = await program(island, first);
+    const fresh = home(island);
+    const code = first.codes[0] ?? '';
+    await recover(fresh.joining, island.recoverLink('alice'), { credentials, code });
+    await using second = await program(island, fresh);
+    await alice.says('bob', 'hello');
+    await eventually(async () => (await second.told()).length === 1, 30_000);
+    const own = second.islander.account.account;
+    const key = async () =>
+      Buffer.from((await second.storage.read('delivery-key', 'own'))?.bytes ?? []).toString();
+    await eventually(async () => (await key()).includes('"registered":true'), 30_000);
+    const before = await key();
+    await alice.islander.decide('bob', 'blocked');
+    await eventually(async () => {
+      const place = await alice.storage.read('delivery-key', 'own');
+      return /"epoch":[2-9].*"registered":true/.test(Buffer.from(place?.bytes ?? []).toString());
+    }, 30_000);
+    const since = second.sends.length;
+    t.same(await second.says('carol', 'still here'), ['accepted']);
+    await eventually(async () => (await alice.told()).includes('you: still here'), 30_000);
+    const synced = second.sends.slice(since).filter(({ account }) => account === own);
+    const spent = new Set(
+      synced.flatMap(({ tokens }) => tokens.map(({ input }) => Buffer.from(input).toString('hex'))),
+    );
+    t.ok(synced.length <= 4, `${synced.length} sends to the own devices`);
+    t.ok(spent.size <= 4, `${spent.size} tokens`);
+    await eventually(
+      async () => (await key()) !== before && (await key()).includes('"registered":true'),
+      30_000,
+    );
+    t.same(await bob.told(), ['alice: hello']);
+  },
+);

@@ -47,7 +47,8 @@ export interface Purse {
   now: () => number;
 }
 
-const namespace = 'tokens';
+export const tokensNamespace = 'tokens';
+const namespace = tokensNamespace;
 const keysNamespace = 'token-keys';
 /** Delivery tokens that are held at least, and fetched at once. */
 const low = 64;

@@ -7,6 +7,7 @@
  */
 import { type AccountRecord, accountKey, accountRow, decodeAccount } from '../account/account.ts';
 import { renewedStanding } from '../messages/prekeys.ts';
+import { tokensNamespace } from '../messages/wallet.ts';
 import { type Storage, untilCommitted } from './storage.ts';
 
 const originKey = { namespace: 'account', key: 'origin' };
@@ -29,10 +30,16 @@ export const openRecord = (storage: Storage): Promise<AccountRecord | undefined>
       await storage.commit({ put: [origin], expect });
       return record;
     }
+    // Its delivery tokens may have been spent since, and nobody can tell which.
+    const remove = (await storage.list(tokensNamespace)).map(({ key }) => ({
+      namespace: tokensNamespace,
+      key,
+    }));
     const risen = { ...record, generation: record.generation + 1 };
     const prekeys = await renewedStanding(storage);
     await storage.commit({
       put: [origin, accountRow(risen), ...(prekeys ? [prekeys.put] : [])],
+      remove,
       expect: [...expect, ...(prekeys ? [prekeys.expect] : [])],
     });
     return risen;
