@@ -51,9 +51,12 @@ export function randomScalar(random: Random = randomBytes): Uint8Array {
   }
 }
 
-/** The one-way map of RFC 9496 §4.3.4, of 64 uniform bytes. */
-export const elementFromHash = (uniform: Uint8Array): Uint8Array =>
-  element(sodium.crypto_core_ristretto255_from_hash(uniform));
+/** The one-way map of RFC 9496 §4.3.4, of 64 uniform bytes. What it gives is canonical: only the identity is refused. */
+export function elementFromHash(uniform: Uint8Array): Uint8Array {
+  const made = sodium.crypto_core_ristretto255_from_hash(uniform);
+  if (equal(made, identity)) throw new Fault('not_canonical');
+  return made;
+}
 
 /** `not_canonical` for the identity, in or out. */
 export const multiply = (by: Uint8Array, point: Uint8Array): Uint8Array =>
