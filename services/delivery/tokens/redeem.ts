@@ -6,6 +6,7 @@
 import { tokenId } from '@island/protocol/crypto/delivery-token.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Token, TokenClass } from '@island/protocol/wire/token.ts';
+import { gathered } from '../../kit/gathered.ts';
 import type { DeliveryStore } from '../database.ts';
 import { loadSpent, type Spendable } from './spent.ts';
 import type { TokenKeys } from './token-keys.ts';
@@ -32,9 +33,15 @@ interface Named {
 const mostFound = 8192;
 /** Tokens that are verified in one go: what large attachments cost holds up nobody who sends. */
 const atOnce = 16;
+/** Sends whose tokens are looked for among the spent ones with one question. */
+const sendsAtOnce = 64;
 
 export function openRedemption(store: Pick<DeliveryStore, 'rows'>, keys: TokenKeys): Redemption {
   const found = new Set<string>();
+  const load = gathered(
+    (sends: readonly (readonly Spendable[])[]) => loadSpent(sends.flat(), store),
+    sendsAtOnce,
+  );
 
   function remember(name: string): void {
     found.add(name);
@@ -72,7 +79,7 @@ export function openRedemption(store: Pick<DeliveryStore, 'rows'>, keys: TokenKe
       const spendable = named.map((one) => one.spendable);
       if (new Set(spendable.map(({ name }) => name)).size !== tokens.length)
         throw new Fault('malformed');
-      const spent = await loadSpent(spendable, store);
+      const spent = await load(spendable);
       if (spent.isAnother(spendable, context)) throw new Fault('token_spent');
       if (tokens.length > 0 && spendable.every((token) => spent.has(token))) return undefined;
       for (const day of new Set(tokens.map((token) => token.day)))

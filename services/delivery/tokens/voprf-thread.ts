@@ -44,4 +44,4 @@ function done(job: Job): Done {
   }
 }
 
-parentPort?.on('message', (job: Job) => parentPort?.postMessage(done(job)));
+parentPort?.on('message', (jobs: readonly Job[]) => parentPort?.postMessage(jobs.map(done)));
