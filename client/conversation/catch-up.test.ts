@@ -272,3 +272,27 @@ t.test(
     t.equal((await messagesAfter(storage, '')).length, 4);
   },
 );
+
+t.test(
+  'what is asked for again stands where it is missed, and nobody’s conversation begins with it',
+  async (t) => {
+    const storage = memoryStorage();
+    const stand = (claims: string, count?: number) => {
+      const state = count === undefined ? ('recovering' as const) : ('lost' as const);
+      const what = { id: 'ab', claims, reason: 'No.', receivedAt: 20, state, count };
+      return arrival({ type: 'unreadable', ...what });
+    };
+    const said = { id: 'cd', from: 'bob', text: 'hello', sentAt: 10, receivedAt: 10 };
+    await storage.commit({ append: [arrival({ type: 'message', ...said })] });
+    await view(storage, Date.now, 'bob');
+    const { keys } = await storage.commit({
+      append: [stand('bob'), stand('eve'), stand('bob', 3)],
+    });
+    const now = await view(storage, Date.now, 'bob');
+    t.match(now, [{ text: 'hello' }, { state: 'recovering' }, { state: 'lost', count: 3 }]);
+    t.same(await view(storage, Date.now, 'eve'), []);
+    const remove = [keys[0] ?? '', keys[2] ?? ''].map((key) => ({ namespace: 'messages', key }));
+    await storage.commit({ remove });
+    t.match(await view(storage, Date.now, 'bob', { last: 1 }), [{ text: 'hello' }]);
+  },
+);

@@ -12,7 +12,13 @@ import * as v from 'valibot';
 import { pause } from '../backoff.ts';
 import { actsAfter, type KeptAct, readAct } from '../messages/acts.ts';
 import { contactChanges, wroteTo } from '../messages/contacts.ts';
-import { type Kept, messagesAfter, readMessage, unshown } from '../messages/messages.ts';
+import {
+  type Kept,
+  messagesAfter,
+  readMessage,
+  type Unreadable,
+  unshown,
+} from '../messages/messages.ts';
 import { pinnedAccount } from '../messages/people.ts';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
@@ -28,6 +34,7 @@ import {
   keysOfActsOn,
   knownTalkRow,
   messagePlaceRow,
+  oldestPlace,
   placeAt,
   talkRow,
   timerOf,
@@ -117,7 +124,8 @@ async function indexMessages(
   const talks = new Map<string, AccountId | undefined>();
   for (const message of messages) {
     if (message.type === 'unreadable') {
-      const { from, key, receivedAt } = message;
+      const { key, receivedAt } = message;
+      const from = message.from ?? (await missedFrom(storage, message));
       if (from === undefined) continue;
       changes.put.push(talkRow(from, placeAt(receivedAt, key)));
       if (!talks.has(from)) talks.set(from, await pinnedAccount(storage, from));
@@ -130,6 +138,15 @@ async function indexMessages(
   }
   for (const [name, peer] of talks) changes.put.push(knownTalkRow(name, peer));
   if (indexing.before) await acceptWritten(storage, changes, messages, accounts);
+}
+
+/** Of what is asked for again or lost: said where it is missed, but no conversation begins with it. */
+async function missedFrom(
+  storage: Storage,
+  { state, claims }: Unreadable,
+): Promise<string | undefined> {
+  if (!state || claims === undefined) return undefined;
+  return (await oldestPlace(storage, claims)) === undefined ? undefined : claims;
 }
 
 /** In a home of before nobody noted whom we wrote to. */

@@ -47,18 +47,23 @@ export interface ShownMessage {
   state?: SentState;
   /** Why it failed. */
   reason?: string;
+  /** Another device of ours sent it. */
+  elsewhere?: true;
   /** Seconds that it lives, and when it ends, as far as that is known. */
   timer?: number;
   expires?: number;
 }
 
-/** Something that this person sent and that could not be read. */
+/** Something that this person sent, or seems to have sent, and that could not be read. */
 export interface ShownUnreadable {
   type: 'unreadable';
   at: string;
   key: string;
   time: number;
   reason: string;
+  /** It is being asked for again, or so many will not come. */
+  state?: 'recovering' | 'lost';
+  count?: number;
 }
 
 export type Shown = ShownMessage | ShownUnreadable;
@@ -78,8 +83,15 @@ export async function view(
   { last = 50, before }: Page = {},
 ): Promise<Shown[]> {
   await catchUp(storage, now);
-  const places = await newestPlaces(storage, name, last, before);
-  return viewPlaces(storage, name, places.reverse());
+  const shown: Shown[] = [];
+  // What was recovered leaves the place of its stand-in behind.
+  for (let from = before; shown.length < last; ) {
+    const places = await newestPlaces(storage, name, last - shown.length, from);
+    if (places.length === 0) break;
+    from = places.at(-1) ?? from;
+    shown.unshift(...(await viewPlaces(storage, name, places.reverse())));
+  }
+  return shown;
 }
 
 /** One message of ours or theirs; undefined where there is none. */
@@ -124,8 +136,10 @@ async function showAt(storage: Storage, seen: Sights, at: string): Promise<Shown
   const key = keyOfPlace(at);
   const message = await readMessage(storage, key);
   if (!message) return undefined;
-  if (message.type === 'unreadable')
-    return { type: 'unreadable', at, key, time: message.receivedAt, reason: message.reason };
+  if (message.type === 'unreadable') {
+    const { type, receivedAt: time, reason, state, count } = message;
+    return { type, at, key, time, reason, ...(state && { state }), ...(count && { count }) };
+  }
   return show(storage, seen, message, at);
 }
 
@@ -162,6 +176,7 @@ async function show(
     ...(message.type === 'sent' && {
       state: await stateOf(storage, seen, message, target, peer),
       ...(message.reason !== undefined && { reason: message.reason }),
+      ...(message.elsewhere && { elsewhere: true }),
     }),
   };
 }
