@@ -4,12 +4,15 @@ import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { contentTypes, open, seal } from '@island/protocol/crypto/sealed-envelope.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
+import { eventually } from '../../services/kit/testing/outcome.ts';
+import { arrivals } from '../messages/arrivals.ts';
 import { messageRow, messagesAfter } from '../messages/messages.ts';
 import { repairRow } from '../messages/outbox.ts';
 import { sessionsNamespace } from '../messages/ratchets.ts';
 import { repairStates } from './keeping.ts';
 import { repairLimits } from './repair-limits.ts';
 import { type Device, type Letter, settleAll, World } from './testing/world.ts';
+import { unrecovered } from './unrecovered.ts';
 
 t.setTimeout(240_000);
 
@@ -447,4 +450,54 @@ t.test('M7: the last resort repairs, too', async (t) => {
   await alice.say('bob', 'three');
   await settleAll(world, [alice, bob]);
   t.same(await bob.heard(), ['one', 'three']);
+});
+
+t.test('pitfall: resync downgrade: an older copy of a device can’t begin a session', async (t) => {
+  const { world, alice, bob } = await friends();
+  const clone = await bob.clone();
+  await bob.restore(await bob.copy());
+  await bob.say('alice', 'of the second generation');
+  await settleAll(world, [alice, bob]);
+  t.ok((await alice.heard()).includes('of the second generation'));
+  await clone.lose(sessionsNamespace);
+  const [row] = await alice.storage.list(sessionsNamespace);
+  const body = { kind: 'resync', session: randomBytes(16), failed: [randomBytes(32)] } as const;
+  const plaintext = encodePlaintext({ id: randomBytes(16), sentAt: world.now, body });
+  const begins = { replaces: body.session };
+  const only = alice.account.device;
+  await clone.storage.commit({ append: [repairRow('alice', { only, begins }, plaintext)] });
+  t.equal(await clone.flush(), 1);
+  await alice.openAll();
+  const [after] = await alice.storage.list(sessionsNamespace);
+  t.same(after?.bytes, row?.bytes, 'her sessions are as they were');
+  t.equal(await alice.flush(), 0);
+  await alice.say('bob', 'to the real one');
+  await settleAll(world, [alice, bob]);
+  t.ok((await bob.heard()).includes('to the real one'));
+  t.notOk((await clone.heard()).includes('to the real one'));
+});
+
+t.test('who shows what comes sees the outcome: the message, or how many are lost', async (t) => {
+  const { world, alice, bob } = await broken();
+  const stop = new AbortController();
+  const shown: string[] = [];
+  const showing = (async () => {
+    for await (const group of arrivals(bob.storage, stop.signal))
+      for (const each of group)
+        shown.push(each.type === 'message' ? each.text : `${each.state} ${each.count ?? ''}`);
+  })();
+  for (const text of ['three', 'four']) await alice.say('bob', text);
+  await settleAll(world, [alice, bob]);
+  await bob.lose(sessionsNamespace);
+  for (const text of ['five', 'six']) await alice.say('bob', text);
+  await alice.flush();
+  await alice.lose('sent');
+  await settleAll(world, [alice, bob]);
+  await eventually(async () => shown.includes('lost 2'));
+  stop.abort();
+  await showing;
+  const outcomes = shown.filter((each) => !each.startsWith('recovering'));
+  t.same(outcomes, ['one', 'three', 'four', 'lost 2']);
+  t.ok(shown.length - outcomes.length <= 4, 'no placeholder is shown twice');
+  t.same(await unrecovered(bob.storage, 'alice'), { recovering: 0, lost: 2 });
 });
