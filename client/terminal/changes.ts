@@ -2,7 +2,7 @@
 import { changesTold, type OwnChange, untoldChanges } from '../account/untold-changes.ts';
 import type { Storage } from '../storage/storage.ts';
 import { leftSentence } from './code-sheet.ts';
-import { day } from './rows.ts';
+import { day } from './dates.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Each change once; it counts as told when it was said. */

@@ -16,6 +16,7 @@ import { everybody } from '../messages/people.ts';
 import { Problem } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import type { Storage } from '../storage/storage.ts';
+import { day, minute, time } from './dates.ts';
 import { plain } from './terminal.ts';
 
 export interface Exporting {
@@ -86,8 +87,6 @@ function inFolder(folder: string, name: string, text: string): void {
 }
 
 const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
-const time = (ms: number): string => new Date(ms).toISOString();
-const day = (days: number): string => time(days * 86_400_000).slice(0, 10);
 
 /** What only the island knows; before that, what other devices have archived. */
 async function askIsland({
@@ -161,7 +160,7 @@ function messageObject({ key: _, ...message }: Kept): object {
 
 /** `2026-11-23 09:12 bob: …`; further lines of a text are indented. */
 function line(message: Message): string {
-  const when = time(timeOf(message)).slice(0, 16).replace('T', ' ');
+  const when = minute(timeOf(message));
   if (message.type === 'unreadable' && message.state === 'lost')
     return `${when} (${message.reason})\n`;
   if (message.type === 'unreadable')

@@ -14,6 +14,3 @@ export function rows(lines: readonly (readonly string[])[]): string {
     )
     .join('\n');
 }
-
-/** A day since 1970-01-01 UTC, as people write it. */
-export const day = (days: number): string => new Date(days * 86_400_000).toISOString().slice(0, 10);

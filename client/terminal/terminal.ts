@@ -7,6 +7,7 @@ import type { Arrival } from '../messages/arrivals.ts';
 import type { Kept, Outgoing } from '../messages/messages.ts';
 import { Problem } from '../problem.ts';
 import { lostSentence } from '../repair/placeholders.ts';
+import { clockTime } from './dates.ts';
 
 export interface Streams {
   stdin: NodeJS.ReadStream;
@@ -58,18 +59,11 @@ export function openTerminal(
  * What other people wrote could hold anything: nothing of it may steer the terminal or look like a
  * line of ours. Joiners stay (emoji, scripts), other control and format characters do not.
  */
-export const plain = (text: string): string =>
-  text
-    .replace(/(?![\t\n\u200c\u200d])[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd')
-    .replaceAll('\n', '\n      ');
+export const plain = (text: string): string => harmless(text).replaceAll('\n', '\n      ');
 
-export function clockTime(ms: number): string {
-  const date = new Date(ms);
-  const time = date.toTimeString().slice(0, 5);
-  return new Date().toDateString() === date.toDateString()
-    ? time
-    : `${date.toISOString().slice(0, 10)} ${time}`;
-}
+/** The same for who cuts it into lines by themselves. */
+export const harmless = (text: string): string =>
+  text.replace(/(?![\t\n\u200c\u200d])[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
 
 export function arrivalLine(arrival: Arrival): string {
   if (arrival.type === 'message')

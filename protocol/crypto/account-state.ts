@@ -15,7 +15,7 @@ import { Fault } from '../wire/fault.ts';
 import { type AccountId, accountId, type DeviceId, deviceId, personName } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
 import { fromHex, hex } from '../wire/text.ts';
-import { type DeviceCert, readDevice } from './device.ts';
+import { type DeviceCert, lastDay, readDevice } from './device.ts';
 import { equal } from './primitives.ts';
 import { signingKey } from './public-key.ts';
 
@@ -137,8 +137,8 @@ export function checkState(state: DeviceListState): void {
     (devices.length === 0) === has(state, 'erase') &&
     ascending(devices) &&
     ascending(revoked) &&
-    devices.every(({ device }) => device <= lastDevice) &&
-    revoked.every(({ device }) => device <= lastDevice) &&
+    devices.every(({ device, addedDay }) => device <= lastDevice && addedDay <= lastDay) &&
+    revoked.every(({ device, day }) => device <= lastDevice && day <= lastDay) &&
     !revoked.some(({ device }) => devices.some((cert) => cert.device === device)) &&
     (!oneAik || devices.every((cert) => equal(cert.aik, aik))) &&
     distinct([aik, ...devices.map((cert) => cert.dsk)]) &&

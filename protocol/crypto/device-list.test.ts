@@ -115,6 +115,16 @@ t.test('lists that contradict themselves are malformed', async (t) => {
     'reset before the first': { resetCounter: 1 },
     'reset not counted': { flags: listFlags.reset | listFlags.update, aikEpoch: 2 },
     'revoked and present': { revoked: [{ device: deviceId(2), day: 1 }] },
+    'a day of removal behind every calendar': {
+      devices: [one],
+      revoked: [{ device: deviceId(2), day: 2_932_897 }],
+    },
+    'a day of joining behind every calendar': {
+      devices: [
+        one,
+        signDeviceCert(createDevice({ account, device: deviceId(2) }), aik.public, 0xffff_ffff),
+      ],
+    },
     'revoked never given': { revoked: [{ device: deviceId(3), day: 1 }] },
     'a name that is none': { name: 'Not Ann' },
   };

@@ -54,6 +54,9 @@ const version = 1;
 const type = 0x20;
 const hashLabel = utf8Bytes('PI/1/hash/device\0');
 
+/** 9999-12-31: what is behind it is no day that anybody means. */
+export const lastDay = 2_932_896;
+
 /** The day of a moment, as structures carry it. `now`: Unix milliseconds. */
 export const dayOf = (now: number): number => Math.floor(now / 86_400_000);
 

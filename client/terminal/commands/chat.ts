@@ -4,12 +4,12 @@ import { arrivals } from '../../messages/arrivals.ts';
 import { departures } from '../../messages/departures.ts';
 import type { Kept, Outgoing } from '../../messages/messages.ts';
 import type { AddCommand, Context } from '../command.ts';
+import { clockTime } from '../dates.ts';
 import { type Home, openHome } from '../home.ts';
 import { PartlyFailed } from '../partly-failed.ts';
 import {
   arrivalLine,
   arrivalObject,
-  clockTime,
   departureObject,
   openTerminal,
   plain,

@@ -2,8 +2,9 @@
 import { nameDevice, ownDevices, revokeDevice, syncOwn } from '../../account/own-devices.ts';
 import { willPass } from '../../problem.ts';
 import type { AddCommand, Context } from '../command.ts';
+import { day } from '../dates.ts';
 import { type Home, openHome } from '../home.ts';
-import { day, rows } from '../rows.ts';
+import { rows } from '../rows.ts';
 import { usage } from '../usage.ts';
 
 export function devicesCommand(add: AddCommand): void {

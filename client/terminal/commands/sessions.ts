@@ -1,8 +1,9 @@
 /** `islander sessions`: where you are signed in, and ending that. */
 import { endSession, ownSessions } from '../../sign-in/own-sessions.ts';
 import type { AddCommand } from '../command.ts';
+import { day } from '../dates.ts';
 import { openHome } from '../home.ts';
-import { day, rows } from '../rows.ts';
+import { rows } from '../rows.ts';
 import { usage } from '../usage.ts';
 
 /** Characters of a session's id that are shown, and enough to name it by. */
