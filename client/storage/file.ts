@@ -1,7 +1,8 @@
 /**
  * A storage in a folder: one SQLite file in WAL mode, `synchronous = FULL`, so that a commit is on the
  * disk when it resolves. The folder is 0700 and the file 0600. `secure_delete` overwrites what is
- * removed: a message key that was used must not lie in a free page.
+ * removed: a message key that was used must not lie in a free page. Nor in the WAL, which is emptied when
+ * the file is opened and closed, and soon after each commit.
  *
  * Locks are exclusive transactions on small files of their own: the kernel ends them with the process,
  * however it dies, so no lease has to run out.
@@ -33,6 +34,9 @@ const layout = 1;
 const busyTimeout = 10_000;
 /** Milliseconds between two looks: whether another process has committed, whether a lock is free. */
 const pollInterval = 60;
+
+/** Milliseconds after a commit in which the WAL, with what was removed or replaced, is emptied. */
+const sweepDelay = 1_000;
 
 /** Milliseconds in which the clock of a file system has moved on. */
 const clockTick = 20;
@@ -76,6 +80,7 @@ class SqliteStorage implements Storage {
   readonly #watchers = new Set<() => void>();
   #seen = 0;
   #poll: NodeJS.Timeout | undefined;
+  #sweep: NodeJS.Timeout | undefined;
 
   constructor(home: string) {
     this.place = home;
@@ -93,6 +98,30 @@ class SqliteStorage implements Storage {
     if (found < layout)
       db.exec(`BEGIN IMMEDIATE; ${tables} PRAGMA user_version = ${layout}; COMMIT;`);
     this.#seen = this.#dataVersion();
+    this.#empty();
+  }
+
+  /** Empties the WAL. What another process reads or writes at this moment stays for the next time. */
+  #empty(): void {
+    clearTimeout(this.#sweep);
+    this.#sweep = undefined;
+    // Others would take it for a commit.
+    if (statSync(join(this.place, 'store.db-wal'), { throwIfNoEntry: false })?.size === 0) return;
+    try {
+      this.#db.exec('PRAGMA busy_timeout = 0');
+      const { busy } = this.#prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+      if (busy !== 0) this.#emptySoon();
+    } catch (error) {
+      // A disk that is full, or gone, is said by the next commit.
+      if (errorCode(error) === undefined) throw error;
+      this.#emptySoon();
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${busyTimeout}`);
+    }
+  }
+
+  #emptySoon(): void {
+    this.#sweep ??= setTimeout(() => this.#empty(), sweepDelay).unref();
   }
 
   /**
@@ -144,6 +173,7 @@ class SqliteStorage implements Storage {
         throw error;
       }
     });
+    this.#emptySoon();
     for (const listener of this.#watchers) queueMicrotask(listener);
     return done;
   }
@@ -244,7 +274,10 @@ class SqliteStorage implements Storage {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#poll);
     this.#watchers.clear();
-    if (this.#db.isOpen) this.#db.close();
+    if (!this.#db.isOpen) return;
+    if (this.#sweep) this.#empty();
+    clearTimeout(this.#sweep);
+    this.#db.close();
   }
 }
 

@@ -1,10 +1,20 @@
 /** One behaviour for both storages, and what only a file can show: two processes, kill -9, modes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import t from 'tap';
 import { Problem } from '../problem.ts';
@@ -227,6 +237,28 @@ t.test(
     }
   },
 );
+
+t.test('M1 pitfall: removed secrets lie in no file: also not in the WAL', async (t) => {
+  const home = join(folder(t), 'home');
+  const all = () =>
+    ['store.db', 'store.db-wal']
+      .map((name) => join(home, name))
+      .filter((path) => existsSync(path))
+      .map((path) => readFileSync(path, 'latin1'))
+      .join();
+  const script = `for (let i = 0; i < 20; i++)
+      await storage.commit({ put: [{ namespace: 'n', key: 'ratchet', bytes: bytes('secret state ' + i + ' '.repeat(5000)) }] });
+    await storage.commit({ remove: [{ namespace: 'n', key: 'ratchet' }] });
+    process.kill(process.pid, 'SIGKILL');`;
+  await once(child(script, home), 'exit');
+  t.match(all(), 'secret state', 'what a process that was killed leaves');
+  await using storage = fileStorage(home);
+  t.notMatch(all(), 'secret state', 'is gone with the next opening');
+  await storage.commit({ put: [put('code', 'secret code')] });
+  await storage.commit({ remove: [{ namespace: 'n', key: 'code' }] });
+  while (all().includes('secret')) await wait(50);
+  t.notMatch(all(), 'secret', 'and soon in a program that goes on');
+});
 
 t.test('a lock ends with the process that held it, also by kill -9', async (t) => {
   const home = join(folder(t), 'home');
