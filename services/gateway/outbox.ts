@@ -36,6 +36,13 @@ export interface OutboxParts {
   buffered(): number;
 }
 
+/**
+ * Milliseconds that an acknowledgement waits for others, and how many don't: each call is a way to the mailbox's
+ * disk. Meanwhile the mail is still there, and would come again to a device that returns.
+ */
+const forgetPause = 200;
+const forgetAtOnce = 32;
+
 /** Bytes waiting in a socket beyond which it gets no more. */
 export const mostBuffered = 262_144;
 
@@ -56,6 +63,7 @@ export class Outbox implements Disposable {
   #forgotten = 0;
   #asking = false;
   #forgetting = false;
+  #forgetLater: NodeJS.Timeout | undefined;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
@@ -95,7 +103,8 @@ export class Outbox implements Disposable {
     this.#acknowledged = seq;
     const kept = this.#unacknowledged.findIndex((sent) => sent > seq);
     this.#unacknowledged.splice(0, kept === -1 ? this.#unacknowledged.length : kept);
-    void this.#forget();
+    if (seq - this.#forgotten >= forgetAtOnce) void this.#forget();
+    else this.#forgetLater ??= setTimeout(() => void this.#forget(), forgetPause);
     void this.#ask();
   }
 
@@ -115,6 +124,7 @@ export class Outbox implements Disposable {
     this.#mail = undefined;
     this.#first = { head: 0, envelopes: [] };
     this.#unacknowledged = [];
+    void this.#forget();
   }
 
   #arrived(mail: Stored): void {
@@ -180,6 +190,8 @@ export class Outbox implements Disposable {
 
   /** Tells the mailbox, one call at a time; acknowledgements that come meanwhile go together. */
   async #forget(): Promise<void> {
+    clearTimeout(this.#forgetLater);
+    this.#forgetLater = undefined;
     if (this.#forgetting) return;
     this.#forgetting = true;
     const { bus, account, device } = this.#parts;
