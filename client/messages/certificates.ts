@@ -52,6 +52,9 @@ const ownPlace = { namespace: 'sender-certificate', key: 'own' };
 const rootPlace = { namespace: 'sender-certificate', key: 'root' };
 /** Certificates of others that are remembered: both of their signatures were verified. */
 const mostKnown = 500;
+/** Milliseconds for which the island's time is known, once a certificate of our own has shown it; and how far ahead of it others may be. */
+const timeKnown = 600_000;
+const ahead = 7_200_000;
 /** Milliseconds: certificates are used until so long before their end. */
 const margin = 60_000;
 
@@ -66,6 +69,16 @@ export function openCertificates(parts: Certifying): Certificates {
     const { senderRoot } = await callApart(transport, 'discovery', {}, signal);
     await storage.commit({ put: [{ ...rootPlace, bytes: senderRoot }] });
     return senderRoot;
+  }
+
+  /** How far the island's clock is ahead of ours, milliseconds: it dates what it makes for us. */
+  let told: { difference: number; at: number } | undefined;
+  async function islandTime(signal?: AbortSignal): Promise<number> {
+    if (!told || Math.abs(now() - told.at) > timeKnown) {
+      const read = readCertificate(await renew(signal), await root(signal));
+      told = { difference: read.notBefore * 1000 - now(), at: now() };
+    }
+    return now() + told.difference;
   }
 
   async function held() {
@@ -110,8 +123,10 @@ export function openCertificates(parts: Certifying): Certificates {
       try {
         checkCertificateTime(certificate, now());
       } catch (error) {
-        const early = certificate.notBefore * 1000 > now();
-        throw early ? new Problem('clock_behind') : error;
+        const begins = certificate.notBefore * 1000;
+        if (begins <= now()) throw error;
+        // Our own clock may be the wrong one: nothing is dropped for that. What is ahead of the island's, too, is.
+        throw begins > (await islandTime(signal)) + ahead ? error : new Problem('clock_behind');
       }
       return certificate;
     },

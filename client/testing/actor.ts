@@ -27,6 +27,8 @@ export interface Actor {
   readonly events: IslanderEvent[];
   /** What ended sending or receiving, other than its death. */
   readonly failures: Error[];
+  /** Requests on the sealed way, over all its lives. */
+  readonly sends: number;
   /** Milliseconds that its clock is ahead of the island's. */
   skew: number;
   open(): Promise<void>;
@@ -61,6 +63,7 @@ function actor(around: Around, name: string, device: number, first: CopiedStorag
   let running: { islander: Islander; life: Life } | undefined;
   let backup: (() => Promise<CopiedStorage>) | undefined;
   let skew = 0;
+  let sends = 0;
   const now = () => island.clock.now() + skew;
   const quietly = () => opened(island, home(island, storage));
 
@@ -87,6 +90,9 @@ function actor(around: Around, name: string, device: number, first: CopiedStorag
     },
     events,
     failures,
+    get sends() {
+      return sends;
+    },
     get skew() {
       return skew;
     },
@@ -95,7 +101,9 @@ function actor(around: Around, name: string, device: number, first: CopiedStorag
     },
     async open() {
       if (running) return;
-      const platform = roughPlatform(island.platform(), weather, random);
+      const platform = roughPlatform(island.platform(), weather, random, () => {
+        sends += 1;
+      });
       const joining = { storage, platform, now };
       const life = dying({ storage, platform, joining }, Number.POSITIVE_INFINITY);
       const on = (event: IslanderEvent) => void events.push(event);

@@ -40,11 +40,16 @@ const issuerOf = (kind: TokenClass): TokenIssuer => deriveIssuer(tokenSeed, kind
 
 const senderRoot = ed25519.generate();
 const senderPair = ed25519.generate();
-/** For whomever a test says. */
-export function certify(sender: CertifiedSender): Uint8Array {
-  const key = { kid: 1, public: senderPair.public, nbfDay: today() - 1, expDay: today() + 2 };
-  const signer = { bytes: signSenderKey(senderRoot, key), pair: senderPair };
-  return issueCertificate(signer, sender, Math.floor(Date.now() / 1000));
+/** For whomever a test says; from `notBefore` (Unix seconds) on, under a root that may be another. */
+export function certify(
+  sender: CertifiedSender,
+  notBefore = Math.floor(Date.now() / 1000),
+  root = senderRoot,
+): Uint8Array {
+  const first = Math.floor(notBefore / 86_400);
+  const key = { kid: 1, public: senderPair.public, nbfDay: first - 1, expDay: first + 2 };
+  const signer = { bytes: signSenderKey(root, key), pair: senderPair };
+  return issueCertificate(signer, sender, notBefore);
 }
 
 export interface Memory {

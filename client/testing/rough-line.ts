@@ -27,11 +27,15 @@ export interface Weather {
 
 export const calm: Weather = { lost: 0, unanswered: 0, again: 0, breaks: 0, twice: 0, deaf: 0 };
 
-/** @param random from 0 to 1 */
+/**
+ * @param random from 0 to 1
+ * @param onSend for each try of a sealed send
+ */
 export function roughPlatform(
   platform: Platform,
   weather: () => Weather,
   random: () => number,
+  onSend: () => void = () => undefined,
 ): Platform {
   const happens = (what: keyof Weather): boolean => random() < weather()[what];
   const transport = (real: Transport): Transport => {
@@ -54,14 +58,16 @@ export function roughPlatform(
       address: real.address,
       request: (asked) => through(() => real.request(asked)),
       apart: (...asked) => through(() => real.apart(...asked)),
-      send: (body, signal) =>
-        through(async () => {
+      send: (body, signal) => {
+        onSend();
+        return through(async () => {
           const answer = await real.send(body, signal);
           const overtaken = random() < 0.5 ? late.shift() : undefined;
           if (overtaken) reached(real.send(overtaken)).catch(() => undefined);
           if (happens('again')) late.push(body);
           return answer;
-        }),
+        });
+      },
       socket: async (path, signal) => {
         if (happens('lost')) throw gone();
         return roughSocket(await reached(real.socket(path, signal)), happens);
