@@ -6,6 +6,9 @@ export type ProcessName = 'pkid' | 'core' | 'control' | 'front';
 export type EngineUnit = 'nats' | 'redis' | 'caddy';
 export type UnitName = ProcessName | EngineUnit;
 
+/** Who is handed a key of its own, derived from the master key. docs/protocol/at-rest.md §2 */
+export type KeyHolder = ServiceName | 'pkid';
+
 export interface UnitRow {
   name: UnitName;
   /** Services in this process; an engine or pkid has none. Rights attach to the service, never to the process. */
@@ -33,6 +36,9 @@ export const units: readonly UnitRow[] = [
 ];
 
 export const processNames = ['pkid', 'core', 'control', 'front'] as const satisfies ProcessName[];
+
+export const keyHoldersOf = ({ name, services }: UnitRow): readonly KeyHolder[] =>
+  name === 'pkid' ? ['pkid'] : services;
 
 export const isProcess = (name: string): name is ProcessName =>
   (processNames as readonly string[]).includes(name);

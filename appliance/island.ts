@@ -1,14 +1,16 @@
-/** The operator's command: `island up | status | verify | rotate`, and who may join: admission-commands.ts. docs/operations.md */
+/** The operator's command: `island up | status | verify | rotate | renew`, and who may join: admission-commands.ts. docs/operations.md */
 
 import { join } from 'node:path';
 import { Fault } from '@island/protocol/wire/fault.ts';
+import { type Renewable, renewable } from '@island/provisioning/ca-renewal.ts';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { ConfigError } from '@island/services/kit/config.ts';
-import { Command, CommanderError, type CommandOptions, Option } from 'commander';
+import { Argument, Command, CommanderError, type CommandOptions, Option } from 'commander';
 import { addAdmissionCommands } from './admission-commands.ts';
 import { formatStatus } from './messages-for-people.ts';
 import { askStatus } from './operator.ts';
 import { toCount, toFolder, toHost, toName, toPort, toPromises } from './option-values.ts';
+import { type RenewFlags, runRenew } from './renew-command.ts';
 import { runRotate } from './rotate-command.ts';
 import { styleFor } from './terminal.ts';
 import { runUp, type Streams, type UpFlags } from './up-command.ts';
@@ -111,6 +113,19 @@ function program(streams: Streams): Command {
   command('rotate', 'changes the master key under which everything at rest is kept').action(
     ({ data, json }: UpFlags) => runRotate(data, json === true, streams),
   );
+  command('renew', 'makes a new CA below the root, once a year, while the island is down')
+    .addArgument(new Argument('<ca>', 'which one').choices(renewable))
+    .requiredOption(
+      '--root-passphrase-file <file>',
+      'file with the passphrase for the root key, closed to others',
+    )
+    .addOption(
+      new Option(
+        '--master-key <file>',
+        'file of the master key, where it is not in its place',
+      ).argParser(toFolder),
+    )
+    .action((ca: Renewable, flags: RenewFlags) => runRenew(ca, flags, streams));
   addAdmissionCommands({ island, commandOf, hintOf, streams });
   command('verify', 'checks the promises on the running island, with evidence')
     .option('--only <ids>', 'these promises alone, such as T2,T3', toPromises)

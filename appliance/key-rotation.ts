@@ -12,23 +12,23 @@ import {
 } from '@island/provisioning/master-key.ts';
 import { Stated } from '@island/provisioning/stated.ts';
 import type { Log } from '@island/services/kit/log.ts';
-import type { ServiceName } from '@island/services/kit/names.ts';
+import type { KeyHolder } from './compose.ts';
 import type { ProcessKeyWire } from './ipc-messages.ts';
 
 export interface RotationStatus {
   /** The newest version. */
   version: number;
   /** Services that are not wholly under it yet, or have not said so since they started. */
-  waiting: ServiceName[];
+  waiting: KeyHolder[];
   /** The former versions are gone. */
   done: boolean;
 }
 
 export interface KeyRotation {
   /** What a process with these services is handed. */
-  wire(services: readonly ServiceName[]): ProcessKeyWire;
+  wire(services: readonly KeyHolder[]): ProcessKeyWire;
   /** A service says: all that it keeps is wrapped under this version. */
-  settled(service: ServiceName, version: number): void;
+  settled(service: KeyHolder, version: number): void;
   /** Adds a version; the services are told. @throws Stated while the last rotation is under way */
   begin(): Promise<RotationStatus>;
   status(): RotationStatus;
@@ -36,14 +36,14 @@ export interface KeyRotation {
 
 export function openKeyRotation(parts: {
   master: MasterKey;
-  services: readonly ServiceName[];
+  services: readonly KeyHolder[];
   log: Log;
   /** Hands every running process its keys anew. */
   tell: () => void;
 }): KeyRotation {
   const { services, log, tell } = parts;
   let { master } = parts;
-  const at = new Map<ServiceName, number>();
+  const at = new Map<KeyHolder, number>();
   let last: Promise<unknown> = Promise.resolve();
 
   /** The file is changed by one at a time. */
@@ -53,7 +53,7 @@ export function openKeyRotation(parts: {
     return turn;
   }
 
-  const waiting = (): ServiceName[] =>
+  const waiting = (): KeyHolder[] =>
     services.filter((service) => at.get(service) !== newestOf(master));
   const status = (): RotationStatus => ({
     version: newestOf(master),

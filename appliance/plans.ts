@@ -7,7 +7,7 @@ import type { Layout, Run } from '@island/provisioning/layout.ts';
 import { confFiles } from '@island/provisioning/run-files.ts';
 import { childEnvironment } from '@island/services/kit/config.ts';
 import type { Identity } from '@island/services/kit/mtls.ts';
-import type { EngineUnit, UnitRow } from './compose.ts';
+import { type EngineUnit, type KeyHolder, keyHoldersOf, type UnitRow } from './compose.ts';
 import { caddyAnswers, natsAnswers, redisAnswers, untilDone } from './engine-control.ts';
 import type { ProcessKeyWire } from './ipc-messages.ts';
 import type { UnitPlan } from './unit.ts';
@@ -18,8 +18,8 @@ export interface PlanInput {
   island: Island;
   engines: Engines;
   redisPassword: string;
-  /** What a process with these services is handed. */
-  keys: (services: UnitRow['services']) => ProcessKeyWire;
+  /** What a process with these services, or pkid, is handed. */
+  keys: (holders: readonly KeyHolder[]) => ProcessKeyWire;
   /** There once pkid answers, and NATS is not started before. */
   natsIdentity: () => Identity<'nats'> | undefined;
 }
@@ -46,7 +46,7 @@ export function planOf(row: UnitRow, input: PlanInput): UnitPlan {
       input.run.config(`${name}.json`),
     ],
     env: childEnvironment({ NODE_COMPILE_CACHE: input.layout.cache }),
-    keys: () => input.keys(row.services),
+    keys: () => input.keys(keyHoldersOf(row)),
     patience,
   };
 }

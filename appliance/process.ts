@@ -24,7 +24,15 @@ export async function loadProcess(
   if (name === 'pkid') {
     const { startPkid } = await import('@island/services/pkid/service.ts');
     const config = await loadPrivateJson(file);
-    return { start: () => startPkid(config, { log }), renew: () => undefined };
+    let keys: ServiceKeys | undefined;
+    return {
+      start({ pkid = {} }) {
+        keys = openServiceKeys(name, pkid);
+        keys.onSettled((version) => tell({ settled: { service: name, version } }));
+        return startPkid(config, { keys, log });
+      },
+      renew: ({ pkid = {} }) => keys?.add(pkid),
+    };
   }
   const config = await loadProcessConfig(file);
   const mine = units.find((unit) => unit.name === name)?.services ?? [];

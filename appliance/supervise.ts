@@ -10,7 +10,7 @@ import type { MasterKey } from '@island/provisioning/master-key.ts';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import type { Log } from '@island/services/kit/log.ts';
 import type { Identity } from '@island/services/kit/mtls.ts';
-import { isProcess, units as rows, type UnitName, type UnitRow } from './compose.ts';
+import { isProcess, keyHoldersOf, units as rows, type UnitName, type UnitRow } from './compose.ts';
 import { edgeAnswers } from './edge-probe.ts';
 import { keepCertificate } from './engine-certificates.ts';
 import { caddyReload, redisReload, untilDone } from './engine-control.ts';
@@ -66,7 +66,7 @@ export function superviseIsland(o: Supervision): Supervisor {
   };
   const keys = openKeyRotation({
     master: o.master,
-    services: rows.flatMap((row) => row.services),
+    services: rows.flatMap(keyHoldersOf),
     log: o.log,
     tell() {
       for (const one of units?.values() ?? []) one.renewKeys();

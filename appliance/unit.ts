@@ -6,8 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { tether } from '@island/provisioning/tool.ts';
-import type { ServiceName } from '@island/services/kit/names.ts';
-import type { UnitName } from './compose.ts';
+import type { KeyHolder, UnitName } from './compose.ts';
 import type { ProcessKeyWire, ProcessMessage, SupervisorMessage } from './ipc-messages.ts';
 import type { LogFolder } from './log-folder.ts';
 
@@ -35,7 +34,7 @@ export interface UnitEvents {
   /** A process began or ended: the list of children changed. */
   changed(): void;
   certificate(name: string, notAfter: number): void;
-  settled?(service: ServiceName, version: number): void;
+  settled?(service: KeyHolder, version: number): void;
 }
 
 /** Starts that fail in a row before the first success: then the start of the island fails. */

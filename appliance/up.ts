@@ -96,13 +96,14 @@ export async function up(options: UpOptions): Promise<void> {
   const island = await openIsland(layout, {
     wishes,
     passphrase,
+    masterKey: options.masterKey,
     tellPassphrase(made) {
       progress.done();
       options.tellPassphrase(made);
     },
   });
   const master = await openMasterKey(layout, island, options.masterKey);
-  if (island.masterKey === undefined) {
+  if (kept?.masterKey === undefined) {
     progress.done();
     options.tellMasterKey(master.file);
   }

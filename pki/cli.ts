@@ -1,6 +1,6 @@
 /**
- * The CA by hand: `node pki/cli.ts show|renew|revoke --dir <data>/pki`. What an operator needs once a
- * year or in an emergency. docs/decisions/023-ca-renewal.md
+ * The CA by hand: `node pki/cli.ts show|revoke --dir <data>/pki`. What an operator needs in an emergency;
+ * a CA is renewed with `island renew`, since its key is sealed under the master key. docs/decisions/023-ca-renewal.md
  */
 
 import { X509Certificate } from 'node:crypto';
@@ -8,14 +8,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fingerprint } from './fingerprint.ts';
-import { renewIssuing } from './renew.ts';
 import { readRevoked, revoke } from './revoked.ts';
-import { files, loadPair, orMissing, readPrivate } from './store.ts';
+import { files, orMissing } from './store.ts';
 
 const usage = `Usage: node pki/cli.ts COMMAND --dir DIR
-  show                                          the certificates of the CA and when they end
-  renew issuing|edge --passphrase-file FILE     a new issuing or edge CA; restart the island afterwards
-  revoke SERIAL                                 puts a certificate on the next revocation list
+  show             the certificates of the CA and when they end
+  revoke SERIAL    puts a certificate on the next revocation list
 `;
 
 export interface Streams {
@@ -32,7 +30,7 @@ export async function runCli(args: string[], { out, err }: Streams): Promise<num
     err(`${error instanceof Error ? error.message : 'wrong usage'}\n${usage}`);
     return 2;
   }
-  const { dir, 'passphrase-file': passphraseFile } = parsed.values;
+  const { dir } = parsed.values;
   const [command, subject] = parsed.positionals;
   if (dir === undefined) return wrongUsage(err);
   try {
@@ -44,15 +42,7 @@ export async function runCli(args: string[], { out, err }: Streams): Promise<num
       );
       return 0;
     }
-    const role = subject === 'issuing' || subject === 'edge' ? subject : undefined;
-    if (command !== 'renew' || role === undefined || passphraseFile === undefined)
-      return wrongUsage(err);
-    const passphrase = (await readPrivate(passphraseFile)).toString('utf8').replace(/\r?\n$/, '');
-    const { certificate } = await renewIssuing({ dir, role, passphrase });
-    out(
-      `The ${role} CA is new and good until ${certificate.validToDate.toISOString()}. Restart the island.`,
-    );
-    return 0;
+    return wrongUsage(err);
   } catch (error) {
     err(error instanceof Error ? error.message : String(error));
     return 1;
@@ -63,7 +53,7 @@ const parse = (args: string[]) =>
   parseArgs({
     args,
     allowPositionals: true,
-    options: { dir: { type: 'string' }, 'passphrase-file': { type: 'string' } },
+    options: { dir: { type: 'string' } },
   });
 
 function wrongUsage(err: (line: string) => unknown): number {
@@ -75,12 +65,12 @@ const isSerial = (text: string | undefined): text is string =>
   text !== undefined && /^(?:[0-9a-fA-F]{2}){1,20}$/.test(text);
 
 async function show(dir: string, out: (line: string) => void): Promise<number> {
-  const pemText = await readFile(join(dir, files.rootCertificate), 'utf8').catch(orMissing(dir));
-  const root = new X509Certificate(pemText);
+  const certificate = async (file: string): Promise<X509Certificate> =>
+    new X509Certificate(await readFile(join(dir, file), 'utf8').catch(orMissing(dir)));
+  const root = await certificate(files.rootCertificate);
   out(`root     until ${root.validToDate.toISOString()}  ${root.subject}`);
   for (const role of ['issuing', 'edge'] as const) {
-    const { current } = await loadPair(dir, role);
-    const { validToDate, subject } = current.certificate;
+    const { validToDate, subject } = await certificate(files.certificate(role));
     out(`${role.padEnd(8)} until ${validToDate.toISOString()}  ${subject}`);
   }
   out(

@@ -9,7 +9,9 @@ import { lifetimes } from './policy.ts';
 import { loadRoot, renewIssuing } from './renew.ts';
 import { readRevoked, revoke } from './revoked.ts';
 import { loadPair, readPrivate, writePrivate } from './store.ts';
+import { testKeys } from './testing/keys.ts';
 
+const keys = testKeys;
 const cost = { memory: 8, passes: 1, lanes: 1 };
 const passphrase = 'a passphrase for tests';
 
@@ -27,12 +29,12 @@ const notThere = (file: string): Promise<boolean> =>
 
 t.test('first boot makes three CAs, closed files and the fingerprint people compare', async (t) => {
   const dir = await folder(t);
-  const made = await firstBootPki({ dir, passphrase, cost });
+  const made = await firstBootPki({ dir, passphrase, keys, cost });
   t.same((await readdir(dir)).sort(), [
     'edge.crt',
-    'edge.key',
+    'edge.key.enc',
     'issuing.crt',
-    'issuing.key',
+    'issuing.key.enc',
     'root.crl',
     'root.crt',
     'root.key.enc',
@@ -44,7 +46,7 @@ t.test('first boot makes three CAs, closed files and the fingerprint people comp
   t.same(made.fingerprint, fingerprint(root.certificate));
   t.equal(made.rootPem, await readFile(join(dir, 'root.crt'), 'utf8'));
   for (const role of ['issuing', 'edge'] as const) {
-    const { current, previous } = await loadPair(dir, role);
+    const { current, previous } = await loadPair(dir, role, keys);
     t.equal(previous, undefined);
     t.ok(current.certificate.verify(root.certificate.publicKey), role);
   }
@@ -52,7 +54,7 @@ t.test('first boot makes three CAs, closed files and the fingerprint people comp
 
 t.test('the root key lies nowhere in the clear', async (t) => {
   const dir = await folder(t);
-  await firstBootPki({ dir, passphrase, cost });
+  await firstBootPki({ dir, passphrase, keys, cost });
   const { key } = await loadRoot(dir, passphrase);
   const secret = Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url');
   for (const file of await readdir(dir)) {
@@ -66,19 +68,21 @@ t.test(
   'a second first boot leaves the CA as it is; an interrupted one is done again',
   async (t) => {
     const dir = await folder(t);
-    const { rootPem } = await firstBootPki({ dir, passphrase, cost });
-    await t.rejects(firstBootPki({ dir, passphrase, cost }), { code: 'exists' });
+    const { rootPem } = await firstBootPki({ dir, passphrase, keys, cost });
+    await t.rejects(firstBootPki({ dir, passphrase, keys, cost }), { code: 'exists' });
     t.equal(await readFile(join(dir, 'root.crt'), 'utf8'), rootPem);
     await rm(join(dir, 'root.crt'));
-    const again = await firstBootPki({ dir, passphrase, cost });
+    const again = await firstBootPki({ dir, passphrase, keys, cost });
     t.not(again.rootPem, rootPem);
-    t.ok(await loadPair(dir, 'issuing'));
+    t.ok(await loadPair(dir, 'issuing', keys));
   },
 );
 
 t.test('a short passphrase is refused before anything stands on disk that counts', async (t) => {
   const dir = await folder(t);
-  await t.rejects(firstBootPki({ dir, passphrase: 'short', cost }), { code: 'passphrase_short' });
+  await t.rejects(firstBootPki({ dir, passphrase: 'short', keys, cost }), {
+    code: 'passphrase_short',
+  });
   t.ok(await notThere(join(dir, 'root.crt')));
 });
 
@@ -88,36 +92,39 @@ t.test(
     const dir = await folder(t);
     await mkdir(dir, { mode: 0o755 });
     await chmod(dir, 0o755);
-    await t.rejects(firstBootPki({ dir, passphrase, cost }), { code: 'open_file' });
+    await t.rejects(firstBootPki({ dir, passphrase, keys, cost }), { code: 'open_file' });
     await chmod(dir, 0o700);
-    await firstBootPki({ dir, passphrase, cost });
-    await chmod(join(dir, 'issuing.key'), 0o640);
-    await t.rejects(loadPair(dir, 'issuing'), { code: 'open_file' });
+    await firstBootPki({ dir, passphrase, keys, cost });
+    await chmod(join(dir, 'issuing.key.enc'), 0o640);
+    await t.rejects(loadPair(dir, 'issuing', keys), { code: 'open_file' });
   },
 );
 
 t.test('a CA whose files do not belong together is refused', async (t) => {
   const dir = await folder(t);
-  await firstBootPki({ dir, passphrase, cost });
+  await firstBootPki({ dir, passphrase, keys, cost });
   await writeFile(join(dir, 'issuing.crt'), await readFile(join(dir, 'edge.crt')));
-  await t.rejects(loadPair(dir, 'issuing'), { code: 'mismatch' });
-  await rm(join(dir, 'edge.key'));
-  await t.rejects(loadPair(dir, 'edge'), { code: 'missing' });
+  await t.rejects(loadPair(dir, 'issuing', keys), { code: 'mismatch' });
+  await rm(join(dir, 'edge.key.enc'));
+  await t.rejects(loadPair(dir, 'edge', keys), { code: 'missing' });
 });
 
 t.test(
   'renewing an issuing CA needs the passphrase, keeps the root and remembers the CA before it',
   async (t) => {
     const dir = await folder(t);
-    const { rootPem } = await firstBootPki({ dir, passphrase, cost });
-    const { current: before } = await loadPair(dir, 'issuing');
-    await t.rejects(renewIssuing({ dir, role: 'issuing', passphrase: 'not the passphrase' }), {
-      code: 'passphrase',
-    });
-    t.equal((await loadPair(dir, 'issuing')).previous, undefined, 'nothing was changed');
+    const { rootPem } = await firstBootPki({ dir, passphrase, keys, cost });
+    const { current: before } = await loadPair(dir, 'issuing', keys);
+    await t.rejects(
+      renewIssuing({ dir, keys, role: 'issuing', passphrase: 'not the passphrase' }),
+      {
+        code: 'passphrase',
+      },
+    );
+    t.equal((await loadPair(dir, 'issuing', keys)).previous, undefined, 'nothing was changed');
     const now = Date.now() + lifetimes.issuing / 2;
-    const renewed = await renewIssuing({ dir, role: 'issuing', passphrase, now });
-    const pair = await loadPair(dir, 'issuing');
+    const renewed = await renewIssuing({ dir, keys, role: 'issuing', passphrase, now });
+    const pair = await loadPair(dir, 'issuing', keys);
     t.equal(pair.current.certificate.fingerprint256, renewed.certificate.fingerprint256);
     t.equal(pair.previous?.certificate.fingerprint256, before.certificate.fingerprint256);
     t.equal(await readFile(join(dir, 'root.crt'), 'utf8'), rootPem);
@@ -127,14 +134,14 @@ t.test(
 
 t.test('a renewal that a power cut left half done counts as not having happened', async (t) => {
   const dir = await folder(t);
-  await firstBootPki({ dir, passphrase, cost });
-  const { current: before } = await loadPair(dir, 'issuing');
+  await firstBootPki({ dir, passphrase, keys, cost });
+  const { current: before } = await loadPair(dir, 'issuing', keys);
   const oldCertificate = await readFile(join(dir, 'issuing.crt'));
-  await renewIssuing({ dir, role: 'issuing', passphrase });
+  await renewIssuing({ dir, keys, role: 'issuing', passphrase });
   await writeFile(join(dir, 'issuing.crt'), oldCertificate);
-  const pair = await loadPair(dir, 'issuing');
+  const pair = await loadPair(dir, 'issuing', keys);
   t.equal(pair.current.certificate.fingerprint256, before.certificate.fingerprint256);
-  t.ok(await renewIssuing({ dir, role: 'issuing', passphrase }), 'and can be repeated');
+  t.ok(await renewIssuing({ dir, keys, role: 'issuing', passphrase }), 'and can be repeated');
 });
 
 t.test('files are written whole or not at all', async (t) => {

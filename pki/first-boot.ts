@@ -1,4 +1,4 @@
-/** The CA of a new island: three key pairs, three certificates, the root's key under its passphrase. */
+/** The CA of a new island: three key pairs, three certificates, the root's key under its passphrase, the others sealed. */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Authority, createIssuing, createRoot } from './ca.ts';
@@ -6,6 +6,7 @@ import { signCrl } from './crl.ts';
 import { fingerprint } from './fingerprint.ts';
 import { pem } from './pem.ts';
 import { Refusal } from './refusal.ts';
+import type { SealingKeys } from './sealed-key.ts';
 import { files, privateFolder, saveAuthority, writePrivate } from './store.ts';
 import { type WrapCost, wrapKey } from './wrap.ts';
 
@@ -20,6 +21,8 @@ const day = 86_400_000;
 export async function firstBootPki(o: {
   dir: string;
   passphrase: string;
+  /** What the keys of the CAs below the root are sealed under. */
+  keys: SealingKeys;
   now?: number;
   /** What a guess at the passphrase costs; lower only in tests. */
   cost?: WrapCost;
@@ -34,7 +37,7 @@ export async function firstBootPki(o: {
     await createIssuing(root, 'issuing', now),
     await createIssuing(root, 'edge', now),
   ];
-  for (const authority of authorities) await saveAuthority(o.dir, authority);
+  for (const authority of authorities) await saveAuthority(o.dir, authority, o.keys);
   await saveRootCrl(o.dir, root, authorities, now);
   const rootPem = pem('CERTIFICATE', root.certificate.raw);
   await writePrivate(join(o.dir, files.rootCertificate), rootPem);

@@ -7,35 +7,35 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Authority, createIssuing, joinAuthority } from './ca.ts';
 import { saveRootCrl } from './first-boot.ts';
-import { pem } from './pem.ts';
-import { files, loadPair, orMissing, readPrivate, saveAuthority, writePrivate } from './store.ts';
+import type { SealingKeys } from './sealed-key.ts';
+import { files, loadPair, orMissing, readPrivate, saveAuthority } from './store.ts';
 import { unwrapKey } from './wrap.ts';
 
-/** Throws `missing`, `passphrase`, `mismatch`, or `ca_expired` when the root itself has ended. Restart pkid afterwards. */
+/**
+ * Throws `missing`, `passphrase`, `mismatch`, what `openKey` throws, or `ca_expired` when the root itself has ended.
+ * pkid must not be at work meanwhile: it seals the same files anew when the master key is changed.
+ */
 export async function renewIssuing(o: {
   dir: string;
   role: 'issuing' | 'edge';
   passphrase: string;
+  keys: SealingKeys;
   now?: number;
 }): Promise<Authority> {
   const now = o.now ?? Date.now();
   const root = await loadRoot(o.dir, o.passphrase);
-  const { current: before } = await loadPair(o.dir, o.role);
+  const { current: before } = await loadPair(o.dir, o.role, o.keys);
   const renewed = await createIssuing(root, o.role, now);
-  const { current: other } = await loadPair(o.dir, o.role === 'issuing' ? 'edge' : 'issuing');
+  const { current: other } = await loadPair(
+    o.dir,
+    o.role === 'issuing' ? 'edge' : 'issuing',
+    o.keys,
+  );
   // The certificate goes last: the pair in use is never half new.
-  await savePrevious(o.dir, before);
+  await saveAuthority(o.dir, before, o.keys, files.previous);
   await saveRootCrl(o.dir, root, [renewed, before, other], now);
-  await saveAuthority(o.dir, renewed);
+  await saveAuthority(o.dir, renewed, o.keys);
   return renewed;
-}
-
-async function savePrevious(dir: string, { role, certificate, key }: Authority): Promise<void> {
-  const secret = key.export({ format: 'pem', type: 'pkcs8' });
-  const put = (name: string, content: string | Buffer): Promise<void> =>
-    writePrivate(join(dir, files.previous(name)), content);
-  await put(files.key(role), secret);
-  await put(files.certificate(role), pem('CERTIFICATE', certificate.raw));
 }
 
 /** The root with its key, for as long as the caller keeps it. */

@@ -1,11 +1,12 @@
 /** The pki folder on disk: 0700, its files 0600, each written whole or not at all. */
-import { createPrivateKey, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chmod, lstat, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Authority, joinAuthority } from './ca.ts';
 import { pem } from './pem.ts';
 import type { CaRole } from './policy.ts';
 import { Refusal } from './refusal.ts';
+import { openKey, type SealingKeys, sealKey } from './sealed-key.ts';
 
 /** Names within the pki folder. `previous` is the CA of a role before its last renewal. */
 export const files = {
@@ -15,7 +16,10 @@ export const files = {
   issued: 'issued.log',
   revoked: 'revoked.log',
   certificate: (role: CaRole): string => `${role}.crt`,
-  key: (role: CaRole): string => `${role}.key`,
+  /** Sealed: sealed-key.ts. */
+  key: (role: CaRole): string => `${role}.key.enc`,
+  /** Of earlier versions, in the clear. */
+  formerKey: (role: CaRole): string => `${role}.key`,
   previous: (name: string): string => `previous-${name}`,
 } as const;
 
@@ -62,23 +66,30 @@ export async function privateFolder(path: string): Promise<void> {
   await checkPrivate(path);
 }
 
-export async function saveAuthority(dir: string, authority: Authority): Promise<void> {
-  const { role, certificate, key } = authority;
-  const secret = key.export({ format: 'pem', type: 'pkcs8' });
-  await writePrivate(join(dir, files.key(role)), secret);
-  await writePrivate(join(dir, files.certificate(role)), pem('CERTIFICATE', certificate.raw));
+/** The key first: a certificate never stands without its key. */
+export async function saveAuthority(
+  dir: string,
+  { role, certificate, key }: Authority,
+  keys: SealingKeys,
+  name = (file: string): string => file,
+): Promise<void> {
+  const put = (file: string, content: string | Uint8Array): Promise<void> =>
+    writePrivate(join(dir, name(file)), content);
+  await put(files.key(role), sealKey(key, role, keys));
+  await put(files.certificate(role), pem('CERTIFICATE', certificate.raw));
 }
 
-/** Throws `missing`, `mismatch`, `open_file`, `foreign_file`. */
+/** Throws `missing`, `mismatch`, `open_file`, `foreign_file`, and what `openKey` throws. */
 export async function loadAuthority(
   dir: string,
   role: 'issuing' | 'edge',
+  keys: SealingKeys,
   name = (file: string): string => file,
 ): Promise<Authority> {
   const key = await readPrivate(join(dir, name(files.key(role)))).catch(orMissing(dir));
   const path = join(dir, name(files.certificate(role)));
   const certificate = await readFile(path, 'utf8').catch(orMissing(dir));
-  return joinAuthority(role, certificate, createPrivateKey(key));
+  return joinAuthority(role, certificate, openKey(key, role, keys));
 }
 
 /**
@@ -88,13 +99,14 @@ export async function loadAuthority(
 export async function loadPair(
   dir: string,
   role: 'issuing' | 'edge',
+  keys: SealingKeys,
 ): Promise<{ current: Authority; previous?: Authority }> {
-  const previous = await loadAuthority(dir, role, files.previous).catch((error) => {
+  const previous = await loadAuthority(dir, role, keys, files.previous).catch((error) => {
     const none = error instanceof Refusal && ['missing', 'mismatch'].includes(error.code);
     if (none) return undefined;
     throw error;
   });
-  const current = await loadAuthority(dir, role).catch((error) => {
+  const current = await loadAuthority(dir, role, keys).catch((error) => {
     const halfRenewed = error instanceof Refusal && error.code === 'mismatch';
     if (halfRenewed && previous !== undefined) return previous;
     throw error;

@@ -16,7 +16,12 @@ import { layoutOf } from './layout.ts';
 
 const passphrase = 'correct horse battery';
 const open = (dir: string, wishes = {}) =>
-  openIsland(layoutOf(dir), { wishes, passphrase, tellPassphrase: () => undefined });
+  openIsland(layoutOf(dir), {
+    wishes,
+    passphrase,
+    masterKey: join(dir, '../master.key'),
+    tellPassphrase: () => undefined,
+  });
 
 t.test('an empty folder becomes an island, and stays the same one', async (t) => {
   const dir = join(t.testdir(), 'data');
@@ -62,14 +67,14 @@ t.test(
     const dir = join(t.testdir(), 'data');
     const layout = layoutOf(dir);
     await claimData(layout);
-    await open(dir);
+    const { id } = await open(dir);
     const before = readFileSync(join(layout.pki, 'root.crt'), 'utf8');
     // As if the power had gone before island.json was written.
     rmSync(layout.island);
-    writeFileSync(layout.unfinished, '');
+    writeFileSync(layout.unfinished, id);
     mkdirSync(layout.service('accounts'), { recursive: true });
     await claimData(layout);
-    await open(dir);
+    t.equal((await open(dir)).id, id, 'the island that the master key was made for');
     t.not(readFileSync(join(layout.pki, 'root.crt'), 'utf8'), before);
     t.notOk(existsSync(layout.service('accounts')));
   },
@@ -82,6 +87,7 @@ t.test('a passphrase that was made up is told before the island is final', async
   let told = '';
   const refuse = openIsland(layout, {
     wishes: {},
+    masterKey: join(dir, '../master.key'),
     tellPassphrase(made) {
       told = made;
       throw new Error('the terminal is gone');

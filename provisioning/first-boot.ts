@@ -3,14 +3,17 @@
  *
  * island.json is written last. Until then a marker says that what lies in the folder is ours to throw
  * away: an interrupted first boot starts over, and never anywhere else than in a folder that was empty
- * when it began.
+ * when it began. The marker holds the id: the master key, which lies elsewhere, is of the island that is made
+ * in the end.
  */
 import { randomUUID } from 'node:crypto';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { firstBootPki } from '@island/pki/first-boot.ts';
 import { Refusal } from '@island/pki/refusal.ts';
+import { writePrivate } from '@island/pki/store.ts';
 import { type Island, readIsland, writeIsland } from './island-file.ts';
 import { type Layout, ownFolder } from './layout.ts';
+import { caKeysOf, obtainMasterKey } from './master-key.ts';
 import { freePorts, isPortFree } from './ports.ts';
 import { newPassphrase } from './secrets.ts';
 import { Stated } from './stated.ts';
@@ -25,6 +28,8 @@ export interface FirstBootOptions {
   wishes: Wishes;
   /** Passphrase for the root's key; made up when absent. */
   passphrase?: string | undefined;
+  /** File of the master key; in ~/.config unless given. */
+  masterKey?: string | undefined;
   /** Receives a passphrase that was made up, before anything is final: it is told once and kept nowhere. */
   tellPassphrase: (passphrase: string) => void;
 }
@@ -47,7 +52,8 @@ export async function claimData(layout: Layout): Promise<void> {
     );
   }
   await ownFolder(layout.data);
-  if (!names.includes('island.json')) await writeFile(layout.unfinished, '', { mode: 0o600 });
+  if (!names.includes('island.json'))
+    await writeFile(layout.unfinished, '', { mode: 0o600, flag: 'a' });
 }
 
 /** The island of this folder, made now if there is none, with the operator's wishes applied. */
@@ -62,17 +68,22 @@ export async function openIsland(layout: Layout, options: FirstBootOptions): Pro
     await rm(folder, { recursive: true, force: true });
   }
   const passphrase = options.passphrase ?? newPassphrase();
-  const { fingerprint } = await firstBootPki({ dir: layout.pki, passphrase }).catch(stateRefusal);
+  const id = await intendedId(layout);
+  const { master, named } = await obtainMasterKey(layout, { id }, options.masterKey);
+  const keys = caKeysOf(master);
+  const pki = firstBootPki({ dir: layout.pki, passphrase, keys });
+  const { fingerprint } = await pki.catch(stateRefusal);
   const [nats = 0, redis = 0, gateway = 0, media = 0, spare = 0] = await freePorts(5);
   const island: Island = {
     version: 1,
-    id: randomUUID(),
+    id,
     name: wishes.name ?? 'Private Island',
     host: wishes.host ?? 'localhost',
     port: wishes.port === 0 ? spare : (wishes.port ?? defaultPort),
     internal: { nats, redis, gateway, media },
     caFingerprint: Buffer.from(fingerprint).toString('base64url'),
     created: new Date().toISOString(),
+    masterKey: named,
   };
   if (options.passphrase === undefined) options.tellPassphrase(passphrase);
   await writeIsland(layout, island);
@@ -101,6 +112,17 @@ async function adapt(layout: Layout, kept: Island, wishes: Wishes): Promise<Isla
   return island;
 }
 
-function stateRefusal(error: unknown): never {
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** Of the first boot that was interrupted, or a new one. */
+async function intendedId(layout: Layout): Promise<string> {
+  const kept = await readFile(layout.unfinished, 'utf8').catch(() => '');
+  if (uuid.test(kept)) return kept;
+  const id = randomUUID();
+  await writePrivate(layout.unfinished, id);
+  return id;
+}
+
+export function stateRefusal(error: unknown): never {
   throw error instanceof Refusal ? new Stated(error.message, { cause: error }) : error;
 }

@@ -2,7 +2,7 @@
  * Where everything of one island lies. docs/operations.md §2
  *
  *   island.json    what the island is: written last, so that there is a whole island or none
- *   pki/           the CA; the root's key is under its passphrase
+ *   pki/           the CA; the root's key is under its passphrase, the others under the master key
  *   services/      one folder a service: its database and nobody else's
  *   engines/       engines that this machine lacked
  *   log/           one file a process

@@ -12,7 +12,12 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { writePrivate } from '@island/pki/store.ts';
 import { fromEnvironment } from '@island/services/kit/config.ts';
-import { deriveKek, type KeyWire } from '@island/services/kit/service-keys.ts';
+import {
+  deriveKek,
+  type KeyWire,
+  openServiceKeys,
+  type ServiceKeys,
+} from '@island/services/kit/service-keys.ts';
 import { type Island, writeIsland } from './island-file.ts';
 import type { Layout } from './layout.ts';
 import { Stated, statedFrom } from './stated.ts';
@@ -27,8 +32,14 @@ export interface MasterKey {
 const title = 'private-island master key';
 const largest = 65_536;
 
+const closedToOthers = 0o077;
+/** There a right of the one user it is for shows as the group's; its folder is closed to everybody else. */
+const closedWhenLent = 0o037;
+
 /** Where systemd puts what LoadCredential= names; read-only there. */
 const credential = 'private-island.master-key';
+
+type Owner = Pick<Island, 'id' | 'masterKey'>;
 
 /** Opens it as `readMaster` does; for an island that has none yet it is made first, and island.json says where. */
 export async function openMasterKey(
@@ -36,25 +47,57 @@ export async function openMasterKey(
   island: Island,
   wish: string | undefined,
 ): Promise<MasterKey> {
-  const credentials = fromEnvironment('CREDENTIALS_DIRECTORY')?.value;
-  const given = credentials === undefined ? undefined : join(credentials, credential);
-  const lent = wish === undefined && given !== undefined && (await exists(given));
-  const file = lent ? given : (wish ?? island.masterKey ?? defaultFile(island.id));
-  await needOutside(layout, file);
+  const { master, named } = await obtainMasterKey(layout, island, wish);
+  // Written last: from now on a missing file is refused, never made anew.
+  if (island.masterKey !== named) await writeIsland(layout, { ...island, masterKey: named });
+  return master;
+}
+
+/** The same, with what island.json has to say of it. */
+export async function obtainMasterKey(
+  layout: Layout,
+  island: Owner,
+  wish: string | undefined,
+): Promise<{ master: MasterKey; named: string }> {
+  const { file, named, closed } = await placeOf(layout, island, wish);
   if (!(await exists(file))) {
     if (island.masterKey !== undefined) throw missing(layout, file);
     await write(file, { island: island.id, versions: new Map([[1, randomBytes(32)]]) });
   }
-  const master = await readMaster(file, island.id);
-  // Written last: from now on a missing file is refused, never made anew.
-  const kept = lent ? (island.masterKey ?? defaultFile(island.id)) : file;
-  if (island.masterKey !== kept) await writeIsland(layout, { ...island, masterKey: kept });
-  return master;
+  return { master: await readMaster(file, island.id, closed), named };
+}
+
+/** The one that there is; nothing is made or written. */
+export async function findMasterKey(
+  layout: Layout,
+  island: Owner,
+  wish: string | undefined,
+): Promise<MasterKey> {
+  const { file, closed } = await placeOf(layout, island, wish);
+  return readMaster(file, island.id, closed);
+}
+
+async function placeOf(
+  layout: Layout,
+  { id, masterKey }: Owner,
+  wish: string | undefined,
+): Promise<{ file: string; named: string; closed: number }> {
+  const credentials = fromEnvironment('CREDENTIALS_DIRECTORY')?.value;
+  const given = credentials === undefined ? undefined : join(credentials, credential);
+  const lent = wish === undefined && given !== undefined && (await exists(given));
+  const own = wish ?? masterKey ?? defaultFile(id);
+  const file = lent ? given : own;
+  await needOutside(layout, file);
+  return { file, named: own, closed: lent ? closedWhenLent : closedToOthers };
 }
 
 /** @throws Stated when it is missing, open to others, damaged, or another island's */
-export async function readMaster(file: string, island: string): Promise<MasterKey> {
-  const text = await readText(file);
+export async function readMaster(
+  file: string,
+  island: string,
+  closed: number = closedToOthers,
+): Promise<MasterKey> {
+  const text = await readText(file, closed);
   const [first, second = '', ...lines] = text.trimEnd().split('\n');
   const versions = new Map<number, Uint8Array>();
   let last = 0;
@@ -112,6 +155,10 @@ export const keysOf = ({ island, versions }: MasterKey, service: string): KeyWir
     ]),
   );
 
+/** What the keys of the CA are sealed under: pkid's, and nobody else's. */
+export const caKeysOf = (master: MasterKey): ServiceKeys =>
+  openServiceKeys('pkid', keysOf(master, 'pkid'));
+
 function defaultFile(id: string): string {
   const config = fromEnvironment('XDG_CONFIG_HOME')?.value;
   const base = config !== undefined && isAbsolute(config) ? config : join(homedir(), '.config');
@@ -139,7 +186,7 @@ async function write(
   await writePrivate(file, `${[title, `island ${island}`, ...lines].join('\n')}\n`);
 }
 
-async function readText(file: string): Promise<string> {
+async function readText(file: string, closed: number): Promise<string> {
   await using handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
     throw new Stated(
       cause.code === 'ENOENT'
@@ -149,7 +196,7 @@ async function readText(file: string): Promise<string> {
     );
   });
   const { mode, size } = await handle.stat();
-  if ((mode & 0o077) !== 0)
+  if ((mode & closed) !== 0)
     throw new Stated(`Others can open the master key ${file}: run chmod 600 on it.`);
   if (size > largest) throw damaged(file);
   return handle.readFile('utf8');

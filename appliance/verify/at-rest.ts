@@ -1,17 +1,19 @@
 /**
  * M5: what the island keeps is sealed at rest. A message is left waiting in its mailbox, and the whole data
- * folder is searched for its ciphertext, for tokens, for what the archive took in, and for the master key.
+ * folder is searched for its ciphertext, for tokens, for the keys of the CA, and for the master key.
  * docs/protocol/at-rest.md
  */
 import { readFile } from 'node:fs/promises';
 import { departures } from '@island/client/messages/departures.ts';
+import { loadPair } from '@island/pki/store.ts';
 import { decodeSend } from '@island/protocol/wire/send.ts';
-import { keysOf, readMaster } from '@island/provisioning/master-key.ts';
+import { caKeysOf, keysOf, type MasterKey, readMaster } from '@island/provisioning/master-key.ts';
+import { keyHoldersOf, units } from '../compose.ts';
 import { tokensOf } from './device.ts';
 import { type Findings, found } from './finding.ts';
 import type { Person } from './people.ts';
 import type { Scene } from './scene.ts';
-import { among, type Needle, searchFiles, spellings } from './traces.ts';
+import { among, keySpellings, type Needle, searchFiles, spellings } from './traces.ts';
 
 const patience = 30_000;
 
@@ -28,12 +30,12 @@ export async function checkAtRest(scene: Scene, alice: Person, bob: Person): Pro
     ...spellings('a refresh token', Buffer.from(refresh, 'base64url')),
     ...spellings('a refresh token', refresh),
   ];
-  const kept = await searchFiles([layout.data], needles);
   const { masterKey = '' } = island;
   const master = await readMaster(masterKey, island.id);
-  const services = status.units.flatMap((unit) => unit.services);
+  needles.push(...(await caNeedles(layout.pki, master)));
+  const kept = await searchFiles([layout.data], needles);
   const keys = [...master.versions.values()].flatMap((bytes) => spellings('the master key', bytes));
-  for (const service of services)
+  for (const service of units.flatMap(keyHoldersOf))
     for (const text of Object.values(keysOf(master, service)))
       keys.push(...spellings(`the key of ${service}`, Buffer.from(text, 'base64url')));
   const lying = await searchFiles([layout.data, run.dir], keys);
@@ -42,13 +44,13 @@ export async function checkAtRest(scene: Scene, alice: Person, bob: Person): Pro
     keys,
   );
   return {
-    summary: `${bodies.length} waiting envelopes and two tokens: not in ${kept.files} files of the data folder; no key there, nor in arguments or environments`,
+    summary: `${bodies.length} waiting envelopes, two tokens and the keys of the CA: not in ${kept.files} files of the data folder; no key there, nor in arguments or environments`,
     findings: [
       found(bodies.length > 0, `${bodies.length} envelopes were accepted and wait`),
       found(
         kept.hits.length === 0,
         kept.hits.join('; ') ||
-          `${kept.files} files (${kept.bytes} bytes) hold no envelope as it was sent, and no token`,
+          `${kept.files} files (${kept.bytes} bytes) hold no envelope as it was sent, no token, and no key of the CA`,
       ),
       found(
         lying.hits.length === 0,
@@ -70,6 +72,18 @@ async function leave(from: Person, to: Person): Promise<void> {
   const signal = AbortSignal.timeout(patience);
   for await (const { state } of departures(from.joining.storage, keys, signal))
     if (state !== 'accepted') throw new Error('a message was not accepted');
+}
+
+/** The keys of the CAs below the root, as somebody has them who has the master key too. */
+async function caNeedles(pki: string, master: MasterKey): Promise<Needle[]> {
+  const keys = caKeysOf(master);
+  const needles: Needle[] = [];
+  for (const role of ['issuing', 'edge'] as const) {
+    const { current, previous } = await loadPair(pki, role, keys);
+    for (const each of [current, previous])
+      if (each !== undefined) needles.push(...keySpellings(`the key of the ${role} CA`, each.key));
+  }
+  return needles;
 }
 
 /** Short enough that one is not cut by the pages of a database. */

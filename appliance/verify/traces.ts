@@ -1,4 +1,5 @@
 /** Looks for secrets in what the island keeps: databases, journals, logs, whatever lies in its folder. */
+import type { KeyObject } from 'node:crypto';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -18,6 +19,15 @@ export function spellings(what: string, value: Uint8Array | string): Needle[] {
     bytes.toString('base64').replace(/=+$/, ''),
   ];
   return [{ what, bytes }, ...texts.map((text) => ({ what, bytes: Buffer.from(text) }))];
+}
+
+/** A private key of a CA: its number in every spelling, and the lines of its PEM. */
+export function keySpellings(what: string, key: KeyObject): Needle[] {
+  const number = Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url');
+  const lines = String(key.export({ format: 'pem', type: 'pkcs8' }))
+    .split('\n')
+    .slice(1, 3);
+  return [...spellings(what, number), ...lines.map((line) => ({ what, bytes: Buffer.from(line) }))];
 }
 
 export const among = (needles: readonly Needle[], body: Uint8Array): string[] =>

@@ -60,7 +60,7 @@ t.test('T2 a certificate of a foreign CA is refused', async (t) => {
 
 t.test('T2 a self-made certificate under our CA’s name is refused', async (t) => {
   const foreign = await hierarchy();
-  const ours = await loadAuthority(pkid.pki, 'issuing');
+  const ours = await loadAuthority(pkid.pki, 'issuing', pkid.keys);
   const leaf = await forgedLeaf(
     { ...ours, key: foreign.issuing.key },
     { names: ['edge.island.internal'] },

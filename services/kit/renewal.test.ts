@@ -191,7 +191,7 @@ t.test(
     await using server = await peerFixture(gateway, ['edge']);
     const old = issuerOf(gateway);
     const busy = load(server.port, edge);
-    await renewIssuing({ dir: pkid.pki, role: 'issuing', passphrase });
+    await renewIssuing({ dir: pkid.pki, keys: pkid.keys, role: 'issuing', passphrase });
     await pkid.stop();
     await pkid.start();
     await renewed(gateway, () => gateway.current().crl.length === 3);

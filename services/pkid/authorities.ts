@@ -8,7 +8,8 @@ import { keyId } from '@island/pki/key.ts';
 import { lifetimes } from '@island/pki/policy.ts';
 import { Refusal } from '@island/pki/refusal.ts';
 import { readRevoked } from '@island/pki/revoked.ts';
-import { checkPrivate, files, loadPair, orMissing } from '@island/pki/store.ts';
+import type { SealingKeys } from '@island/pki/sealed-key.ts';
+import { files, loadPair, orMissing } from '@island/pki/store.ts';
 
 /** Milliseconds. Shorter ones than `lifetimes` are for tests. */
 export interface Lives {
@@ -26,15 +27,21 @@ export interface Authorities {
   crls(role: 'issuing' | 'edge', now: number): Promise<string[]>;
 }
 
-/** Throws a Refusal (a plain sentence) when the folder is not a CA, is open to others, or does not fit together. */
-export async function openAuthorities(dir: string, lives: Lives): Promise<Authorities> {
-  await checkPrivate(dir).catch(orMissing(dir));
+/** Throws a Refusal (a plain sentence) when the folder is not a CA, is open to others, or does not fit together, and when its keys don't open. */
+export async function openAuthorities(
+  dir: string,
+  keys: SealingKeys,
+  lives: Lives,
+): Promise<Authorities> {
   const text = (name: string): Promise<string> =>
     readFile(join(dir, name), 'utf8').catch(orMissing(dir));
   const root = await text(files.rootCertificate);
   const rootCrl = await text(files.rootCrl);
   if (!rootCrl.startsWith('-----BEGIN X509 CRL')) throw new Refusal('mismatch', files.rootCrl);
-  const pairs = { issuing: await loadPair(dir, 'issuing'), edge: await loadPair(dir, 'edge') };
+  const pairs = {
+    issuing: await loadPair(dir, 'issuing', keys),
+    edge: await loadPair(dir, 'edge', keys),
+  };
   const rootKey = new X509Certificate(root).publicKey;
   for (const { current } of Object.values(pairs)) {
     if (!current.certificate.verify(rootKey)) throw new Refusal('mismatch', files.rootCertificate);

@@ -199,7 +199,7 @@ t.test('sockets left by a killed pkid are replaced; those of a living one are no
     sockets: dirname(other.socket('x')),
     hosts: ['localhost'],
   };
-  await t.rejects(startPkid(config), { message: /Another pkid is running/ });
+  await t.rejects(startPkid(config, { keys: other.keys }), { message: /Another pkid is running/ });
   t.ok(await requestCertificate({ name: 'gateway', socket: other.socket('gateway') }));
   await other.stop();
   await leaveStale(other.socket('gateway'));

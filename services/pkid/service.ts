@@ -1,16 +1,19 @@
 /**
- * pkid: holds the issuing keys and nothing else, and signs one certificate a request. It listens on
+ * pkid: holds the issuing keys and nothing else, sealed on the disk, and signs one certificate a request. It listens on
  * unix sockets, not mTLS, so that certificates that ran out while the power was off can't lock it out.
  */
 import { lifetimes } from '@island/pki/policy.ts';
 import { Refusal } from '@island/pki/refusal.ts';
+import { checkPrivate, orMissing } from '@island/pki/store.ts';
 import * as v from 'valibot';
 import type { CertificateName } from '../kit/certificate-request.ts';
 import { type Clock, systemClock } from '../kit/clock.ts';
 import { ConfigError } from '../kit/config.ts';
 import { type Log, openLog } from '../kit/log.ts';
 import { engines, services } from '../kit/names.ts';
+import type { ServiceKeys } from '../kit/service-keys.ts';
 import { openAuthorities } from './authorities.ts';
+import { adoptFormerKeys, keepSealed } from './ca-keys.ts';
 import { openIssuance } from './issuance.ts';
 import { decodeRequest } from './request.ts';
 import { faultOf, listenAll } from './sockets.ts';
@@ -38,11 +41,11 @@ const names: readonly CertificateName[] = [...services, ...engines, 'public', 'p
 
 /**
  * Starts pkid; resolves when every socket listens. Throws a ConfigError or a Refusal, each with a
- * plain sentence: wrong configuration, no CA, a folder open to others, another pkid at work.
+ * plain sentence: wrong configuration, no CA, a folder open to others, keys that don't open, another pkid at work.
  */
 export async function startPkid(
   config: unknown,
-  given: { log?: Log; clock?: Clock } = {},
+  given: { keys: ServiceKeys; log?: Log; clock?: Clock },
 ): Promise<AsyncDisposable> {
   const parsed = v.safeParse(pkidConfig, config);
   if (!parsed.success) {
@@ -58,7 +61,9 @@ export async function startPkid(
     crl: milliseconds(crlSeconds) ?? lifetimes.crl,
     crlEvery: milliseconds(crlEverySeconds) ?? lifetimes.crlEvery,
   };
-  const authorities = await openAuthorities(dir, lives);
+  await checkPrivate(dir).catch(orMissing(dir));
+  await adoptFormerKeys(dir, given.keys);
+  const authorities = await openAuthorities(dir, given.keys, lives);
   const issuance = openIssuance({ dir, authorities, hosts, lives, now: () => clock.now() });
   const listening = await listenAll(sockets, names, async (name, line) => {
     try {
@@ -73,8 +78,12 @@ export async function startPkid(
       return { fault: fault.code };
     }
   });
+  await using held = new AsyncDisposableStack();
+  held.use(listening);
+  held.use(await keepSealed(dir, given.keys, log));
   log.info('pkid_ready', { count: names.length });
-  return listening;
+  const running = held.move();
+  return { [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 const milliseconds = (value: number | undefined): number | undefined =>

@@ -8,6 +8,7 @@ import { startPkid } from '../../pkid/service.ts';
 import { type Log, openLog } from '../log.ts';
 import { type Credentials, type Identity, obtainIdentity } from '../mtls.ts';
 import type { PeerName } from '../names.ts';
+import { openServiceKeys } from '../service-keys.ts';
 
 export interface TestPki extends AsyncDisposable {
   /** 0700, goes away with the rest. */
@@ -36,15 +37,17 @@ export async function testPki(options: { leafSeconds?: number } = {}): Promise<T
   const dir = await mkdtemp(join(tmpdir(), 'pi-'));
   held.defer(() => rm(dir, { recursive: true, force: true }));
   const pki = join(dir, 'pki');
+  const keys = openServiceKeys('pkid', { 1: Buffer.alloc(32, 1).toString('base64url') });
   const cost = { memory: 64, passes: 1, lanes: 1 };
   const { rootPem, fingerprint } = await firstBootPki({
     dir: pki,
     passphrase: 'a passphrase for tests',
+    keys,
     cost,
   });
   const sockets = join(dir, 'pkid');
   const config = { process: 'pkid', pki, sockets, hosts: ['localhost', '127.0.0.1'], ...options };
-  held.use(await startPkid(config, { log: testLog() }));
+  held.use(await startPkid(config, { keys, log: testLog() }));
   const identity = (name: PeerName): Promise<Identity> =>
     obtainIdentity({ name, socket: join(sockets, `${name}.sock`) });
   const stack = held.move();

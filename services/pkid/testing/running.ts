@@ -6,11 +6,22 @@ import { join } from 'node:path';
 import { firstBootPki } from '@island/pki/first-boot.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { openLog } from '../../kit/log.ts';
+import { type KeyWire, openServiceKeys, type ServiceKeys } from '../../kit/service-keys.ts';
 import { type PkidConfig, startPkid } from '../service.ts';
 
 export const passphrase = 'a passphrase for tests';
 
+/** KEKs of these versions, as the supervisor hands them over. */
+export const keysOfVersions = (...versions: number[]): ServiceKeys =>
+  openServiceKeys('pkid', wireOf(...versions));
+
+export const wireOf = (...versions: number[]): KeyWire =>
+  Object.fromEntries(
+    versions.map((version) => [version, Buffer.alloc(32, version).toString('base64url')]),
+  );
+
 export interface Running extends AsyncDisposable {
+  keys: ServiceKeys;
   pki: string;
   /** Root certificate, PEM. */
   root: string;
@@ -31,11 +42,13 @@ export async function runningPkid(
   const dir = await mkdtemp(join(tmpdir(), 'pi-'));
   const pki = join(dir, 'pki');
   const sockets = join(dir, 's');
+  const keys = keysOfVersions(1);
   const cost = { memory: 8, passes: 1, lanes: 1 };
-  const { rootPem } = await firstBootPki({ dir: pki, passphrase, cost });
+  const { rootPem } = await firstBootPki({ dir: pki, passphrase, keys, cost });
   const lines: string[] = [];
   let running: AsyncDisposable | undefined;
   const self: Running = {
+    keys,
     pki,
     root: rootPem,
     lines,
@@ -43,7 +56,7 @@ export async function runningPkid(
     async start(more = {}) {
       const config = { process: 'pkid', pki, sockets, hosts: ['localhost'], ...changes, ...more };
       const log = openLog({}, (line) => lines.push(line));
-      running = await startPkid(config, { log, ...(clock === undefined ? {} : { clock }) });
+      running = await startPkid(config, { keys, log, ...(clock === undefined ? {} : { clock }) });
     },
     async stop() {
       await running?.[Symbol.asyncDispose]();
