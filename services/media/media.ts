@@ -1,6 +1,7 @@
 /** The parts of `media` put together: its database, its files, its door. */
 import { join } from 'node:path';
 import { limits } from '@island/protocol/wire/limits.ts';
+import { UnopenedRecord } from '../kit/at-rest-record.ts';
 import { type Clock, unixDay } from '../kit/clock.ts';
 import { serveTls } from '../kit/http-server.ts';
 import type { Log } from '../kit/log.ts';
@@ -8,7 +9,7 @@ import type { Identity } from '../kit/mtls.ts';
 import { startRounds } from '../kit/rounds.ts';
 import type { ServiceKeys } from '../kit/service-keys.ts';
 import { openStore } from '../kit/store.ts';
-import { openVault } from '../kit/vault.ts';
+import { openVault, type VaultTable } from '../kit/vault.ts';
 import { openBlobs } from './blobs.ts';
 import { openFiles } from './files.ts';
 import { publicHttp } from './public-http.ts';
@@ -44,7 +45,7 @@ export async function openMedia(parts: MediaParts): Promise<AsyncDisposable> {
   const file = join(data, 'media.sqlite');
   const store = held.use(await openStore({ file, schema, migrations, log }));
   const vault = held.use(await openVault({ store, keys, log }));
-  const sealed = vault.table('blobs');
+  const sealed = toldOf(vault.table('blobs'), log);
   const blobs = openBlobs(store);
   const files = await openFiles(join(data, 'blobs'), sealed);
   const at = openTurns();
@@ -67,3 +68,16 @@ export async function openMedia(parts: MediaParts): Promise<AsyncDisposable> {
   const stack = held.move();
   return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
+
+/** A piece that does not open where it lies: its download breaks off, and the log says so, naming no blob. */
+const toldOf = (table: VaultTable, log: Log): VaultTable => ({
+  ...table,
+  open(...place) {
+    try {
+      return table.open(...place);
+    } catch (error) {
+      if (error instanceof UnopenedRecord) log.warn('piece_unopened', { code: error.code });
+      throw error;
+    }
+  },
+});
