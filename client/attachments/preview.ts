@@ -21,9 +21,9 @@ export async function makePreview(
 ): Promise<Preview | undefined> {
   signal?.throwIfAborted();
   if (source.size > most.bytes || source.size < 16) return undefined;
-  const head = await source.read(0, Math.min(source.size, 33));
+  const head = await source.read(0, Math.min(source.size, 33), new Uint8Array(33));
   if (!isPicture(head)) return undefined;
-  const bytes = await source.read(0, source.size);
+  const bytes = await source.read(0, source.size, new Uint8Array(source.size));
   signal?.throwIfAborted();
   const worker = new Worker(new URL('./preview-worker.ts', import.meta.url), {
     resourceLimits: { maxOldGenerationSizeMb: most.heap },

@@ -6,8 +6,8 @@ import { Problem } from '../problem.ts';
 export interface Source extends AsyncDisposable {
   /** Bytes. */
   readonly size: number;
-  /** Bytes `start` to `end`, `end` not included; fewer when there are fewer. */
-  read(start: number, end: number): Promise<Uint8Array>;
+  /** Bytes `start` to `end`, `end` not included; fewer when there are fewer. `into`, which has the room, may be used. */
+  read(start: number, end: number, into: Uint8Array): Promise<Uint8Array>;
 }
 
 export const bytesSource = (bytes: Uint8Array): Source => ({
@@ -30,8 +30,8 @@ export async function fileSource(path: string): Promise<Source> {
     const stack = held.move();
     return {
       size,
-      async read(start, end) {
-        const bytes = new Uint8Array(end - start);
+      async read(start, end, into) {
+        const bytes = into.subarray(0, end - start);
         let filled = 0;
         while (filled < bytes.length) {
           const { bytesRead } = await file.read(bytes, filled, undefined, start + filled);

@@ -10,8 +10,8 @@ import type {
   AttachmentDescriptor,
   Preview,
 } from '@island/protocol/crypto/attachment-descriptor.ts';
-import { sealedAttachment } from '@island/protocol/crypto/attachment-stream.ts';
-import { equal, sha256, sha256Stream } from '@island/protocol/crypto/primitives.ts';
+import { sealedFile } from '@island/protocol/crypto/attachment-stream.ts';
+import { sha256, sha256Stream } from '@island/protocol/crypto/primitives.ts';
 import { concat } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -22,6 +22,7 @@ import type { Batch, Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { beginBlob, deleteBlob, putPart } from './blobs.ts';
 import { safeFileName } from './file-name.ts';
+import { type ReadTwice, readTwice } from './read-twice.ts';
 import type { Source } from './source.ts';
 import { openUploadRow, type Upload } from './upload-row.ts';
 
@@ -53,12 +54,12 @@ export async function uploadAttachment(options: UploadOptions): Promise<Attachme
   const { storage, source, signal } = options;
   if (storedSize(source.size) > limits.blobBytes)
     throw new Problem('attachment_too_large', { limit: limits.blobBytes / 2 ** 20 });
-  const digest = await digestOf(source, signal);
-  await using row = await openUploadRow(storage, digest, source.size);
+  const file = await readTwice(source, signal);
+  await using row = await openUploadRow(storage, file.digest, source.size);
   for (let attempt = 0; ; attempt++) {
     const upload = row.present ?? (await row.begin(options.tokens, signal));
     try {
-      const descriptor = await send(options, upload, digest);
+      const descriptor = await send(options, upload, file);
       await row.end();
       return descriptor;
     } catch (error) {
@@ -81,7 +82,7 @@ const overFor: ReadonlySet<string> = new Set([
 async function send(
   options: UploadOptions,
   upload: Upload,
-  fileDigest: Uint8Array,
+  file: ReadTwice,
 ): Promise<AttachmentDescriptor> {
   const { transport, source, name, mime, preview, onProgress, signal } = options;
   const { fileKey, deleteKey: key, tokens } = upload;
@@ -93,38 +94,36 @@ async function send(
   const begun = await insist(begin, { signal });
   const { id } = begun;
 
-  const sealer = attachmentSealer(fileKey, size, fileDigest);
-  const seen = sha256Stream();
-  const reading = async (start: number, end: number): Promise<Uint8Array> => {
-    signal?.throwIfAborted();
-    const bytes = await source.read(start, end);
-    if (bytes.length !== end - start) throw new Problem('file_changed');
-    seen.update(bytes);
-    return bytes;
-  };
+  const sealer = attachmentSealer(fileKey, size, file.digest);
+  const sealed = sealedFile(sealer, size, file.again);
   const stored = sha256Stream();
   let done = begun.offset;
   let sending: Promise<void> = Promise.resolve();
   onProgress?.(done, total);
-  for await (const { start, bytes } of inParts(sealedAttachment(sealer, size, reading))) {
-    stored.update(bytes);
-    // The last part makes the blob complete: only when all of it is the file that was begun.
-    const last = start + bytes.length === total;
-    if (last && !equal(seen.digest(), fileDigest)) {
-      await sending.catch(() => undefined);
-      await deleteBlob(transport, id, key, signal).catch(() => undefined);
-      throw new Problem('file_changed');
+  // Two by turns: while one is on its way, the other is filled.
+  let [part, other] = [partOf(total), partOf(total)];
+  try {
+    for (let start = 0; start < total; start += part.length) {
+      const bytes = part.subarray(0, await sealed.fill(part));
+      stored.update(bytes);
+      await sending;
+      if (start + bytes.length > done) {
+        sending = deliver(options, { id, key, start, done, where }, bytes).then((now) => {
+          done = now;
+          onProgress?.(done, total);
+        });
+        sending.catch(() => undefined);
+      }
+      [part, other] = [other, part];
     }
     await sending;
-    if (start + bytes.length <= done) continue;
-    // The next part is sealed while this one is on its way.
-    sending = deliver(options, { id, key, start, done, where }, bytes).then((now) => {
-      done = now;
-      onProgress?.(done, total);
-    });
-    sending.catch(() => undefined);
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'file_changed') {
+      await sending.catch(() => undefined);
+      await deleteBlob(transport, id, key, signal).catch(() => undefined);
+    }
+    throw error;
   }
-  await sending;
   return {
     blob: id,
     fileKey,
@@ -180,41 +179,5 @@ function placeOf(error: unknown): number {
   return offset;
 }
 
-async function digestOf(source: Source, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  const hash = sha256Stream();
-  for (let at = 0; at < source.size; ) {
-    signal?.throwIfAborted();
-    const bytes = await source.read(at, Math.min(source.size, at + limits.blobChunkBytes));
-    if (bytes.length === 0) throw new Problem('file_changed');
-    hash.update(bytes);
-    at += bytes.length;
-  }
-  return hash.digest();
-}
-
-/** Pieces of any length as parts of `limits.blobChunkBytes`, the last one shorter, each with its place. */
-async function* inParts(
-  pieces: AsyncIterable<Uint8Array>,
-): AsyncGenerator<{ start: number; bytes: Uint8Array }> {
-  let start = 0;
-  // Two by turns: while one is on its way, the other is filled.
-  let [part, other] = [
-    new Uint8Array(limits.blobChunkBytes),
-    new Uint8Array(limits.blobChunkBytes),
-  ];
-  let filled = 0;
-  for await (const piece of pieces) {
-    for (let at = 0; at < piece.length; ) {
-      const some = piece.subarray(at, at + part.length - filled);
-      part.set(some, filled);
-      filled += some.length;
-      at += some.length;
-      if (filled < part.length) continue;
-      yield { start, bytes: part };
-      start += filled;
-      [part, other] = [other, part];
-      filled = 0;
-    }
-  }
-  if (filled > 0) yield { start, bytes: part.subarray(0, filled) };
-}
+const partOf = (total: number): Uint8Array =>
+  new Uint8Array(Math.min(total, limits.blobChunkBytes));

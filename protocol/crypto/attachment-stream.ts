@@ -15,29 +15,61 @@ import type { AttachmentDescriptor } from './attachment-descriptor.ts';
 import { CryptoFault } from './crypto-fault.ts';
 import { equal, sha256Stream } from './primitives.ts';
 
-/** Reads bytes `start` to `end` of the file, `end` not included: all of them. */
+/** Reads bytes `start` to `end` of the file, `end` not included: all of them. Good until the next call. */
 export type ReadFile = (start: number, end: number) => Promise<Uint8Array>;
 
+export interface SealedFile {
+  /** Fills `into` with the next bytes that are stored; with fewer at the end, then with none. */
+  fill(into: Uint8Array): Promise<number>;
+}
+
 /**
- * What is stored, from byte `from` on: where an upload that broke off goes on. Throws `malformed` if the file
- * gives other lengths than `size` promised.
+ * What is stored, from byte `from` on: where an upload that broke off goes on. Each chunk is sealed where it is
+ * wanted; only one that does not fit there goes over a buffer of its own.
+ *
+ * `fill` throws `malformed` if the file gives other lengths than `size` promised.
  */
-export async function* sealedAttachment(
+export function sealedFile(
   sealer: AttachmentSealer,
   size: number,
   read: ReadFile,
   from = 0,
-): AsyncGenerator<Uint8Array> {
-  if (from > storedSize(size)) throw new Fault('malformed');
-  if (from < attachmentHeaderBytes) yield sealer.header.subarray(from);
-  for (let index = 0; index < sealer.chunks; index++) {
-    const stored = storedRange(size, index);
-    if (stored.end <= from) continue;
-    const { start, end } = fileRange(size, index);
-    const chunk = sealer.seal(index, start === end ? new Uint8Array(0) : await read(start, end));
-    yield chunk.subarray(Math.max(0, from - stored.start));
-  }
+): SealedFile {
+  const total = storedSize(size);
+  if (from > total) throw new Fault('malformed');
+  const first = storedRange(size, 0);
+  const spare = new Uint8Array(first.end - first.start);
+  const behind = Math.max(0, from - attachmentHeaderBytes);
+  let index = Math.min(sealer.chunks, Math.floor(behind / spare.length));
+  let skip = from < attachmentHeaderBytes ? 0 : from - attachmentHeaderBytes - index * spare.length;
+  /** Sealed, or of the header, and still to be given out. */
+  let rest = sealer.header.subarray(from);
+
+  return {
+    async fill(into) {
+      let filled = 0;
+      for (;;) {
+        const some = rest.subarray(0, into.length - filled);
+        into.set(some, filled);
+        filled += some.length;
+        rest = rest.subarray(some.length);
+        if (filled === into.length || index === sealer.chunks) return filled;
+        const stored = storedRange(size, index);
+        const length = stored.end - stored.start;
+        const whole = skip === 0 && into.length - filled >= length;
+        const at = whole ? into.subarray(filled, filled + length) : spare.subarray(0, length);
+        const { start, end } = fileRange(size, index);
+        sealer.sealInto(index, start === end ? none : await read(start, end), at);
+        index += 1;
+        if (whole) filled += length;
+        else rest = at.subarray(skip);
+        skip = 0;
+      }
+    },
+  };
 }
+
+const none = new Uint8Array(0);
 
 /**
  * The file, chunk by chunk, each one authentic. Whoever stores what comes keeps it apart until the end: only

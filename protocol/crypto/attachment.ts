@@ -87,6 +87,8 @@ export interface AttachmentSealer {
   readonly chunks: number;
   /** Chunk `index`, of exactly the bytes of the file that `fileRange` names. The same bytes each time. */
   seal(index: number, file: Uint8Array): Uint8Array;
+  /** The same, into `into`, which is as long as `storedRange` says. */
+  sealInto(index: number, file: Uint8Array, into: Uint8Array): void;
 }
 
 /**
@@ -103,18 +105,24 @@ export function attachmentSealer(
   const about = new Writer(64).raw(saltLabel).u64(size).raw(digest).done();
   const { header, key, commit } = keysOf(fileKey, concat(head, hmac(fileKey, about).slice(0, 23)));
   const chunks = chunksOf(size);
+  function sealInto(index: number, file: Uint8Array, into: Uint8Array): void {
+    const length = paddedLength(size, index);
+    const { start, end } = fileRange(size, index);
+    if (file.length !== end - start) throw new Fault('malformed');
+    const padded = file.length === length ? file : new Uint8Array(length);
+    if (padded !== file) padded.set(file);
+    aesGcm.sealInto(key, nonceOf(header, index, index === chunks - 1), padded, header, into);
+  }
   return {
     header,
     commit,
     chunks,
     seal(index, file) {
-      const length = paddedLength(size, index);
-      const { start, end } = fileRange(size, index);
-      if (file.length !== end - start) throw new Fault('malformed');
-      const padded = file.length === length ? file : new Uint8Array(length);
-      if (padded !== file) padded.set(file);
-      return aesGcm.seal(key, nonceOf(header, index, index === chunks - 1), padded, header);
+      const into = new Uint8Array(paddedLength(size, index) + tagBytes);
+      sealInto(index, file, into);
+      return into;
     },
+    sealInto,
   };
 }
 

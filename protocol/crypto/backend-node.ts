@@ -5,6 +5,7 @@
  * signature, because importing the key tips the balance (docs/protocol/ratchet.md §1).
  */
 import type { KeyObject } from 'node:crypto';
+import { release } from '../wire/release.ts';
 import type { Backend, DhPair } from './backend.ts';
 import { sodiumBackend } from './backend-sodium.ts';
 
@@ -50,6 +51,9 @@ function publicPem(prefix: Uint8Array, key: Uint8Array): string {
   const base64 = Buffer.concat([prefix, key]).toString('base64');
   return `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----`;
 }
+
+/** A shorter tag would be taken unless said. */
+const tag16 = { authTagLength: 16 } as const;
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
@@ -106,6 +110,33 @@ function build(crypto: NodeCrypto): Backend {
     return pair;
   }
 
+  /** Keys of ciphers, likewise once per array: a file is thousands of chunks under one. */
+  const secretKeys = new WeakMap<Uint8Array, { key: KeyObject; copy: Uint8Array }>();
+
+  function secretKey(bytes: Uint8Array): KeyObject {
+    const known = secretKeys.get(bytes);
+    if (known !== undefined && sameBytes(known.copy, bytes)) return known.key;
+    const key = crypto.createSecretKey(bytes);
+    secretKeys.set(bytes, { key, copy: new Uint8Array(bytes) });
+    return key;
+  }
+
+  function sealInto(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    ad: Uint8Array,
+    into: Uint8Array,
+  ): void {
+    const cipher = crypto.createCipheriv('aes-256-gcm', secretKey(key), nonce, tag16);
+    cipher.setAAD(ad);
+    const head = cipher.update(plaintext);
+    into.set(head);
+    release(head);
+    cipher.final();
+    into.set(cipher.getAuthTag(), plaintext.length);
+  }
+
   return {
     ...sodiumBackend,
     name: 'node',
@@ -118,20 +149,15 @@ function build(crypto: NodeCrypto): Backend {
     },
     aesGcm: {
       seal(key, nonce, plaintext, ad) {
-        const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 });
-        cipher.setAAD(ad);
-        const head = cipher.update(plaintext);
         const out = new Uint8Array(plaintext.length + 16);
-        out.set(head);
-        out.set(cipher.final(), head.length);
-        out.set(cipher.getAuthTag(), plaintext.length);
+        sealInto(key, nonce, plaintext, ad, out);
         return out;
       },
+      sealInto,
       open(key, nonce, sealed, ad) {
         const end = sealed.length - 16;
         if (end < 0) return undefined;
-        // Without authTagLength node would take a 4-byte tag.
-        const decipher = crypto.createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 });
+        const decipher = crypto.createDecipheriv('aes-256-gcm', secretKey(key), nonce, tag16);
         decipher.setAAD(ad);
         decipher.setAuthTag(sealed.subarray(end));
         const head = decipher.update(sealed.subarray(0, end));

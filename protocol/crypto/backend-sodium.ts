@@ -160,6 +160,7 @@ export const sodiumBackend: Backend = {
   ),
   aesGcm: {
     seal: (key, nonce, plaintext, ad) => gcm(key, nonce, ad).encrypt(plaintext),
+    sealInto: (key, nonce, plaintext, ad, into) => into.set(gcm(key, nonce, ad).encrypt(plaintext)),
     open: (key, nonce, sealed, ad) =>
       sealed.length < 16 ? undefined : refused(() => gcm(key, nonce, ad).decrypt(sealed)),
   },

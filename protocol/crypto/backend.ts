@@ -42,6 +42,18 @@ export interface Aead {
   ): Uint8Array | undefined;
 }
 
+/** An AEAD for much at a time: nothing is made for each call that the collector would have to take away. */
+export interface BulkAead extends Aead {
+  /** Puts ciphertext and tag into `into`, which has just the room for them. */
+  sealInto(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    ad: Uint8Array,
+    into: Uint8Array,
+  ): void;
+}
+
 /**
  * Inputs have been checked by `primitives.ts`: lengths are right and public keys are canonical.
  * `undefined` means that the operation must be refused.
@@ -55,7 +67,7 @@ export interface Backend {
   hmac(key: Uint8Array, bytes: Uint8Array): Uint8Array;
   readonly chacha: Aead;
   readonly xchacha: Aead;
-  readonly aesGcm: Aead;
+  readonly aesGcm: BulkAead;
   dhGenerate(): DhPair;
   dhFromPrivate(raw: Uint8Array): DhPair;
   dh(pair: DhPair, publicKey: Uint8Array): Uint8Array | undefined;

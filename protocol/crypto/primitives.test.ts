@@ -152,6 +152,9 @@ t.test('M1 both back ends and noble agree on random input', (t) => {
               node.aesGcm.seal(key, short, message, ad),
             ),
           );
+          const into = new Uint8Array(message.length + 16);
+          set.aesGcm.sealInto(key, short, message, ad, into);
+          t.ok(equal(into, set.aesGcm.seal(key, short, message, ad)));
           const pair = set.x25519.fromPrivate(raw);
           t.ok(equal(pair.public, nobleX.getPublicKey(raw)));
           const other = nobleX.getPublicKey(key);

@@ -6,7 +6,15 @@
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { concat, utf8Bytes } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
-import type { Aead, Backend, DhPair, Encapsulated, KemPair, SigningPair } from './backend.ts';
+import type {
+  Aead,
+  Backend,
+  BulkAead,
+  DhPair,
+  Encapsulated,
+  KemPair,
+  SigningPair,
+} from './backend.ts';
 import { nodeBackend } from './backend-node.ts';
 import { sodiumBackend } from './backend-sodium.ts';
 
@@ -100,6 +108,25 @@ function checked(aead: Aead, nonceLength: number) {
   };
 }
 
+function checkedBulk(aead: BulkAead, nonceLength: number) {
+  return {
+    ...checked(aead, nonceLength),
+    /** The same as `seal`, into `into`, which is 16 bytes longer than the plaintext. */
+    sealInto(
+      key: Uint8Array,
+      nonce: Uint8Array,
+      plaintext: Uint8Array,
+      ad: Uint8Array,
+      into: Uint8Array,
+    ): void {
+      want(key, 32);
+      want(nonce, nonceLength);
+      want(into, plaintext.length + 16);
+      aead.sealInto(key, nonce, plaintext, ad, into);
+    },
+  };
+}
+
 /** The primitives over one back end; tests compare two of them, everything else uses the constants below. */
 export function primitivesOver(backend: Backend) {
   const { hmac, randomBytes } = backend;
@@ -144,7 +171,7 @@ export function primitivesOver(backend: Backend) {
     /** XChaCha20-Poly1305, 24-byte nonce: random nonces are safe. */
     xchacha: checked(backend.xchacha, 24),
     /** AES-256-GCM, 12-byte nonce. */
-    aesGcm: checked(backend.aesGcm, 12),
+    aesGcm: checkedBulk(backend.aesGcm, 12),
 
     x25519: {
       generate(random?: Random): DhPair {

@@ -18,7 +18,7 @@ const here = place('delivery', 'envelopes', 'body', 'a');
 t.test('M5: known answer of the format', async (t) => {
   const fixed = createSecretKey(Buffer.alloc(32, 7));
   t.equal(here.toString('hex'), '01000864656c69766572790009656e76656c6f7065730004626f6479000161');
-  const record = sealRecord(fixed, 258, here, Buffer.from('kept'), Buffer.alloc(12, 9));
+  const record = sealRecord(fixed, 258, here, Buffer.from('kept'), { nonce: Buffer.alloc(12, 9) });
   t.equal(
     record.toString('hex'),
     '01000001020909090909090909090909094ce0f4e04b2d44c7e22e95b086cbb5d02aa7f080',

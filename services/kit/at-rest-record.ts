@@ -10,6 +10,7 @@
  */
 import { createCipheriv, createDecipheriv, type KeyObject, randomFillSync } from 'node:crypto';
 import { Writer } from '@island/protocol/wire/bytes.ts';
+import { release } from '@island/protocol/wire/release.ts';
 
 export const recordVersion = 1;
 const nonceBytes = 12;
@@ -58,21 +59,28 @@ function nextNonce(into: Buffer, at: number): void {
   used += nonceBytes;
 }
 
-/** @param nonce for known answers only; drawn otherwise */
+/**
+ * @param nonce for known answers only; drawn otherwise
+ * @param into where the record is to be, with just the room for it; made otherwise
+ */
 export function sealRecord(
   key: KeyObject,
   kid: number,
   place: Uint8Array,
   plain: Uint8Array,
-  nonce?: Uint8Array,
+  { nonce, into }: { nonce?: Uint8Array; into?: Buffer | undefined } = {},
 ): Buffer {
-  const record = Buffer.allocUnsafe(recordBytes + plain.length);
+  const record = into ?? Buffer.allocUnsafe(recordBytes + plain.length);
+  if (record.length !== recordBytes + plain.length)
+    throw new RangeError('a record needs just its room');
   record[0] = recordVersion;
   record.writeUInt32BE(kid, 1);
   if (nonce === undefined) nextNonce(record, 5);
   else record.set(nonce, 5);
   const cipher = createCipheriv('aes-256-gcm', key, record.subarray(5, bodyAt), tag).setAAD(place);
-  record.set(cipher.update(plain), bodyAt);
+  const sealed = cipher.update(plain);
+  record.set(sealed, bodyAt);
+  release(sealed);
   cipher.final();
   record.set(cipher.getAuthTag(), bodyAt + plain.length);
   return record;

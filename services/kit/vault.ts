@@ -44,8 +44,11 @@ export interface DayKey {
 export interface VaultTable {
   /** The present key of that day; 0 for rows that have no day. Never inside a transaction: it may need one. */
   keyOf(day: number): Promise<DayKey>;
-  /** @throws RangeError when the key was used up since `keyOf` gave it */
-  seal(key: DayKey, column: string, row: Uint8Array, plain: Uint8Array): Buffer;
+  /**
+   * @param into where the record is to be: `recordBytes` longer than `plain`
+   * @throws RangeError when the key was used up since `keyOf` gave it
+   */
+  seal(key: DayKey, column: string, row: Uint8Array, plain: Uint8Array, into?: Buffer): Buffer;
   /** @throws UnopenedRecord when the record was not sealed for this place, was changed, or its key is gone */
   open(column: string, row: Uint8Array, sealed: Uint8Array): Buffer;
   /** Forgets the keys of days before: what was sealed under them is gone, wherever a copy lies. */
@@ -155,10 +158,10 @@ export async function openVault<S extends Schema>(options: VaultOptions<S>): Pro
     };
     return {
       keyOf: (day) => keyOf(name, day),
-      seal(key, column, row, plain) {
+      seal(key, column, row, plain, into) {
         if (key.left <= 0) throw new RangeError('the key was used up: ask keyOf for each group');
         key.left -= 1;
-        return sealRecord(key.key, key.kid, place(column, row), plain);
+        return sealRecord(key.key, key.kid, place(column, row), plain, { into });
       },
       open(column, row, sealed) {
         const kid = kidOf(sealed) ?? 0;

@@ -17,6 +17,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { recordBytes } from '../kit/at-rest-record.ts';
 import type { VaultTable } from '../kit/vault.ts';
+import { inPieces, openRun } from './intake.ts';
 
 export interface Files {
   /**
@@ -52,29 +53,35 @@ export async function openFiles(folder: string, table: VaultTable): Promise<File
       } catch (error) {
         return { stored: offset, failure: asFault(error) };
       }
-      let at = offset;
+      const run = openRun(file, placeOf(offset));
       let failure: unknown;
+      let at = offset;
       try {
         for await (const piece of inPieces(body, end - offset)) {
           const row = rowOf(id, Math.floor(at / blobPieceBytes));
-          const sealed = table.seal(await table.keyOf(day), column, row, piece);
-          await writeAll(file, sealed, placeOf(at));
+          const record = await run.room(piece.length + recordBytes);
+          table.seal(await table.keyOf(day), column, row, piece, record);
           at += piece.length;
+          run.filled(piece.length);
         }
       } catch (error) {
         failure = asFault(error);
       }
+      let stored = offset;
       try {
-        if (at > offset) await file.datasync();
+        await run.end().catch((error: unknown) => {
+          failure ??= asFault(error);
+        });
+        if (run.written > 0) await file.datasync();
         // A file that is new is there after a crash only when its folder says so.
-        if (at > offset && offset === 0) await syncFolder(folder);
+        if (run.written > 0 && offset === 0) await syncFolder(folder);
+        stored += run.written;
       } catch (error) {
-        at = offset;
         failure = asFault(error);
       } finally {
         await file.close();
       }
-      return failure === undefined ? { stored: at } : { stored: at, failure };
+      return failure === undefined ? { stored } : { stored, failure };
     },
     async *read(id, from, to) {
       const first = Math.floor(from / blobPieceBytes);
@@ -120,35 +127,6 @@ const column = 'piece';
 
 const rowOf = (id: Uint8Array, index: number): Uint8Array =>
   new Writer(20).raw(id).u32(index).done();
-
-/** Whole pieces of `most` bytes in all, the last one shorter; nothing of a piece that does not become whole. */
-async function* inPieces(body: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Buffer> {
-  const piece = Buffer.allocUnsafe(blobPieceBytes);
-  let filled = 0;
-  let left = most;
-  for await (const chunk of body) {
-    for (let at = 0; at < chunk.length; ) {
-      const size = Math.min(blobPieceBytes, left);
-      const part = chunk.subarray(at, at + size - filled);
-      if (part.length === 0) throw new Fault('too_large');
-      piece.set(part, filled);
-      filled += part.length;
-      at += part.length;
-      if (filled < size) continue;
-      yield piece.subarray(0, size);
-      left -= size;
-      filled = 0;
-    }
-  }
-  if (left > 0) throw new Fault('truncated');
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
-    done += bytesWritten;
-  }
-}
 
 async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, 'r');
