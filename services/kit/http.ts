@@ -3,7 +3,12 @@
  * checked before a handler sees them; whatever a handler throws leaves as a code and a remedy,
  * never as its own text. docs/protocol/http.md
  */
-import type { IncomingHttpHeaders, IncomingMessage, RequestListener } from 'node:http';
+import type {
+  IncomingHttpHeaders,
+  IncomingMessage,
+  RequestListener,
+  ServerResponse,
+} from 'node:http';
 import type { Readable } from 'node:stream';
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -148,6 +153,8 @@ export function mountRoutes<const T extends RouteTable, W extends Askers>(
     ...(options.pages ?? []).map(mountPage),
     ...(options.bytes ?? []).map(mountBytes),
   ];
+  /** What went wrong before koa saw the request. */
+  const failed = new WeakMap<IncomingMessage, { error: unknown }>();
   const app = new Koa();
   app.silent = true;
   app.on('error', (error: unknown) => log.info('http_answer_not_sent', failure(error)));
@@ -169,6 +176,8 @@ export function mountRoutes<const T extends RouteTable, W extends Askers>(
         context.status = 204;
         return;
       }
+      const before = failed.get(context.req);
+      if (before !== undefined) throw before.error;
       options.admit?.(found.route, clientAddress(context.req));
       const params = paramsOf(found.pattern, path);
       const { status, headers, body } = await found.answer(context.req, params, query ?? '');
@@ -184,7 +193,26 @@ export function mountRoutes<const T extends RouteTable, W extends Askers>(
       refuse(context, fault, found?.page ?? false);
     }
   });
-  return app.callback();
+  const others = app.callback();
+  const raw = new Map((options.raw ?? []).map((route) => [route.path, mountRaw(route)]));
+
+  /** A good one is answered without koa, which costs as much as all the rest of it; a refusal is koa's. */
+  async function answerRaw(found: Mounted, request: IncomingMessage, response: ServerResponse) {
+    try {
+      options.admit?.(found.route, clientAddress(request));
+      const { status } = await found.answer(request, {}, '');
+      response.writeHead(status, { ...headers, 'Content-Length': '0' }).end();
+    } catch (error) {
+      failed.set(request, { error });
+      others(request, response);
+    }
+  }
+
+  return (request, response) => {
+    const found = request.method === 'POST' ? raw.get(request.url ?? '') : undefined;
+    if (found === undefined) others(request, response);
+    else void answerRaw(found, request, response);
+  };
 }
 
 /** Reads the body that `admit` refused, if it is small: to close instead would cost the edge a handshake and the client its answer. */
