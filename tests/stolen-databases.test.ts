@@ -133,7 +133,8 @@ t.test('A1, A4: what was shown before is no proof of anything now', async (t) =>
       const attempt = (proofs: 'recorded' | 'own') =>
         refusal(() =>
           withNonce(over, (nonce) => {
-            const claim = { nonce, name: personName(name), device: 1, auth: secrets };
+            const at = fromBase64url(island.welcome.caFingerprint);
+            const claim = { nonce, island: at, name: personName(name), device: 1, auth: secrets };
             const device = {
               ...{ nonce, account: idOf(name) as never, device: deviceId(1) },
               ...{ use: proofUses.login, about: aboutLogin(secrets) },
@@ -175,7 +176,8 @@ t.test('A2, A3: a code that was sent and never used opens nothing by itself', as
     const outcome = await refusal(() =>
       withNonce(over, (nonce) => {
         const auth = fromBase64url(shownBy('alice'));
-        const claim = { nonce, name: personName('alice'), device: 0, auth };
+        const at = fromBase64url(island.welcome.caFingerprint);
+        const claim = { nonce, island: at, name: personName('alice'), device: 0, auth };
         return call(over, 'beginJoining', {
           name: personName('alice'),
           credentials: {

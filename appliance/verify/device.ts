@@ -79,7 +79,7 @@ export async function openDevice(joining: Joining, password: string): Promise<De
     const showing = await showCredentials(
       joining,
       transport,
-      { name, device },
+      { name, device, root: self.pinned.root },
       credentials,
       second,
     );

@@ -60,11 +60,13 @@ export async function newPerson(joins: Joins): Promise<Person> {
 
 /** Hashes once; each call of the answer asks for leave to join, as somebody does who has no device. */
 export async function askingToJoin(
-  { joining, transport, name, password }: Person,
+  { joining, transport, account, name, password }: Person,
   second?: Second,
   credentials: Credentials = { password },
 ): Promise<(over?: Transport) => Promise<Answer<'beginJoining'>>> {
-  const showing = await showCredentials(joining, transport, { name }, credentials, second);
+  const { root } = account;
+  const asker = { name, root };
+  const showing = await showCredentials(joining, transport, asker, credentials, second);
   return (over = transport) =>
     withNonce(over, (nonce) =>
       call(over, 'beginJoining', { name, ...showing.at(nonce), nonce: base64url(nonce) }),

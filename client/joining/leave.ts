@@ -110,8 +110,8 @@ async function begin(
   { credentials, second }: Shown,
 ): Promise<JoiningRow> {
   const { storage, now, signal, report } = joining;
-  const { name } = known;
-  const showing = await showCredentials(joining, transport, { name }, credentials, second);
+  const { name, root } = known;
+  const showing = await showCredentials(joining, transport, { name, root }, credentials, second);
   const { code, password } = showing;
   // What an earlier code has brought needs no other; what it has not brought is lost with its leave.
   // A record that was made before still has the slot of a code that is used now.

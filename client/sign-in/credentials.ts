@@ -16,6 +16,7 @@ import { base64url } from '@island/protocol/wire/text.ts';
 import type { Hashing } from '../account/account.ts';
 import type { Joining } from '../joining/joining-parts.ts';
 import { Problem } from '../problem.ts';
+import { rootFingerprint } from '../transport/root-fingerprint.ts';
 import { call, type Transport } from '../transport/transport.ts';
 
 /** `grant`: 32 bytes, good once, from a sign-in with the organisation. */
@@ -24,6 +25,8 @@ export type Credentials = { password: string } | { grant: Uint8Array };
 export type Second = { totp: string } | { code: string };
 
 export interface Asker {
+  /** The island's root certificate, as it is pinned here (PEM). */
+  root: string;
   name: string;
   /** Somebody without a device has none. */
   device?: DeviceId;
@@ -62,6 +65,7 @@ export async function showCredentials(
   const { argon2id } = joining.platform;
   const { address } = transport;
   const { name, device = 0 } = asker;
+  const island = rootFingerprint(asker.root);
   const hashing =
     'password' in credentials || typed !== undefined
       ? await call(transport, 'prelogin', { name })
@@ -103,7 +107,7 @@ export async function showCredentials(
         ? {
             auth: base64url(password.auth),
             proof: base64url(
-              provePassword(password.key, { nonce, name, device, auth: password.auth }),
+              provePassword(password.key, { nonce, island, name, device, auth: password.auth }),
             ),
           }
         : { grant: base64url(shown) },

@@ -69,14 +69,14 @@ async function prove(
   joining: Joining,
   keeping: Keeping,
   transport: Transport,
-  { name, device, password }: AccountRecord,
+  { name, root, device, password }: AccountRecord,
   authority: PasswordChange['authority'],
 ): Promise<Proving> {
   if ('code' in authority) {
     const code = await showCode(keeping, joining.platform, authority.code);
     return () => code;
   }
-  const asker = { name, device, password };
+  const asker = { name, root, device, password };
   const showing = await showCredentials(joining, transport, asker, authority, undefined);
   return (nonce) => {
     const { credentials } = showing.at(nonce);

@@ -43,10 +43,10 @@ export async function explainRefusal(joining: Joining, shown: Shown): Promise<vo
   const self = await readAccount(storage);
   if (!self) return;
   await using transport = platform.transport(self);
-  const { name, password } = self;
+  const { name, root, password } = self;
   const { passwordChanged } = shown;
   const second = shown.second && 'totp' in shown.second ? shown.second : undefined;
-  const asker = { name, password, passwordChanged };
+  const asker = { name, root, password, passwordChanged };
   const showing = await showCredentials(joining, transport, asker, shown, second);
   const options = signal ? { signal } : {};
   const { joining: token } = await withNonce(

@@ -77,7 +77,8 @@ t.test(
     const credentials = shown['credentials'] as Json;
     t.equal(credentials['auth'], auth);
     const nonce = bytes(shown['nonce']);
-    const claim = { nonce, name: 'alice', device: 1, auth: bytes(auth) };
+    const island32 = island.chain.fingerprint;
+    const claim = { nonce, island: island32, name: 'alice', device: 1, auth: bytes(auth) };
     checkPasswordProof(bytes(key), claim, bytes(credentials['proof']));
     const record = await readAccount(storage);
     if (!record) return t.fail('no account');

@@ -43,9 +43,9 @@ export async function signIn(joining: Joining, shown: Shown): Promise<AccountRec
   const { account, device, dsk } = openAccount(known);
   report?.('connecting');
   await using transport = platform.transport(known);
-  const { name, password, codes } = known;
+  const { name, root, password, codes } = known;
   const { second, passwordChanged } = shown;
-  const asker = { name, device, password, codes, passwordChanged };
+  const asker = { name, root, device, password, codes, passwordChanged };
   const showing = await showCredentials(joining, transport, asker, shown, second);
   report?.('registering');
   const about = aboutLogin(showing.shown);

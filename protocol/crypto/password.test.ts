@@ -27,7 +27,9 @@ t.test('A1: what is sent and what stays are different keys of one slow hash', as
 });
 
 const { auth, key } = await hashPassword('correct horse', salt, kdfFloor, quick);
-const claim: PasswordClaim = { nonce: new Uint8Array(40).fill(9), name: 'ann', device: 2, auth };
+const nonce = new Uint8Array(40).fill(9);
+const island = new Uint8Array(32).fill(7);
+const claim: PasswordClaim = { nonce, island, name: 'ann', device: 2, auth };
 const wrong = { name: 'Fault', code: 'wrong_credentials' };
 
 t.test('A1: whoever shows a password signs a nonce that was never used before', async (t) => {
@@ -35,6 +37,7 @@ t.test('A1: whoever shows a password signs a nonce that was never used before', 
   t.doesNotThrow(() => checkPasswordProof(key.public, claim, proof));
   const others: Partial<PasswordClaim>[] = [
     { nonce: new Uint8Array(40) },
+    { island: new Uint8Array(32) },
     { name: 'bob' },
     { device: 0 },
     { auth: new Uint8Array(32) },
@@ -52,7 +55,7 @@ t.test(
   'pitfall: SPK signature purpose confusion: a device’s proof is none of a password',
   async (t) => {
     const name = Buffer.from('\0\x03ann');
-    const fields = Buffer.concat([claim.nonce, name, Buffer.of(0, 0, 0, 2), auth]);
+    const fields = Buffer.concat([claim.nonce, island, name, Buffer.of(0, 0, 0, 2), auth]);
     const right = ed25519.sign(key, signatureInput('password', fields));
     t.doesNotThrow(() => checkPasswordProof(key.public, claim, right), 'laid out as documented');
     const other = ed25519.sign(key, signatureInput('session', fields));
@@ -63,6 +66,7 @@ t.test(
 t.test('a nonce or an auth of another length is the caller’s mistake', async (t) => {
   const malformed = { name: 'Fault', code: 'malformed' };
   t.throws(() => provePassword(key, { ...claim, nonce: new Uint8Array(41) }), malformed);
+  t.throws(() => provePassword(key, { ...claim, island: new Uint8Array(31) }), malformed);
   t.throws(() => provePassword(key, { ...claim, auth: auth.subarray(1) }), malformed);
 });
 

@@ -7,8 +7,10 @@
  *     wrap = HKDF(salt = empty, mk, "PI/1/pw/wrap", 32)    stays here: wraps the device's own storage
  *     key  = Ed25519 from the seed HKDF(salt = empty, mk, "PI/1/pw/key", 32)    the island has its public half
  *
- *     proof = signature by key, purpose "password", over nonce 40 ‖ text16 name ‖ u32 device ‖ auth 32
+ *     proof = signature by key, purpose "password", over nonce 40 ‖ island 32 ‖ text16 name ‖ u32 device ‖ auth 32
  *
+ * `island` is SHA-256 of its root certificate, as the client has it pinned: what one island is shown is
+ * worth nothing at another, where somebody has the same name and password.
  * `device` is 0 where somebody without a device begins to join. Whoever has recorded every `auth` that
  * was ever sent has no proof for the next nonce.
  */
@@ -96,15 +98,18 @@ export async function hashPassword(
 export interface PasswordClaim {
   /** 40 bytes, as the island gave them. */
   nonce: Uint8Array;
+  /** 32 bytes: SHA-256 of the root certificate (DER). */
+  island: Uint8Array;
   name: string;
   /** The device that asks, 0 for none. */
   device: number;
   auth: Uint8Array;
 }
 
-function fieldsOf({ nonce, name, device, auth }: PasswordClaim): Uint8Array {
-  if (nonce.length !== nonceBytes || auth.length !== 32) throw new Fault('malformed');
-  return new Writer(128).raw(nonce).text16(name).u32(device).raw(auth).done();
+function fieldsOf({ nonce, island, name, device, auth }: PasswordClaim): Uint8Array {
+  const formed = nonce.length === nonceBytes && island.length === 32 && auth.length === 32;
+  if (!formed) throw new Fault('malformed');
+  return new Writer(160).raw(nonce).raw(island).text16(name).u32(device).raw(auth).done();
 }
 
 /** 64 bytes. `key`: as `hashPassword` gave it, together with the `auth` of the claim. */

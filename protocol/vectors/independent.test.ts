@@ -129,9 +129,9 @@ t.test('accounts.md §2: the password hash by another Argon2id, and its proofs',
     t.same(hkdf(sha256, mk, undefined, text('PI/1/pw/wrap'), 32), hex(wrap));
     t.same(hkdf(sha256, mk, undefined, text('PI/1/pw/key'), 32), hex(key.seed));
     t.same(ed25519.getPublicKey(hex(key.seed)), hex(key.public));
-    for (const { nonce, name, device, proof } of proofs) {
+    for (const { nonce, island, name, device, proof } of proofs) {
       const length = Uint8Array.of(0, name.length);
-      const fields = join(hex(nonce), length, text(name), u32(device), hex(auth));
+      const fields = join(hex(nonce), hex(island), length, text(name), u32(device), hex(auth));
       t.ok(signedBy(hex(key.public), 'password', fields, hex(proof)));
     }
   }

@@ -22,9 +22,9 @@ export const vectors: VectorFile = {
       const { auth, wrap, key } = await hashPassword(password, salt, kdf, argon2id);
       const proofs = [];
       for (const device of [0, 7]) {
-        const claim = { nonce: random(40), name: 'ann', device, auth };
-        const { nonce, name } = claim;
-        proofs.push({ nonce, name, device, proof: provePassword(key, claim) });
+        const claim = { nonce: random(40), island: random(32), name: 'ann', device, auth };
+        const { nonce, island, name } = claim;
+        proofs.push({ nonce, island, name, device, proof: provePassword(key, claim) });
       }
       const shown = { seed: key.private, public: key.public };
       const normalised = password.normalize('NFKC');

@@ -1,5 +1,6 @@
 /** Accounts: names, passwords, second factors, sessions, and the record of people's keys. docs/protocol/accounts.md */
 import { join as joinPath } from 'node:path';
+import { fromBase64url } from '@island/protocol/wire/text.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
@@ -41,7 +42,11 @@ export const accountsService = defineService({
     const nonces = createNonces(secrets.nonces, clock);
     const base = { store, bus, clock, nonces, keys };
     const sessions = createSessions({ ...base, secret: secrets.refresh });
-    const passwords = await createPasswords(secrets.pepper, sealing);
+    const passwords = await createPasswords(
+      secrets.pepper,
+      sealing,
+      fromBase64url(settings.caFingerprint),
+    );
     const attempts = createAttempts(cache, clock, secrets.attempts);
     const staging = createStaging({ store, bus, clock, shares: sealing, sessions });
     const links = createLinks(clock);

@@ -71,6 +71,7 @@ const nonce = async () => fromBase64url(`${(await ask('nonce')).json()['nonce']}
 
 async function joined(name: string) {
   const person = applicant(name);
+  person.island = fromBase64url(island.settings.caFingerprint);
   const challenge = fromBase64url(`${(await ask('challenge')).json()['challenge']}`);
   const at = { challenge, nonce: await nonce(), invite: await test.invite() };
   const reply = await ask('register', asText(registration(person, at)));

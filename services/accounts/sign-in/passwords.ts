@@ -46,7 +46,7 @@ export interface Passwords {
   check(
     asker: string,
     owner: Owner | undefined,
-    claim: PasswordClaim,
+    claim: Omit<PasswordClaim, 'island'>,
     proof: Uint8Array,
   ): Promise<boolean>;
   /** Public half of the owner's password key. */
@@ -59,7 +59,12 @@ const placeOf = (account: string): Place => ({
   row: account,
 });
 
-export async function createPasswords(pepper: Uint8Array, sealing: Sealing): Promise<Passwords> {
+/** @param island SHA-256 of its root certificate: proofs that were made for another prove nothing */
+export async function createPasswords(
+  pepper: Uint8Array,
+  sealing: Sealing,
+  island: Uint8Array,
+): Promise<Passwords> {
   const { take } = createTurns(turns);
   // As hex: the library's `verify` takes bytes only if they happen to be UTF-8.
   const peppered = (auth: Uint8Array): string =>
@@ -86,7 +91,7 @@ export async function createPasswords(pepper: Uint8Array, sealing: Sealing): Pro
     keyOf,
     async check(asker, owner, claim, proof) {
       const key = (owner && keyOf(owner)) ?? sealing.open(placeOf(''), decoy);
-      const proven = isProof(key, claim, proof);
+      const proven = isProof(key, { ...claim, island }, proof);
       return (await matches(asker, owner, claim.auth)) && proven;
     },
   };

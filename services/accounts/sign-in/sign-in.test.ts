@@ -87,6 +87,18 @@ t.test('A1: what is shown belongs to one nonce, one device and one name', async 
   await call({});
 });
 
+t.test(
+  'A1 pitfall: another island gets a proof: what it is shown is worth nothing here',
+  async (t) => {
+    const ada = await joined('alba');
+    // The same name and password there, with the nonce of here handed on.
+    const there: Applicant = { ...ada, island: random(32) };
+    t.same(await refusal(login(there)), wrong);
+    t.same(await refusal(beginJoining(there)), wrong);
+    await beginJoining(ada);
+  },
+);
+
 t.test('A1: a recorded sign-in, replayed byte for byte, gives nothing', async (t) => {
   const ada = await joined('agatha');
   const at = { nonce: await nonce(), origin: random(16) };

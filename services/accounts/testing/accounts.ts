@@ -1,5 +1,6 @@
 /** Accounts and a directory at work, each with a bus of its own, for tests. Their clock stands still until put ahead. */
 import type { DeviceKeys } from '@island/protocol/crypto/device.ts';
+import { fromBase64url } from '@island/protocol/wire/text.ts';
 import { decodeJwt } from 'jose';
 import { Secret, TOTP } from 'otpauth';
 import { directory } from '../../directory/contract.ts';
@@ -94,6 +95,7 @@ export async function testAccounts(
     (await control.call(accounts, 'invite', { uses, seconds, role: 'member' })).invite;
   const nonce = async () => (await gateway.call(accounts, 'nonce', {})).nonce;
   const application: TestAccounts['application'] = async (person, code, grant) => {
+    person.island = fromBase64url(island.settings.caFingerprint);
     const { challenge } = await gateway.call(directory, 'challenge', {});
     const at = {
       challenge,

@@ -29,6 +29,8 @@ export interface Password {
 
 /** A newcomer with a password, backup codes and the first record of their keys. */
 export interface Applicant extends Newcomer {
+  /** What they have pinned: set by whoever registers them. */
+  island: Uint8Array;
   password: Password;
   /** The first device list. */
   list: DeviceList;
@@ -103,7 +105,16 @@ export function applicant(name: string): Applicant {
     record: own(record),
     shares: shares.map(({ loc, share }) => ({ loc: own(loc), share: own(share) })),
   };
-  return { ...person, password: newPassword(), list, ark, codes, codesSalt, keeping };
+  return {
+    ...person,
+    island: new Uint8Array(32),
+    password: newPassword(),
+    list,
+    ark,
+    codes,
+    codesSalt,
+    keeping,
+  };
 }
 
 /** @param challenge an X25519 key; the directory accepts its own only */
@@ -136,10 +147,12 @@ export interface SignInChange {
   nonce?: Uint8Array;
 }
 
-const shown = (name: string, device: number, nonce: Uint8Array, { auth, key }: Password) => ({
-  auth,
-  proof: own(provePassword(key, { nonce, name, device, auth })),
-});
+const shown = (
+  { name, island }: Pick<Applicant, 'name' | 'island'>,
+  device: number,
+  nonce: Uint8Array,
+  { auth, key }: Password,
+) => ({ auth, proof: own(provePassword(key, { nonce, island, name, device, auth })) });
 
 export function loginRequest(
   person: Applicant,
@@ -153,7 +166,7 @@ export function loginRequest(
   const claim = { nonce, account, device, use: proofUses.login, about };
   return {
     name,
-    credentials: grant === undefined ? shown(name, device, nonce, password) : { grant },
+    credentials: grant === undefined ? shown(person, device, nonce, password) : { grant },
     ...(second === undefined ? {} : { second }),
     device,
     nonce,
@@ -169,7 +182,7 @@ export function joiningRequest(
   const { nonce, origin, second, grant, password = person.password } = at;
   return {
     name: person.name,
-    credentials: grant === undefined ? shown(person.name, 0, nonce, password) : { grant },
+    credentials: grant === undefined ? shown(person, 0, nonce, password) : { grant },
     ...(second === undefined ? {} : { second }),
     nonce,
     origin,
@@ -190,6 +203,6 @@ export function refreshRequest(
 
 /** For what asks for the present password of somebody who is signed in. */
 export const shownPassword = (
-  { name, password, keys }: Pick<Applicant, 'name' | 'password' | 'keys'>,
+  person: Pick<Applicant, 'name' | 'island' | 'password' | 'keys'>,
   nonce: Uint8Array,
-) => shown(name, keys.device, nonce, password);
+) => shown(person, person.keys.device, nonce, person.password);
