@@ -15,9 +15,11 @@ import { storedSize } from '@island/protocol/crypto/attachment.ts';
 import type { AttachmentDescriptor } from '@island/protocol/crypto/attachment-descriptor.ts';
 import { openedAttachment } from '@island/protocol/crypto/attachment-stream.ts';
 import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
+import { release } from '@island/protocol/wire/release.ts';
 import { insist } from '../insist.ts';
 import { Problem } from '../problem.ts';
 import type { Transport } from '../transport/transport.ts';
+import { openAppender } from './appender.ts';
 import { getFrom } from './blobs.ts';
 
 export interface DownloadOptions {
@@ -61,10 +63,14 @@ async function bring(
   await using kept = await openOwn(part, constants.O_RDWR | constants.O_CREAT);
   await using out = await openOwn(opened, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC);
   const before = Math.min((await kept.stat()).size, total);
+  const opening = openAppender(out, 0);
   try {
     const stored = arriving(options, kept, before, total);
-    for await (const chunk of openedAttachment(options.descriptor, stored))
-      await append(out, chunk);
+    for await (const chunk of openedAttachment(options.descriptor, stored)) {
+      await opening.append(chunk);
+      release(chunk);
+    }
+    await opening.flush();
     await out.sync();
     return 'whole';
   } catch (error) {
@@ -76,7 +82,7 @@ async function bring(
   }
 }
 
-/** What was kept, and behind it what comes, which is kept before it is given out. */
+/** What was kept, and behind it what comes, which is kept: also of a line that breaks. Each is good until the next. */
 async function* arriving(
   { transport, descriptor, onProgress, signal }: DownloadOptions,
   kept: FileHandle,
@@ -84,15 +90,17 @@ async function* arriving(
   total: number,
 ): AsyncGenerator<Uint8Array> {
   const step = 1_048_576;
+  const buffer = new Uint8Array(Math.min(step, before));
   for (let at = 0; at < before; ) {
     signal?.throwIfAborted();
-    const bytes = new Uint8Array(Math.min(step, before - at));
+    const bytes = buffer.subarray(0, Math.min(step, before - at));
     const { bytesRead } = await kept.read(bytes, 0, bytes.length, at);
     if (bytesRead === 0) throw new CryptoFault('attachment_broken');
     yield bytes.subarray(0, bytesRead);
     at += bytesRead;
   }
   let at = before;
+  const keeping = openAppender(kept, before);
   onProgress?.(at, total);
   while (at < total) {
     const from = at;
@@ -101,31 +109,26 @@ async function* arriving(
     try {
       for await (const bytes of body) {
         if (at + bytes.length > total) throw new CryptoFault('attachment_broken');
-        await writeAll(kept, bytes, at);
+        await keeping.append(bytes);
         at += bytes.length;
         yield bytes;
+        release(bytes);
         onProgress?.(at, total);
       }
     } catch (error) {
+      await keeping.flush();
       const lost = error instanceof Problem && error.code === 'unreachable';
       if (!lost || at === from) throw error;
     }
     if (at === from) throw new Problem('not_an_island', { address: transport.address });
   }
+  await keeping.flush();
 }
 
 /** A file of ours: a link that somebody put there is not followed. */
 async function openOwn(path: string, flags: number): Promise<FileHandle> {
   return open(path, flags | constants.O_NOFOLLOW, 0o600);
 }
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
-  }
-}
-
-const append = (file: FileHandle, bytes: Uint8Array): Promise<void> => file.appendFile(bytes);
 
 /** Under its name, unless there is a file of that name by now. */
 async function put(opened: string, to: string): Promise<void> {

@@ -5,6 +5,7 @@
 import { Fault } from '../wire/fault.ts';
 import {
   type AttachmentSealer,
+  attachmentChunk,
   attachmentHeaderBytes,
   attachmentOpener,
   fileRange,
@@ -74,7 +75,7 @@ const none = new Uint8Array(0);
 /**
  * The file, chunk by chunk, each one authentic. Whoever stores what comes keeps it apart until the end: only
  * then is it known to be all of it and the very bytes that were sent.
- * @param stored the whole of what is stored, in pieces of any length
+ * @param stored the whole of what is stored, in pieces of any length, each needed until the next is asked for
  * @throws CryptoFault `attachment_broken` for anything altered, missing or further
  */
 export async function* openedAttachment(
@@ -85,7 +86,8 @@ export async function* openedAttachment(
   const hash = sha256Stream();
   const input = inLengths(stored, lengthsOf(size), (piece) => hash.update(piece));
   const first = await input.next();
-  const opener = attachmentOpener(descriptor, first.value ?? new Uint8Array(0));
+  // Its own: the next piece comes in the same place.
+  const opener = attachmentOpener(descriptor, Uint8Array.from(first.value ?? none));
   let index = 0;
   for await (const chunk of input) yield opener.open(index++, chunk);
   if (index !== opener.chunks || !equal(hash.digest(), digest))
@@ -103,28 +105,30 @@ function* lengthsOf(size: number): Generator<number> {
   }
 }
 
-/** Pieces of any length as pieces of these lengths; one too few or a byte too many is `attachment_broken`. */
+/**
+ * Pieces of any length as pieces of these lengths, each good until the next; one too few or a byte too many is
+ * `attachment_broken`.
+ */
 async function* inLengths(
   pieces: AsyncIterable<Uint8Array>,
   lengths: Iterable<number>,
   seen: (piece: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array, undefined> {
   const wanted = lengths[Symbol.iterator]();
+  const buffer = new Uint8Array(attachmentChunk + 16);
   let next = wanted.next();
   let filled = 0;
-  let current = new Uint8Array(next.value ?? 0);
   for await (const piece of pieces) {
     seen(piece);
     for (let at = 0; at < piece.length; ) {
       if (next.done) throw new CryptoFault('attachment_broken');
-      const part = piece.subarray(at, at + current.length - filled);
-      current.set(part, filled);
+      const part = piece.subarray(at, at + next.value - filled);
+      buffer.set(part, filled);
       filled += part.length;
       at += part.length;
-      if (filled < current.length) continue;
-      yield current;
+      if (filled < next.value) continue;
+      yield buffer.subarray(0, filled);
       next = wanted.next();
-      current = new Uint8Array(next.value ?? 0);
       filled = 0;
     }
   }
