@@ -55,7 +55,7 @@ const excerptOfShown = (shown: Shown | undefined): string =>
 /** Messages among which one of ours says that we write to them. */
 const look = 20;
 
-async function standingOf(
+export async function standingOf(
   storage: Storage,
   now: () => number,
   name: string,

@@ -7,7 +7,12 @@ import { type People, pinnedAccount } from '../messages/people.ts';
 import type { Speaking } from '../messages/speaking.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
-import { type Conversation, conversations } from './conversation-list.ts';
+import {
+  type Conversation,
+  conversations,
+  type Standing,
+  standingOf,
+} from './conversation-list.ts';
 import { keepDraft, readDraft } from './drafts.ts';
 import { timerOf } from './places.ts';
 import { markRead } from './reading.ts';
@@ -25,6 +30,7 @@ export interface Saying extends Pick<TextBody, 'mentions' | 'attachments'> {
 export interface Conversations extends TypingNotices {
   /** The one with the newest message first; requests and blocked people among them, marked as such. */
   list(): Promise<Conversation[]>;
+  standing(name: string): Promise<Standing>;
   /** Ascending by time. */
   view(name: string, page?: Page): Promise<Shown[]>;
   /** Says something, under the timer of the conversation; resolves with its key in the history. */
@@ -95,6 +101,7 @@ export function openConversations(parts: ConversationParts): Conversations {
   return {
     ...notices,
     list: () => conversations(storage, now),
+    standing: async (name) => standingOf(storage, now, name, await pinnedAccount(storage, name)),
     view: (name, page) => view(storage, now, name, page),
     async say(name, text, { reply, ...more } = {}) {
       const answered = reply === undefined ? undefined : await messageAt(name, reply);

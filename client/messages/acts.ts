@@ -93,3 +93,9 @@ export async function readAct(storage: Storage, key: string): Promise<KeptAct | 
 export async function actsAfter(storage: Storage, after = '', limit = 500): Promise<KeptAct[]> {
   return (await storage.list(namespace, { after, limit })).map(kept);
 }
+
+/** The place of the newest act; '' when there is none. */
+export async function newestAct(storage: Storage): Promise<string> {
+  const [row] = await storage.list(namespace, { reverse: true, limit: 1 });
+  return row?.key ?? '';
+}

@@ -3,7 +3,7 @@ import { pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type Kept, type Outgoing, readMessage } from './messages.ts';
-import { waits } from './outbox.ts';
+import { type Waiting, waiting, waits } from './outbox.ts';
 
 /** Milliseconds in which outcomes are gathered. */
 const gather = 15;
@@ -24,5 +24,21 @@ export async function* departures(
     }
     const message = await readMessage(storage, key);
     if (message?.type === 'sent') yield message;
+  }
+}
+
+/** Until nothing waits that is to go to this person now, or aborted: acts have no outcome that anybody is told. */
+export async function allDeparted(
+  storage: Storage,
+  to: string,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<void> {
+  using changed = createBell(signal);
+  using _watch = storage.watch(changed.ring);
+  const isDue = (row: Waiting): boolean => row.to === to && (row.notBefore ?? 0) <= now();
+  while (!signal.aborted && (await waiting(storage)).some(isDue)) {
+    await changed.next();
+    await pause(gather, signal);
   }
 }

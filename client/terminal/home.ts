@@ -1,6 +1,6 @@
 /** Opens the home that a command works in. */
 import type { Keeping } from '../account/key-changes.ts';
-import { type Islander, openIslander } from '../islander.ts';
+import { type Islander, type IslanderEvent, openIslander } from '../islander.ts';
 import { nodePlatform } from '../platform-node.ts';
 import { Problem } from '../problem.ts';
 import { fileStorage, hasFileStorage } from '../storage/file.ts';
@@ -16,19 +16,21 @@ export interface Home extends AsyncDisposable {
   keeping: Keeping & { signal: AbortSignal };
 }
 
-/** Throws `not_registered` without making anything. */
-export async function openHome({ home, terminal, signal }: Context): Promise<Home> {
+/** `onEvent` in place of saying how it goes. Throws `not_registered` without making anything. */
+export async function openHome(
+  { home, terminal, signal }: Context,
+  onEvent: (event: IslanderEvent) => void = eventStatus(terminal),
+): Promise<Home> {
   if (!hasFileStorage(home)) throw new Problem('not_registered', { home });
   const storage = fileStorage(home);
   try {
-    const say = eventStatus(terminal);
     let telling = tellChanges(terminal, storage);
     const islander = await openIslander({
       storage,
       platform: nodePlatform,
       on(event) {
         if (event.type === 'account') telling = telling.then(() => tellChanges(terminal, storage));
-        else say(event);
+        else onEvent(event);
       },
     });
     return {

@@ -2,11 +2,14 @@
 import { CodeMistake } from '@island/protocol/crypto/backup-code.ts';
 import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
+import type { Happening } from '../conversation/happenings.ts';
 import type { IslanderEvent } from '../islander.ts';
 import type { Arrival } from '../messages/arrivals.ts';
 import type { Kept, Outgoing } from '../messages/messages.ts';
 import { Problem } from '../problem.ts';
 import { lostSentence } from '../repair/placeholders.ts';
+import { durationText } from './amounts.ts';
+import { attachmentObject, attachmentsOf, attachmentText } from './attached.ts';
 import { clockTime } from './dates.ts';
 
 export interface Streams {
@@ -66,8 +69,12 @@ export const harmless = (text: string): string =>
   text.replace(/(?![\t\n\u200c\u200d])[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
 
 export function arrivalLine(arrival: Arrival): string {
-  if (arrival.type === 'message')
-    return `${clockTime(arrival.receivedAt)} ${arrival.from}: ${plain(arrival.text)}`;
+  if (arrival.type === 'message') {
+    const answers = arrival.reply ? '(an answer) ' : '';
+    const attached = attachmentsOf(arrival).map((each) => `📎 ${attachmentText(each)}`);
+    const said = [...(arrival.text === '' ? [] : [plain(arrival.text)]), ...attached];
+    return `${clockTime(arrival.receivedAt)} ${arrival.from}: ${answers}${said.join(' ')}`;
+  }
   const { state, claims, count } = arrival;
   const who = claims ?? 'somebody';
   const when = clockTime(arrival.receivedAt);
@@ -86,7 +93,29 @@ export function arrivalObject(arrival: Arrival): Record<string, unknown> {
     const { claims, reason, state, count } = arrival;
     return { type: 'unreadable', from, claims, reason, state, count, id };
   }
-  return { type: 'message', from, text: arrival.text, sentAt: arrival.sentAt, id };
+  const { text, sentAt, reply, timer } = arrival;
+  const attachments = attachmentsOf(arrival).map(attachmentObject);
+  return {
+    ...{ type: 'message', from, text, sentAt, id },
+    ...(reply && { reply: { to: reply.whose === 'yours' ? 'you' : from, id: reply.id } }),
+    ...(timer !== undefined && { timer }),
+    ...(attachments.length > 0 && { attachments }),
+  };
+}
+
+/** What somebody did to a message, or to the conversation. */
+export function happeningLine(happening: Happening): string {
+  const { type, from, sentAt } = happening;
+  const when = clockTime(sentAt);
+  if (type === 'edited') return `${when} (${from} changed a message) ${plain(happening.text)}`;
+  if (type === 'deleted') return `${when} (${from} took a message back)`;
+  if (type === 'timer')
+    return happening.seconds > 0
+      ? `${when} (${from}: messages disappear after ${durationText(happening.seconds)} from now on)`
+      : `${when} (${from}: messages stay from now on)`;
+  const { put, ours, emoji } = happening;
+  const whose = ours ? 'your message' : 'their own message';
+  return `${when} (${from} ${put ? 'put' : 'took'} ${plain(emoji)} ${put ? 'on' : 'off'} ${whose})`;
 }
 
 export const departureObject = ({
@@ -149,6 +178,11 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
           `Somebody asked to begin your account anew, in ${Math.ceil(event.seconds / 3600)} hours. If that was not you: islander reset refuse`,
           'reset',
         );
+      case 'typing':
+        // A person sees it in the window of the conversation.
+        if (terminal.json)
+          terminal.say('', { type: 'typing', from: event.from, began: event.began });
+        return;
       case 'account-refused':
         return terminal.status('account-refused', event.error.message, 'account');
     }
