@@ -68,7 +68,7 @@ async function run({ quick }: Effort): Promise<Figures> {
     ours: median(ours),
     yardstick: median(yardstick),
   });
-  const note = `attachments: ${size / mebibyte} MiB, medians of ${rounds}; client, edge and service share ${availableParallelism()} cores; ours is sealed by the client and again by the island, and every MiB is on the disk before it is answered`;
+  const note = `attachments: ${size / mebibyte} MiB, medians of ${rounds}; client, edge and service share ${availableParallelism()} cores; ours is sealed by the client and again by the island, and every part is on the disk before it is answered`;
   return { up: both(rates.up), down: both(rates.down), notes: [note] };
 }
 
@@ -132,10 +132,11 @@ async function islandSide(folder: string, file: string, held: AsyncDisposableSta
 async function bareSide(folder: string, file: string, held: AsyncDisposableStack): Promise<Side> {
   const chain = await makeChain(['localhost']);
   const program = join(import.meta.dirname, 'peers/https-sink.ts');
-  const sink = spawn(process.execPath, [program, folder, chain.key, chain.certificates], {
+  const sink = spawn(process.execPath, [program, folder], {
     env: childEnvironment({}),
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
+  sink.stdin.end(JSON.stringify({ key: chain.key, cert: chain.certificates }));
   const ended = once(sink, 'close');
   held.defer(async () => {
     sink.kill('SIGTERM');

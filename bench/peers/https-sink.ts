@@ -1,11 +1,13 @@
-/** A program that takes uploads over HTTPS, writes each to a file and answers when it is on the disk; gives them out again. Arguments: folder, key, certificates. Prints its port. */
+/** A program that takes uploads over HTTPS, writes each to a file and answers when it is on the disk; gives them out again. Argument: the folder. Reads key and certificates from its input, as JSON: whoever lists processes sees arguments. Prints its port. */
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 
-const [folder = '', key = '', cert = ''] = process.argv.slice(2);
+const [folder = ''] = process.argv.slice(2);
+const { key, cert } = (await json(process.stdin)) as { key: string; cert: string };
 const path = join(folder, 'sunk');
 
 const server = createServer({ key, cert }, async (request, response) => {

@@ -22,6 +22,7 @@ import type { Batch, Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { beginBlob, deleteBlob, putPart } from './blobs.ts';
 import { safeFileName } from './file-name.ts';
+import { openPace, type Pace } from './pace.ts';
 import { type ReadTwice, readTwice } from './read-twice.ts';
 import type { Source } from './source.ts';
 import { openUploadRow, type Upload } from './upload-row.ts';
@@ -97,6 +98,7 @@ async function send(
   const sealer = attachmentSealer(fileKey, size, file.digest);
   const sealed = sealedFile(sealer, size, file.again);
   const stored = sha256Stream();
+  const pace = openPace();
   let done = begun.offset;
   let sending: Promise<void> = Promise.resolve();
   onProgress?.(done, total);
@@ -108,7 +110,7 @@ async function send(
       stored.update(bytes);
       await sending;
       if (start + bytes.length > done) {
-        sending = deliver(options, { id, key, start, done, where }, bytes).then((now) => {
+        sending = deliver(options, { id, key, start, done, where, pace }, bytes).then((now) => {
           done = now;
           onProgress?.(done, total);
         });
@@ -144,10 +146,17 @@ const mimeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
 /** Sends what of `bytes`, which begin at `start`, is not stored yet. Answers how much is stored then. */
 async function deliver(
   { transport, signal }: UploadOptions,
-  at: { id: Uint8Array; key: Uint8Array; start: number; done: number; where(): Promise<number> },
+  at: {
+    id: Uint8Array;
+    key: Uint8Array;
+    start: number;
+    done: number;
+    where(): Promise<number>;
+    pace: Pace;
+  },
   bytes: Uint8Array,
 ): Promise<number> {
-  const { id, key, start, where } = at;
+  const { id, key, start, where, pace } = at;
   const end = start + bytes.length;
   let offset = Math.max(at.done, start);
   for (let sure = true; ; sure = true) {
@@ -158,8 +167,9 @@ async function deliver(
         const now = sure ? from : await where();
         sure = false;
         if (now !== from) return now;
-        const part = bytes.subarray(from - start);
-        return putPart(transport, { id, key, offset: from }, part, signal).catch(placeOf);
+        const part = bytes.subarray(from - start, from - start + pace.bytes);
+        const put = () => putPart(transport, { id, key, offset: from }, part, signal);
+        return pace.learn(put).catch(placeOf);
       },
       { signal },
     );

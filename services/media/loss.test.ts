@@ -62,7 +62,7 @@ t.test('kill -9 between any two pieces: the upload goes on where the disk says',
 });
 
 const trial = mkdtempSync(join(tmpdir(), 'pi-disk-'));
-const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=12m,mode=0700', 'tmpfs', trial]);
+const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=40m,mode=0700', 'tmpfs', trial]);
 t.teardown(() => {
   spawnSync('umount', [trial]);
   rmSync(trial, { recursive: true, force: true });

@@ -22,6 +22,7 @@ import { type AskedBytes, asText, type ByteReply, mountRoutes } from '../kit/htt
 import type { Log } from '../kit/log.ts';
 import type { Files } from './files.ts';
 import { rangeOf } from './range.ts';
+import { steady } from './steady.ts';
 import type { Uploads } from './uploads.ts';
 
 export function publicHttp(parts: { uploads: Uploads; files: Files; log: Log }): RequestListener {
@@ -79,9 +80,7 @@ async function put(uploads: Uploads, asked: AskedBytes): Promise<ByteReply> {
     if (offset === undefined || length === undefined) throw new Fault('malformed');
     const part = { offset: Number(offset), length: Number(length) };
     const id = readBlobId(params['id']);
-    // What is not read stays readable: the answer has to get out.
-    const bytes = body.iterator({ destroyOnReturn: false });
-    const stored = await uploads.put({ id, key: keyOf(headers), ...part }, bytes);
+    const stored = await uploads.put({ id, key: keyOf(headers), ...part }, steady(body));
     return { status: 200, body: { offset: stored } };
   } catch (error) {
     // To close instead would cost the edge a handshake and the client its answer.
@@ -129,7 +128,7 @@ const keyOf = (headers: IncomingHttpHeaders): Uint8Array =>
 /** What is left of a refused body, which the edge is still sending. */
 async function drain(body: Readable): Promise<void> {
   try {
-    for await (const _ of body);
+    for await (const _ of steady(body));
   } catch {
     // Whoever stopped sending waits for no answer.
   }
