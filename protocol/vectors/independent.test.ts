@@ -105,14 +105,10 @@ t.test('dm.md §5: the envelope, opened and sealed', async (t) => {
   const salt = join(text('PI/1/SS'), hex(envelope.recipient.public), ephemeral);
   const keys = hkdf(sha256, secret, salt, text('PI/1/SS'), 44);
   const cipher = chacha20poly1305(keys.subarray(0, 32), keys.subarray(32), bytes.subarray(0, 34));
-  const { sender, type, message } = envelope.content;
-  const name = join(text(sender.name), new Uint8Array(32 - sender.name.length));
+  const { certificate, type, message } = envelope.content;
   const content = join(
     Uint8Array.of(1, 0x31),
-    name,
-    hex(sender.account),
-    u32(sender.device),
-    hex(sender.dik),
+    hex(certificate),
     Uint8Array.of(type, 0, message.length / 2),
     hex(message),
   );

@@ -192,7 +192,10 @@ function said(entry: Json): Uint8Array {
   const text16 = (value: string) => join(u32(text(value).length).subarray(2), text(value));
   const direction = Uint8Array.of(1, entry.direction === 'in' ? 1 : 2);
   const peer = join(hex(entry.peer), text16(entry.peerName), hex(entry.id));
-  return join(direction, peer, u64(entry.sentAt), u64(entry.receivedAt), text16(entry.text));
+  // dm.md §2.1, a text without any parts.
+  const body = join(Uint8Array.of(0x01, 0), text16(entry.body.text));
+  const times = join(u64(entry.sentAt), u64(entry.receivedAt));
+  return join(direction, peer, times, u32(body.length).subarray(2), body);
 }
 
 t.test('linking.md §3 to §5: a whole conversation, with its digits and its gift', async (t) => {
