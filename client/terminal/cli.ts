@@ -5,8 +5,11 @@ import { Command, CommanderError, Option } from 'commander';
 import { retryAfter } from '../transport/transport.ts';
 import type { AddCommand } from './command.ts';
 import { acceptCommand } from './commands/accept.ts';
+import { attachmentsCommand } from './commands/attachments.ts';
 import { chatCommand } from './commands/chat.ts';
+import { chatsCommand, requestsCommand } from './commands/chats.ts';
 import { codesCommand } from './commands/codes.ts';
+import { contactCommands } from './commands/contacts.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { exportCommand } from './commands/export.ts';
 import { linkCommand } from './commands/link.ts';
@@ -17,9 +20,12 @@ import { passwordCommand } from './commands/password.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { registerCommand } from './commands/register.ts';
 import { resetCommand } from './commands/reset.ts';
+import { searchCommand } from './commands/search.ts';
 import { sendCommand } from './commands/send.ts';
 import { sessionsCommand } from './commands/sessions.ts';
+import { settingsCommand } from './commands/settings.ts';
 import { twoFactorCommand } from './commands/two-factor.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { whoamiCommand } from './commands/whoami.ts';
 import { PartlyFailed } from './partly-failed.ts';
 import { openTerminal, type Streams, statedFailure, type Terminal } from './terminal.ts';
@@ -104,6 +110,13 @@ function program(streams: Streams, signal: AbortSignal): Command {
     sendCommand,
     listenCommand,
     chatCommand,
+    chatsCommand,
+    requestsCommand,
+    contactCommands,
+    verifyCommand,
+    searchCommand,
+    attachmentsCommand,
+    settingsCommand,
     whoamiCommand,
     logoutCommand,
     linkCommand,

@@ -1,9 +1,10 @@
 /** `islander listen`: shows what comes. */
 import { InvalidArgumentError } from 'commander';
+import { happenings } from '../../conversation/happenings.ts';
 import { arrivals } from '../../messages/arrivals.ts';
 import type { AddCommand } from '../command.ts';
 import { openHome } from '../home.ts';
-import { arrivalLine, arrivalObject } from '../terminal.ts';
+import { arrivalLine, arrivalObject, happeningLine } from '../terminal.ts';
 
 export function listenCommand(add: AddCommand): void {
   add(
@@ -26,7 +27,19 @@ export function listenCommand(add: AddCommand): void {
           }
         }
       };
-      await Promise.race([show(), islander.failed]);
+      const done = new AbortController();
+      const either = AbortSignal.any([signal, done.signal]);
+      const tell = async () => {
+        for await (const happening of happenings(storage, either))
+          terminal.say(happeningLine(happening), { ...happening });
+      };
+      const telling = tell();
+      try {
+        await Promise.race([show(), islander.failed, telling]);
+      } finally {
+        done.abort();
+        await telling;
+      }
     },
   );
 }

@@ -4,6 +4,7 @@ import { departures } from '../../messages/departures.ts';
 import type { AddCommand } from '../command.ts';
 import { openHome } from '../home.ts';
 import { PartlyFailed } from '../partly-failed.ts';
+import { progressOn } from '../progress.ts';
 import { departureObject } from '../terminal.ts';
 import { usage } from '../usage.ts';
 
@@ -18,13 +19,16 @@ export function sendCommand(add: AddCommand): void {
       'islander send bob Are you there?',
       'islander send bob - < lines.txt',
       'date | islander send bob',
+      'islander send bob --attach plan.pdf --attach photo.jpg Here they are.',
     ],
-    (command) => command,
-    async (context, [name = '', ...words]) => {
+    (command) =>
+      command.option('--attach <path>', 'a file that goes with it, at most 4 of them', collect),
+    async (context, [name = '', ...words], { attach }) => {
       const { terminal, signal } = context;
       const text = words.join(' ');
-      const piped = text === '-' || words.length === 0;
-      if (words.length === 0 && terminal.stdin.isTTY) {
+      const files = Array.isArray(attach) ? attach.map(String) : [];
+      const piped = (text === '-' || words.length === 0) && files.length === 0;
+      if (piped && words.length === 0 && terminal.stdin.isTTY) {
         throw usage(
           terminal,
           'There is no text. Say it after the name, or pipe lines into the command.',
@@ -32,9 +36,14 @@ export function sendCommand(add: AddCommand): void {
       }
       await using home = await openHome(context);
       const { islander, storage } = home;
-      const lines = piped ? linesOf(terminal.stdin) : [[text]];
       const keys: string[] = [];
-      for await (const texts of lines) keys.push(...(await islander.send(name, texts)));
+      if (files.length > 0) {
+        const onProgress = progressOn(terminal);
+        keys.push(await islander.enclose(name, files, { text, onProgress, signal }));
+      } else {
+        const lines = piped ? linesOf(terminal.stdin) : [[text]];
+        for await (const texts of lines) keys.push(...(await islander.send(name, texts)));
+      }
       islander.startSending();
       let failed = 0;
       let sent = 0;
@@ -64,6 +73,8 @@ export function sendCommand(add: AddCommand): void {
     },
   );
 }
+
+const collect = (path: string, before: string[] = []): string[] => [...before, path];
 
 /** Lines in groups as they come; empty ones are no messages. */
 async function* linesOf(stdin: NodeJS.ReadStream): AsyncGenerator<string[]> {
