@@ -19,6 +19,7 @@ import Koa from 'koa';
 import type * as v from 'valibot';
 import { parseJson, readBody } from './http-body.ts';
 import { type Page, pageHtml } from './http-page.ts';
+import { pour } from './http-pour.ts';
 import { clientAddress } from './http-server.ts';
 import { failure, type Log } from './log.ts';
 
@@ -83,8 +84,10 @@ export interface AskedBytes extends Asked<undefined> {
 export interface ByteReply {
   status: number;
   headers?: Readonly<Record<string, string>>;
-  /** Bytes as they come, or JSON; destroyed when the asker goes away. */
-  body?: Readable | Readonly<Record<string, unknown>>;
+  /** JSON. */
+  body?: Readonly<Record<string, unknown>>;
+  /** Bytes as they come, each chunk given away; ended when the asker goes away. */
+  bytes?: AsyncIterable<Uint8Array>;
 }
 
 /** A GET address for a browser: takes a query, answers one page. Its refusals are pages too. */
@@ -128,8 +131,10 @@ interface Mounted {
 interface Reply {
   status: number;
   headers?: Readonly<Record<string, string>>;
-  /** JSON of an object, HTML of a text, a stream as it is. */
+  /** JSON of an object, HTML of a text. */
   body?: unknown;
+  /** In place of a body. */
+  bytes?: AsyncIterable<Uint8Array>;
 }
 
 const headers = {
@@ -180,7 +185,18 @@ export function mountRoutes<const T extends RouteTable, W extends Askers>(
       if (before !== undefined) throw before.error;
       options.admit?.(found.route, clientAddress(context.req));
       const params = paramsOf(found.pattern, path);
-      const { status, headers, body } = await found.answer(context.req, params, query ?? '');
+      const reply = await found.answer(context.req, params, query ?? '');
+      const { status, headers, body, bytes } = reply;
+      if (bytes !== undefined) {
+        context.respond = false;
+        context.res.writeHead(status, headers);
+        // An answer that began can't be refused any more: it breaks off.
+        await pour(context.res, bytes).catch((error: unknown) => {
+          log.info('http_answer_not_sent', failure(error));
+          context.res.destroy();
+        });
+        return;
+      }
       context.status = status;
       context.body = body ?? null;
       context.status = status;

@@ -18,6 +18,7 @@ import { hex } from '@island/protocol/wire/text.ts';
 import { recordBytes } from '../kit/at-rest-record.ts';
 import type { VaultTable } from '../kit/vault.ts';
 import { inPieces, openRun } from './intake.ts';
+import { openRecords } from './records.ts';
 
 export interface Files {
   /**
@@ -29,7 +30,7 @@ export interface Files {
     range: { offset: number; end: number },
     body: AsyncIterable<Uint8Array>,
   ): Promise<{ stored: number; failure?: unknown }>;
-  /** Bytes from `from` to before `to`, both within what is stored. */
+  /** Bytes from `from` to before `to`, both within what is stored. Each chunk is the caller's. */
   read(id: Uint8Array, from: number, to: number): AsyncGenerator<Uint8Array, void>;
   /** Whether there are as many bytes as `stored` says. */
   holds(id: Uint8Array, stored: number): Promise<boolean>;
@@ -85,16 +86,15 @@ export async function openFiles(folder: string, table: VaultTable): Promise<File
     },
     async *read(id, from, to) {
       const first = Math.floor(from / blobPieceBytes);
-      const last = Math.ceil(to / blobPieceBytes) - 1;
+      const end = Math.ceil(to / blobPieceBytes);
       // Held open from here on: who deletes the blob meanwhile ends nobody's answer in the middle.
       const file = await open(pathOf(id), 'r').catch((error: NodeJS.ErrnoException) => {
         throw error.code === 'ENOENT' ? new Fault('blob_gone') : error;
       });
+      const records = openRecords(file, onDisk, first, end);
       try {
-        for (let index = first; index <= last; index++) {
-          const sealed = Buffer.allocUnsafe(onDisk);
-          const { bytesRead } = await file.read(sealed, 0, onDisk, index * onDisk);
-          const plain = table.open(column, rowOf(id, index), sealed.subarray(0, bytesRead));
+        for (let index = first; index < end; index++) {
+          const plain = table.open(column, rowOf(id, index), await records.next());
           const begin = index * blobPieceBytes;
           const wanted = plain.subarray(Math.max(0, from - begin), to - begin);
           const least = Math.min(to, begin + blobPieceBytes) - Math.max(from, begin);
@@ -102,6 +102,7 @@ export async function openFiles(folder: string, table: VaultTable): Promise<File
           yield wanted;
         }
       } finally {
+        await records.end();
         await file.close();
       }
     },

@@ -5,7 +5,7 @@
  * `/v1/send`. Limits count by address, of which only a hash under a key of this process is kept.
  */
 import type { IncomingHttpHeaders, RequestListener } from 'node:http';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import {
   blobKeyBytes,
   blobKeyHeader,
@@ -114,11 +114,12 @@ async function get(uploads: Uploads, files: Files, asked: AskedBytes): Promise<B
   return {
     status: partial ? 206 : 200,
     headers: {
+      'Content-Type': 'application/octet-stream',
       'Content-Length': String(to - from),
       'Accept-Ranges': 'bytes',
       ...(partial && { 'Content-Range': `bytes ${from}-${to - 1}/${size}` }),
     },
-    body: Readable.from(files.read(id, from, to), { objectMode: false }),
+    bytes: files.read(id, from, to),
   };
 }
 
