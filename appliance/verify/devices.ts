@@ -84,7 +84,7 @@ export async function checkDevices(
 }
 
 /** A second home becomes a device of the person, by a link from the first. */
-async function linked(person: Person): Promise<{ device: Device; digits: string }> {
+export async function linked(person: Person): Promise<{ device: Device; digits: string }> {
   const { keeping, password, platform } = person;
   const { link, offer } = await offerLink(keeping);
   const parsed = parseIslandLink(link);

@@ -11,6 +11,7 @@ import { checkBus } from './bus-rights.ts';
 import { checkCache } from './cache-rights.ts';
 import type { Device } from './device.ts';
 import { checkDevices } from './devices.ts';
+import { checkFanOut } from './fan-out.ts';
 import { checkSockets } from './flood.ts';
 import { type Check, type Judged, judge, type PromiseReport } from './judgement.ts';
 import { checkMessages } from './messages.ts';
@@ -21,6 +22,7 @@ import { type PromiseId, promises } from './promises.ts';
 import { checkRecovery } from './recovery.ts';
 import { checkRepair } from './repair.ts';
 import { openScene, type Scene } from './scene.ts';
+import { checkSealedSender } from './sealed-sender.ts';
 import { checkTokens } from './tokens.ts';
 import { checkTwoFactor } from './two-factor.ts';
 
@@ -73,9 +75,19 @@ function checksOf(scene: Scene, held: AsyncDisposableStack): Partial<Record<Prom
       const { alice, bob } = await people();
       return checkMessages(scene, alice, bob);
     },
+    async M2() {
+      const { alice } = await people();
+      const { address, caFingerprint } = scene.status;
+      const joins = { address, caFingerprint, invite: await scene.invite(1) };
+      return checkSealedSender(scene, held.use(await newPerson(joins)), alice);
+    },
     async M5() {
       const { alice, bob } = await people();
       return checkAtRest(scene, alice, bob);
+    },
+    async M6() {
+      const { alice, bob } = await people();
+      return checkFanOut(alice, bob);
     },
     async M7() {
       const { alice, bob } = await people();
