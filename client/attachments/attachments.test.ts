@@ -178,6 +178,29 @@ t.test('pitfall: a file that changes while it is sent is never complete', async 
   t.same(await at.storage.list('uploads'), []);
 });
 
+t.test(
+  'pitfall: nonce reuse: of a file that changes and changes back while it is sent nothing else is sealed',
+  async (t) => {
+    const [bytes, others] = [randomBytes(3 * part), randomBytes(3 * part)];
+    const reads = new Map<number, number>();
+    const changing: Source = {
+      ...bytesSource(bytes),
+      async read(start, end) {
+        const nth = reads.get(start) ?? 0;
+        reads.set(start, nth + 1);
+        return (nth === 1 && start === 0 ? others : bytes).subarray(start, end);
+      },
+    };
+    const before = at.bytes.up;
+    await t.rejects(send(changing), { code: 'file_changed' });
+    t.ok(at.bytes.up - before < part, 'nothing of the other content left');
+    t.same(await at.storage.list('uploads'), [], 'and its keys are not used again');
+    const to = join(t.testdir(), 'a');
+    await fetchTo(await send(changing), to);
+    t.ok((await readFile(to)).equals(bytes));
+  },
+);
+
 t.test('pitfall: two uploaders of one file at once do not meet', async (t) => {
   const bytes = randomBytes(3 * part);
   const all = await Promise.all([1, 2, 3].map(() => send(bytesSource(bytes))));
