@@ -1,13 +1,12 @@
 /**
  * Delivery tokens that this home holds: fetched ahead of need, spent once. docs/protocol/tokens.md §4
  *
- * The keys that tokens are issued under are asked for over the connection that nobody is signed in on, and
- * remembered: an island that shows other keys to us than before is refused. Fetching happens at random
- * times before the tokens run out, so that it does not tell when somebody sent something.
+ * Fetching happens at random times before the tokens run out, so that it does not tell when somebody sent
+ * something, and those for attachments in batches of one size, which tell no size of a file.
  */
 import { blindTokens, finishTokens } from '@island/protocol/crypto/delivery-token.ts';
-import { equal } from '@island/protocol/crypto/primitives.ts';
 import { Reader, Writer } from '@island/protocol/wire/bytes.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import {
@@ -21,13 +20,14 @@ import { backoff, pause } from '../backoff.ts';
 import { Problem, willPass } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import type { Batch, Row, Storage } from '../storage/storage.ts';
-import { Conflict } from '../storage/storage.ts';
-import { callApart, type Transport } from '../transport/transport.ts';
+import type { Transport } from '../transport/transport.ts';
+import { dayMs, openTokenKeys, type TokenKey } from './token-keys.ts';
 
 export interface Wallet {
   /**
    * Takes tokens out in the commit that `batchOf` makes of them, fetching more when there are too few.
-   * Throws `Conflict` when that commit does not hold, `token_keys_differ`, `tokens_exhausted`, and what a call throws.
+   * Throws `Conflict` when that commit does not hold, `token_keys_differ`, `clock_wrong`, `tokens_exhausted`, and
+   * what a call throws.
    */
   take(
     kind: TokenClass,
@@ -49,15 +49,23 @@ export interface Purse {
 
 export const tokensNamespace = 'tokens';
 const namespace = tokensNamespace;
-const keysNamespace = 'token-keys';
+const stockNamespace = 'token-stock';
 /** Delivery tokens that are held at least, and fetched at once. */
 const low = 64;
 /** Milliseconds between looks, at most. */
 const look = 600_000;
-const dayMs = 86_400_000;
+/** Tokens for attachments come so many at a time, and once a day without being needed. */
+const mediaBatch = 16;
+/** How often `take` fetches, before what it is given is no use. */
+const mostFetches = 3;
+/** Milliseconds between asking for keys and for tokens under them, at least and at most, where nobody waits. */
+const apart = { least: 5_000, most: 30_000 };
 
 export function openWallet({ storage, session, transport, now }: Purse): Wallet {
   const today = (): number => Math.floor(now() / dayMs);
+  const keys = openTokenKeys({ storage, transport, now });
+  /** The time of the day from which the keys of the next are asked for, another one in each process. */
+  const askAt = (1 + Math.random() * 21) * 3_600_000;
   /** One fetch at a time: those who wait find what it brought. */
   let fetching: Promise<void> | undefined;
 
@@ -72,9 +80,11 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
     batchOf: (tokens: readonly Token[]) => Batch,
     signal?: AbortSignal,
   ): Promise<readonly Token[]> {
-    for (;;) {
+    for (let fetches = 0; ; fetches++) {
       const rows = (await held(kind)).slice(0, count);
       if (rows.length < count) {
+        // Others take some, too; whoever gets none that often gets none.
+        if (fetches >= mostFetches) throw new Fault('unavailable');
         await fetchMore(kind, count, signal);
         continue;
       }
@@ -90,10 +100,18 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
   }
 
   async function fetchMore(kind: TokenClass, count: number, signal?: AbortSignal): Promise<void> {
+    await alone(async () => {
+      const missing = count - (await held(kind)).length;
+      if (missing <= 0) return;
+      if (kind === tokenClasses.delivery)
+        return issue(kind, Math.min(Math.max(count, low * 2), limits.tokensPerBatch), signal);
+      for (let got = 0; got < missing; got += mediaBatch) await issue(kind, mediaBatch, signal);
+    });
+  }
+
+  async function alone(work: () => Promise<void>): Promise<void> {
     while (fetching) await fetching.catch(() => undefined);
-    if ((await held(kind)).length >= count) return;
-    const least = kind === tokenClasses.delivery ? low * 2 : count;
-    fetching = issue(kind, Math.min(Math.max(count, least), limits.tokensPerBatch), signal);
+    fetching = work();
     try {
       await fetching;
     } finally {
@@ -101,9 +119,37 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
     }
   }
 
+  /** Those for attachments, once a day, whether any were used or not. */
+  async function stockMedia(signal: AbortSignal): Promise<void> {
+    const key = String(tokenClasses.media);
+    const day = String(today());
+    const row = await storage.read(stockNamespace, key);
+    if (row && text.decode(row.bytes) === day) return;
+    await alone(() => issue(tokenClasses.media, mediaBatch, signal));
+    await storage.commit({
+      put: [{ namespace: stockNamespace, key, bytes: new TextEncoder().encode(day) }],
+    });
+  }
+
   async function issue(kind: TokenClass, count: number, signal?: AbortSignal): Promise<void> {
+    const [best, ...others] = await keys.present(kind, signal);
+    try {
+      await issueUnder(kind, best, count, signal);
+    } catch (error) {
+      const [other] = others;
+      // Its day may have begun before ours.
+      if (!other || !(error instanceof Fault && error.code === 'token_invalid')) throw error;
+      await issueUnder(kind, other, count, signal);
+    }
+  }
+
+  async function issueUnder(
+    kind: TokenClass,
+    { day, key }: TokenKey,
+    count: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const options = signal ? { signal } : {};
-    const { day, key } = await presentKey(kind, signal);
     const { request, secrets } = blindTokens(kind, day, count);
     const asked = { class: kind, day, blinded: base64url(request) };
     const answer = await session.call('issueTokens', asked, options);
@@ -120,42 +166,18 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
     });
   }
 
-  /** The key of today, the same as it ever was. */
-  async function presentKey(
-    kind: TokenClass,
-    signal?: AbortSignal,
-  ): Promise<{ day: number; key: Uint8Array }> {
-    const { keys } = await callApart(transport, 'tokenKeys', {}, signal);
-    const offered = keys.filter((each) => each.class === kind);
-    const [first] = offered.toSorted((a, b) => a.day - b.day);
-    if (!first) throw new Problem('not_an_island', { address: transport.address });
-    for (const each of offered) {
-      const name = `${kind} ${each.day}`;
-      const known = await storage.read(keysNamespace, name);
-      if (known && !equal(known.bytes, each.public)) throw new Problem('token_keys_differ');
-      if (!known)
-        await storage
-          .commit({
-            put: [{ namespace: keysNamespace, key: name, bytes: each.public }],
-            remove: (await storage.list(keysNamespace))
-              .filter(({ key }) => Number(key.split(' ')[1]) < first.day - 7)
-              .map(({ key }) => ({ namespace: keysNamespace, key })),
-            expect: [{ namespace: keysNamespace, key: name, version: 0 }],
-          })
-          .catch((error: unknown) => {
-            if (!(error instanceof Conflict)) throw error;
-          });
-    }
-    return { day: first.day, key: first.public };
-  }
-
   return {
     take,
     async keep(signal) {
       for (let attempt = 0; !signal.aborted; ) {
         try {
+          const early = now() % dayMs < askAt && (await keys.known());
+          if (!early && (await keys.ahead(signal)))
+            await pause(apart.least + Math.random() * (apart.most - apart.least), signal);
+          if (signal.aborted) return;
           if ((await held(tokenClasses.delivery)).length < low)
             await fetchMore(tokenClasses.delivery, low * 2, signal);
+          await stockMedia(signal);
           attempt = 0;
           await pause(look / 2 + (Math.random() * look) / 2, signal);
         } catch (error) {
@@ -167,4 +189,5 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
   };
 }
 
+const text = new TextDecoder();
 const dayOf = (key: string): number => Number(key.split(' ')[1]);
