@@ -8,6 +8,9 @@ import { tokenClasses } from './token.ts';
 const kind = v.picklist(Object.values(tokenClasses));
 const points = s.text64UpTo(limits.tokensPerBatch * 32);
 
+/** Numbers of delivery keys: the highest, and how far a key may be above the present one. tokens.md §8 */
+export const deliveryEpochs = { most: 0xffff_fffe, step: 1024 } as const;
+
 export const messageRoutes = {
   /** What tokens are issued under, of today and tomorrow. Asked over a connection that nobody is signed in on. */
   tokenKeys: route({
@@ -33,7 +36,7 @@ export const messageRoutes = {
     path: '/v1/delivery-key',
     auth: 'token',
     request: v.strictObject({
-      epoch: v.pipe(s.count, v.minValue(1)),
+      epoch: v.pipe(s.count, v.minValue(1), v.maxValue(deliveryEpochs.most)),
       hash: s.text64(32),
       /** Ends the keys before it at once. */
       cut: v.boolean(),

@@ -105,6 +105,33 @@ t.test('an epoch only grows; the same again changes nothing, and may still cut',
   t.equal(await put(till, account, fifth), 'resolved');
 });
 
+t.test('a thief of a token with a number far up leaves the owner one to set', async (t) => {
+  await using till = await testTill(kit);
+  const account = lists.person(1);
+  await t.rejects(set(till, account, 1026, newKey()), { details: { epoch: 0 } });
+  await set(till, account, 1, newKey());
+  for (const epoch of [1026, 0xffff_fffe, Number.MAX_SAFE_INTEGER]) {
+    await t.rejects(set(till, account, epoch, newKey(), true), {
+      code: 'stale_delivery_key',
+      details: { epoch: 1 },
+    });
+  }
+  const stolen = newKey();
+  await set(till, account, 1025, stolen, true);
+  const own = newKey();
+  await set(till, account, 1026, own, true);
+  t.equal(await put(till, account, stolen), 'delivery_key_refused');
+  t.equal(await put(till, account, own), 'resolved');
+
+  // As an island of before took it.
+  await till.store.write((_db, sql) =>
+    sql.run('UPDATE delivery_keys SET epoch = ?', [Number.MAX_SAFE_INTEGER]),
+  );
+  await set(till, account, 3, stolen, true);
+  t.equal(await put(till, account, own), 'delivery_key_refused');
+  t.equal(await put(till, account, stolen), 'resolved');
+});
+
 t.test('two devices that set the same epoch at once: one of them has it', async (t) => {
   await using till = await testTill(kit);
   const account = lists.person(1);

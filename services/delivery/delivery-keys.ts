@@ -6,6 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
+import { deliveryEpochs } from '@island/protocol/wire/message-routes.ts';
 import type { Statements } from '../kit/store-handle.ts';
 import type { DeliveryStore } from './database.ts';
 import { inGroups, marks } from './row-groups.ts';
@@ -23,7 +24,8 @@ export interface NextKey {
 const mostBefore = 8;
 
 /**
- * Stores the next key. The same again changes nothing, but a `cut` still ends the ones before.
+ * Stores the next key. The same again changes nothing, but a `cut` still ends the ones before. It is a few steps
+ * above the present one at most: otherwise one request with a stolen token would leave no number for the owner.
  * @param today days since 1970-01-01 UTC
  * @throws stale_delivery_key { epoch }
  */
@@ -34,10 +36,17 @@ export async function setDeliveryKey(
 ): Promise<void> {
   const owner = Buffer.from(account, 'hex');
   await store.write(async (_db, sql) => {
+    // Islands of before took any number.
+    await sql.run('DELETE FROM delivery_keys WHERE account = ? AND epoch > ?', [
+      owner,
+      deliveryEpochs.most,
+    ]);
     const [present] = await sql.rows<{ epoch: number; hash: Buffer }>(
       'SELECT epoch, hash FROM delivery_keys WHERE account = ? AND until IS NULL',
       [owner],
     );
+    if (epoch > (present?.epoch ?? 0) + deliveryEpochs.step)
+      throw new Fault('stale_delivery_key', { epoch: present?.epoch ?? 0 });
     const known = present !== undefined && present.epoch >= epoch;
     if (known && !(present.epoch === epoch && present.hash.equals(hash)))
       throw new Fault('stale_delivery_key', { epoch: present.epoch });
