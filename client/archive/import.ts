@@ -125,7 +125,7 @@ async function addMessage(
   if (body.kind === 'text') {
     adding.append.push(fromArchive(messageOf(entry, body, earlier)));
     adding.messages += 1;
-    if (entry.direction === 'out') await adding.contacts.change(peer, wroteTo(sentAt));
+    if (entry.direction === 'out') await adding.contacts.change(peer, wroteTo);
   } else if (isAct(body)) {
     const { receivedAt, peerName: name } = entry;
     const act = { ...identity, name, sentAt, receivedAt, body };

@@ -160,7 +160,7 @@ async function acceptWritten(
   for (const message of messages) {
     if (message.type !== 'sent' || message.state !== 'accepted') continue;
     const peer = message.peer ?? accounts.get(message.to);
-    if (peer !== undefined) await contacts.change(peer, wroteTo(message.sentAt));
+    if (peer !== undefined) await contacts.change(peer, wroteTo);
   }
   const { put, expect } = contacts.rows();
   changes.put.push(...put);

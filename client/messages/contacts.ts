@@ -3,7 +3,8 @@
  * docs/protocol/dm.md §14, tokens.md §6
  *
  * Whoever we wrote to is accepted; whoever only wrote to us has made a request until we answer or accept.
- * The latest decision holds, by the clock of the device on which it was made.
+ * The latest decision holds. Its time is never below that of the one before it that its device knew of: a
+ * clock that ran ahead once does not make a block fail for as long.
  */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
@@ -74,11 +75,19 @@ export function contactChanges(storage: Storage): ContactChanges {
   };
 }
 
-/** Writing to somebody accepts them, unless something else was decided after it. */
-export const wroteTo =
-  (at: number) =>
-  (contact: Contact): Contact =>
-    contact.state === undefined ? { ...contact, state: 'accepted', decided: at } : contact;
+/** Whoever we let in, or wrote to. */
+export const isAccepted = ({ state }: Contact): boolean => state === 'accepted';
+
+/** Writing to somebody accepts them, unless something was decided: what a person decides counts for more. */
+export const wroteTo = (contact: Contact): Contact =>
+  contact.state === undefined ? { ...contact, state: 'accepted' } : contact;
+
+/** Times beyond it are all the same: there is always a later one that can be said. */
+const farthest = 2 ** 52;
+
+/** The time of a decision that is made now: it holds against the one before it. */
+export const decidedAfter = ({ decided = 0 }: Contact, now: number): number =>
+  Math.max(now, decided + 1);
 
 /** What an act says about the contact that it is with. */
 export const actedOn =
@@ -92,7 +101,8 @@ export const actedOn =
     if (body.kind === 'delivery-key') {
       return body.epoch > (contact.told ?? 0) ? { ...contact, told: body.epoch } : contact;
     }
-    if (body.kind === 'contact' && direction === 'out' && sentAt >= (contact.decided ?? 0))
-      return { ...contact, state: body.state, decided: sentAt };
+    const decided = Math.min(sentAt, farthest);
+    if (body.kind === 'contact' && direction === 'out' && decided >= (contact.decided ?? 0))
+      return { ...contact, state: body.state, decided };
     return contact;
   };

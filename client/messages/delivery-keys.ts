@@ -9,6 +9,7 @@ import { deliveryKey } from '@island/protocol/crypto/delivery-key.ts';
 import { equal, randomBytes, sha256 } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
+import { deliveryEpochs } from '@island/protocol/wire/message-routes.ts';
 import { base64url, hex } from '@island/protocol/wire/text.ts';
 import * as v from 'valibot';
 import type { Account } from '../account/account.ts';
@@ -18,7 +19,7 @@ import { createBell } from '../bell.ts';
 import { Problem, willPass } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import type { Append, Storage } from '../storage/storage.ts';
+import type { Append, Batch, Storage } from '../storage/storage.ts';
 import { untilCommitted } from '../storage/storage.ts';
 import { actRow } from './acts.ts';
 import { actedOn, contactChanges, contacts } from './contacts.ts';
@@ -40,8 +41,8 @@ export interface DeliveryKeys {
   ofOurs(account: AccountId): Promise<Uint8Array | undefined>;
   /** The island does not take this key for that account: another device of ours may have changed it. */
   refused(account: AccountId, key: Uint8Array): Promise<void>;
-  /** Somebody was blocked: the present key is good no more. Takes effect with `keep`. */
-  cut(): Promise<void>;
+  /** For the commit that blocks somebody: the present key is good no more. Takes effect with `keep`. */
+  cut(): Promise<Required<Pick<Batch, 'put' | 'expect'>>>;
   /** Registers what is due and tells contacts, until aborted. */
   keep(signal: AbortSignal): Promise<void>;
 }
@@ -61,9 +62,9 @@ const tries = 6;
 const spread = 3_000;
 const look = 3_600_000;
 
-/** What can be said of an epoch in a message; an island may say anything. */
+/** 0: it has no key. An island may say anything. */
 const isEpoch = (value: unknown): value is number =>
-  Number.isInteger(value) && Number(value) > 0 && Number(value) < 0xffff_ffff;
+  Number.isInteger(value) && Number(value) >= 0 && Number(value) < deliveryEpochs.most;
 
 export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
   const { account, storage, session } = parts;
@@ -73,24 +74,30 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
     return { own: row && decodeRecord(record, row), version: row?.version ?? 0 };
   }
 
-  const write = (own: OwnKey, version: number) =>
-    storage.commit({
-      put: [{ ...place, bytes: encodeRecord(own) }],
-      expect: [{ ...place, version }],
-    });
+  const rows = (own: OwnKey, version: number) => ({
+    put: [{ ...place, bytes: encodeRecord(own) }],
+    expect: [{ ...place, version }],
+  });
+  const write = (own: OwnKey, version: number) => storage.commit(rows(own, version));
 
   /** Until the island and this device agree on epoch and key. */
   async function register(signal: AbortSignal): Promise<OwnKey> {
     let { own, version } = await present();
+    let highest = deliveryEpochs.most;
     for (let attempt = 0; attempt < tries; attempt++) {
       const { ark } = await needKeys(storage);
-      const epoch = own?.epoch ?? 1;
+      const wanted = own?.epoch ?? 1;
+      const epoch = Math.min(wanted, highest);
       const key = deliveryKey(ark, account.account, epoch);
       const cut = own?.cut ?? false;
       const same = own?.registered && equal(own.key, key);
       try {
         const hash = base64url(sha256(key));
         await session.call('deliveryKey', { epoch, hash, cut }, { signal });
+        if (epoch < wanted) {
+          highest = epoch + deliveryEpochs.step;
+          continue;
+        }
         const registered = { epoch, key, cut: false, registered: true };
         if (!same || cut) await write(registered, version);
         return registered;
@@ -98,6 +105,11 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
         if (!(error instanceof Fault) || error.code !== 'stale_delivery_key') throw error;
         const theirs = error.details?.['epoch'];
         if (!isEpoch(theirs)) throw new Fault('unavailable');
+        // An island that was put back to an older copy is far behind: contacts were told of ours, so it is led there.
+        if (theirs + deliveryEpochs.step < epoch) {
+          highest = theirs + deliveryEpochs.step;
+          continue;
+        }
         // The island has another key under this epoch, or is further on.
         const next = theirs > epoch && !cut ? theirs : Math.max(theirs, epoch) + 1;
         own = { epoch: next, key, cut, registered: false };
@@ -148,12 +160,11 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
         if (whose !== account.account || !own?.registered || !equal(own.key, key)) return;
         await write({ ...own, registered: false }, version);
       }),
-    cut: () =>
-      untilCommitted(async () => {
-        const { own, version } = await present();
-        if (own)
-          await write({ ...own, epoch: own.epoch + 1, cut: true, registered: false }, version);
-      }),
+    async cut() {
+      const { own, version } = await present();
+      if (!own) return { put: [], expect: [] };
+      return rows({ ...own, epoch: own.epoch + 1, cut: true, registered: false }, version);
+    },
     async keep(signal) {
       using changed = createBell(signal);
       using _watch = storage.watch(changed.ring);

@@ -177,6 +177,7 @@ async function read(
   padded: Uint8Array,
   key: string,
 ): Promise<void> {
+  if (isBlocked(await reception.contacts.change(sender.party.account, (same) => same))) return;
   try {
     await receive(reception, sender, decodePlaintext(unpad(padded)));
   } catch (error) {

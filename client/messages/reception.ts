@@ -21,7 +21,7 @@ import { noteArrived, receiveFates } from '../repair/failures.ts';
 import type { RepairChanges } from '../repair/repairs.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
 import { type ActBody, actRow, isAct } from './acts.ts';
-import { actedOn, type ContactChanges, isBlocked, wroteTo } from './contacts.ts';
+import { actedOn, type ContactChanges, wroteTo } from './contacts.ts';
 import { arrival, saidOf, sentElsewhere } from './messages.ts';
 import type { Sender } from './senders.ts';
 
@@ -121,7 +121,6 @@ async function receiveFrom(
   const { person } = sender;
   const identity = { direction: 'in', peer: person.account, id: hex(id) } as const;
   const contact = await reception.contacts.change(person.account, (same) => same);
-  if (isBlocked(contact)) return;
   const since = await noteArrived(reception, sender, identity.id);
   if (!(await add(reception, identity))) return;
   const receivedAt = since ?? reception.now();
@@ -150,7 +149,7 @@ async function receiveSync(
   if (body.kind === 'text') {
     const message = { id: identity.id, to: peerName, peer, ...saidOf(body), sentAt };
     reception.append.push(sentElsewhere(message, identity));
-    await reception.contacts.change(peer, wroteTo(sentAt));
+    await reception.contacts.change(peer, wroteTo);
   } else await addAct(reception, { ...identity, name: peerName, sentAt, receivedAt: sentAt }, body);
 }
 

@@ -79,7 +79,7 @@ async function acceptedBatch(
   if (await isKnown(storage, identity)) return {};
   const known = identityRows(identity);
   const contact = contactChanges(storage);
-  if (said.body.kind === 'text') await contact.change(peer, wroteTo(said.sentAt));
+  if (said.body.kind === 'text') await contact.change(peer, wroteTo);
   const changes = contact.rows();
   const append: Append[] = [];
   if ((await own.present()).list.devices.length > 1) {

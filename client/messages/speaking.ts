@@ -16,7 +16,7 @@ import { Problem, willPass } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { type ActBody, actRow } from './acts.ts';
-import { actedOn, contactChanges, isBlocked, readContact } from './contacts.ts';
+import { actedOn, contactChanges, decidedAfter, isBlocked, readContact } from './contacts.ts';
 import type { DeliveryKeys } from './delivery-keys.ts';
 import { type Outgoing, saidOf } from './messages.ts';
 import { enqueue, outboxBeside, passing } from './outbox.ts';
@@ -106,22 +106,28 @@ export function openSpeaking(parts: SpeakingParts): Speaking {
 
     async decide(about, state) {
       const { account: peer, name } = await known(about);
-      const at = now();
       const id = newId();
       const body = { kind: 'contact', state } as const;
       const act = { id: hex(id), direction: 'out', peer, name, body } as const;
-      const row = { ...act, sentAt: at, receivedAt: at };
       const others = (await own.present()).list.devices.length > 1;
       await untilCommitted(async () => {
+        const receivedAt = now();
+        const at = decidedAfter(await readContact(storage, peer), receivedAt);
+        const row = { ...act, sentAt: at, receivedAt };
         const changes = contactChanges(storage);
         await changes.change(peer, actedOn(row));
         const plaintext = encodePlaintext({ id, sentAt: at, body });
         const sync = { kind: 'sync', peer, peerName: name, plaintext } as const;
         const told = passing(account.name, { id: newId(), sentAt: at, body: sync });
         const append = [actRow(row, { archive: true }), ...(others ? [told] : [])];
-        await storage.commit({ append, ...changes.rows() });
+        const contact = changes.rows();
+        const key = state === 'blocked' ? await parts.deliveryKeys.cut() : undefined;
+        await storage.commit({
+          append,
+          put: [...contact.put, ...(key?.put ?? [])],
+          expect: [...contact.expect, ...(key?.expect ?? [])],
+        });
       });
-      if (state === 'blocked') await parts.deliveryKeys.cut();
     },
   };
 }
