@@ -3,21 +3,23 @@
  * account is. No private key, token or code is among it.
  */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import type { AttachmentDescriptor } from '@island/protocol/crypto/attachment-descriptor.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { ownDevices } from '../account/own-devices.ts';
 import type { Archive } from '../archive/archive.ts';
 import { archiveHead } from '../archive/rows.ts';
-import { history, peerOf, timeOf } from '../messages/history.ts';
-import type { Kept, Message } from '../messages/messages.ts';
+import { history, peerOf } from '../messages/history.ts';
+import type { Kept } from '../messages/messages.ts';
 import { everybody } from '../messages/people.ts';
 import { Problem } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import type { Storage } from '../storage/storage.ts';
-import { day, minute, time } from './dates.ts';
-import { plain } from './terminal.ts';
+import { attachmentsOf } from './attached.ts';
+import { day, time } from './dates.ts';
+import { messageObject, messageText, savedKey, type Views, viewsOf } from './exported-messages.ts';
 
 export interface Exporting {
   account: Pick<Account, 'name' | 'account' | 'device' | 'pinned'>;
@@ -27,11 +29,16 @@ export interface Exporting {
   /** Unix milliseconds. */
   now: () => number;
   signal?: AbortSignal;
+  /** Saves an attachment into a folder; without it attachments are only named. Resolves with the path. */
+  saveAttachment?: (descriptor: AttachmentDescriptor, folder: string) => Promise<string>;
 }
 
 export interface Exported {
   conversations: number;
   messages: number;
+  /** That were saved, and that could not be. */
+  attachments: number;
+  lost: number;
   /** Why what only the island knows is missing, and what other devices have added since the last connection. */
   missing: Error | undefined;
 }
@@ -45,7 +52,7 @@ export async function exportData(parts: Exporting, folder: string): Promise<Expo
   makeFolder(folder);
   const { known, missing } = await askIsland(parts);
   const all = await history(storage);
-  const conversations = new Map<string, Message[]>();
+  const conversations = new Map<string, Kept[]>();
   for (const message of all) {
     const peer = peerOf(message);
     if (peer === undefined) continue;
@@ -53,15 +60,19 @@ export async function exportData(parts: Exporting, folder: string): Promise<Expo
     conversation.push(message);
     conversations.set(peer, conversation);
   }
+  const views = await viewsOf(storage, parts.now, conversations.keys());
+  const { saved, lost } = await saveAttachments(parts, folder, views);
   const write = (name: string, text: string): void => inFolder(folder, name, text);
   for (const [peer, messages] of conversations)
-    write(`with ${peer}.txt`, messages.map(line).join(''));
-  write('messages.json', json(all.map(messageObject)));
+    write(`with ${peer}.txt`, messages.map((each) => messageText(each, views, saved)).join(''));
+  write('messages.json', json(all.map((each) => messageObject(each, views, saved))));
   write('account.json', json({ ...(await accountObject(parts)), ...known }));
   write('README.txt', readme(parts, missing));
   return {
     conversations: conversations.size,
     messages: all.length,
+    attachments: saved.size,
+    lost,
     missing,
   };
 }
@@ -144,41 +155,35 @@ async function accountObject({ account, storage, now }: Exporting): Promise<obje
   };
 }
 
-function messageObject({ key: _, ...message }: Kept): object {
-  const { type, id } = message;
-  if (message.type === 'unreadable') {
-    const { from, claims, reason, state, count, receivedAt } = message;
-    return { type, id, from, claims, reason, state, count, received: time(receivedAt) };
-  }
-  if (message.type === 'message') {
-    const { from, text, sentAt, receivedAt } = message;
-    return { type: 'received', id, from, text, sent: time(sentAt), received: time(receivedAt) };
-  }
-  const { to, text, sentAt, state, reason } = message;
-  return { type, id, to, text, sent: time(sentAt), state, reason };
-}
-
-/** `2026-11-23 09:12 bob: …`; further lines of a text are indented. */
-function line(message: Message): string {
-  const when = minute(timeOf(message));
-  if (message.type === 'unreadable' && message.state === 'lost')
-    return `${when} (${message.reason})\n`;
-  if (message.type === 'unreadable')
-    return `${when} (a message from ${message.from ?? 'somebody'} could not be read: ${message.reason})\n`;
-  const who = message.type === 'sent' ? 'you' : message.from;
-  const fate =
-    message.type === 'sent' && message.state !== 'accepted'
-      ? ` (${message.state === 'queued' ? 'not sent yet' : `not sent: ${message.reason ?? ''}`})`
-      : '';
-  return `${when} ${who}: ${plain(message.text)}${fate}\n`;
+/** Whatever the island still has. What it has no longer is named in the lists all the same. */
+async function saveAttachments(
+  { saveAttachment: save }: Exporting,
+  folder: string,
+  views: Views,
+): Promise<{ saved: Map<string, string>; lost: number }> {
+  const saved = new Map<string, string>();
+  let lost = 0;
+  if (!save) return { saved, lost };
+  const into = join(folder, 'attachments');
+  mkdirSync(into, { mode: 0o700 });
+  for (const [key, message] of views)
+    for (const [i, descriptor] of attachmentsOf(message).entries())
+      try {
+        saved.set(savedKey(key, i), join('attachments', basename(await save(descriptor, into))));
+      } catch (error) {
+        if (!(error instanceof Fault || error instanceof Problem)) throw error;
+        lost += 1;
+      }
+  return { saved, lost };
 }
 
 const readme = ({ account, now }: Exporting, missing: Error | undefined): string => `\
 What ${account.name} has on the island ${account.pinned.address}, as of ${time(now())}.
 
-with NAME.txt   what was said with a person, oldest first; times are UTC
+with NAME.txt   what was said with a person, oldest first, as it is now; times are UTC
 messages.json   the same and all the rest of it, for programs
 account.json    the account: devices, sessions, second factor, backup codes left, contacts
+attachments     what was sent along, if it was asked for (--attachments) and the island still had it
 
 No password, key, token or backup code is in here, but every message is, readable by whoever has
 this folder.
