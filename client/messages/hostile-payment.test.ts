@@ -4,6 +4,7 @@ import { Fault, type FaultCode } from '@island/protocol/wire/fault.ts';
 import type { Send } from '@island/protocol/wire/send.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
+import { eventually } from '../../services/kit/testing/outcome.ts';
 import { type OddIsland, oddIsland } from '../testing/odd-island.ts';
 import { person, reopen } from '../testing/person.ts';
 
@@ -63,3 +64,43 @@ for (const [code, details] of refusals) {
     },
   );
 }
+
+t.test(
+  'a delivery key whose number a thief put up, or an island that was put back: the client finds to one',
+  async (t) => {
+    await using island = await oddIsland();
+    await using alice = await person(island, 'alice');
+    let present = Number.MAX_SAFE_INTEGER;
+    const taken: number[] = [];
+    island.twist.before = (path, { epoch }) => {
+      if (path !== '/v1/delivery-key') return undefined;
+      const wanted = Number(epoch);
+      if (wanted <= present || wanted > present + 1024)
+        throw new Fault('stale_delivery_key', { epoch: present });
+      present = wanted;
+      taken.push(wanted);
+      return undefined;
+    };
+    const own = async () => {
+      const row = await alice.storage.read('delivery-key', 'own');
+      return row && JSON.parse(Buffer.from(row.bytes).toString());
+    };
+    const agreed = (epoch: number) =>
+      eventually(async () => (await own())?.registered && (await own()).epoch === epoch, 30_000);
+    alice.islander.startReceiving();
+    await until(500);
+    t.equal(await own(), undefined, 'a number that no message can say is not taken over');
+    // One of before has its own again, or has none.
+    present = 1025;
+    await agreed(1026);
+    present = 0;
+    const row = await alice.storage.read('delivery-key', 'own');
+    const bytes = Buffer.from(JSON.stringify({ ...(await own()), epoch: 3000, registered: false }));
+    await alice.storage.commit({
+      put: [{ namespace: 'delivery-key', key: 'own', bytes }],
+      expect: [{ namespace: 'delivery-key', key: 'own', version: row?.version ?? 0 }],
+    });
+    await agreed(3000);
+    t.same(taken, [1026, 1024, 2048, 3000]);
+  },
+);
