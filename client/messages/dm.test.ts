@@ -210,3 +210,26 @@ t.test('limits of a message are told before anything is queued', async (t) => {
   t.same(await alice.sends('bob', longest, 'lone \ud800 surrogate'), ['accepted', 'accepted']);
   t.same(await bob.hears(2), [`alice: ${longest}`, 'alice: lone \ufffd surrogate']);
 });
+
+t.test('a row that somebody else changed while it is being sealed holds up nothing', async (t) => {
+  await using island = await oddIsland();
+  await using alice = await person(island, 'alice');
+  await using bob = await person(island, 'bob');
+  await alice.islander.send('bob', []);
+  const asked = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<undefined>();
+  island.twist.before = (path) => {
+    if (path !== '/v1/bundles') return undefined;
+    asked.resolve();
+    return held.promise;
+  };
+  const outcomes = alice.sends('bob', 'changed meanwhile');
+  await asked.promise;
+  const [row] = await alice.storage.list('outbox');
+  await alice.storage.commit({
+    put: [{ namespace: 'outbox', key: row?.key ?? '', bytes: row?.bytes ?? new Uint8Array(0) }],
+  });
+  held.resolve(undefined);
+  t.same(await outcomes, ['accepted']);
+  t.same(await bob.hears(1), ['alice: changed meanwhile']);
+});

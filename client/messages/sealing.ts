@@ -21,8 +21,10 @@ import type { Certificates } from './certificates.ts';
 import type { Lookups } from './lookups.ts';
 import {
   changedRow,
+  isKept,
   type Order,
   plaintextOf,
+  readWaiting,
   type SealedEnvelope,
   type Waiting,
 } from './outbox.ts';
@@ -55,9 +57,10 @@ export const refreshRecipient = (
   signal: AbortSignal,
 ): Promise<Person> => (to === account.name ? own.refresh(signal) : people.refresh(to, signal));
 
-type Outcome = { order: Order } | { without: readonly Party[] };
+/** `taken`: the row is not what it was. */
+type Outcome = { order: Order } | { without: readonly Party[] } | 'taken';
 
-/** There is nothing to send any more, or nobody to send it to: a row of a repair ends without a word. */
+/** There is nothing to send any more, or nobody to send it to: a row of a repair or for our own devices ends without a word. */
 export class Moot extends Error {
   override name = 'Moot';
 }
@@ -74,7 +77,7 @@ export async function sealRow(
 ): Promise<Order> {
   const { account, ratchets, storage, lookups, now } = sealing;
   const said = await plaintextOf(storage, row);
-  if (!said) throw row.repair ? new Moot() : new Conflict();
+  if (!said) throw isKept(row) ? new Conflict() : new Moot();
   const plaintext = pad(encodePlaintext(said));
   const person = await recipientOf(sealing, row.to, signal);
   const { list } = person;
@@ -90,6 +93,9 @@ export async function sealRow(
   let bundles: Bundles = new Map();
   for (;;) {
     const outcome = await ratchets.step<Outcome>(async (step) => {
+      // A step begins anew for as long as its commit does not hold: with this row it never would.
+      const present = await readWaiting(storage, row.key);
+      if (present?.version !== row.version) return { batch: undefined, result: 'taken' };
       const without: Party[] = [];
       const made: SealedEnvelope[] = [];
       const put: Put[] = [];
@@ -120,6 +126,7 @@ export async function sealRow(
       const changed = changedRow(row, { sealed: order });
       return { batch: { ...changed, put: [...changed.put, ...put] }, result: { order } };
     });
+    if (outcome === 'taken') throw new Conflict();
     if ('order' in outcome) return outcome.order;
     try {
       bundles = await fetchBundles(lookups, person, outcome.without, now(), signal);
