@@ -97,7 +97,7 @@ function bodyLines(message: ShownMessage, look: Look, width: number): string[] {
   if (message.reply) {
     const whose = message.reply.direction === 'out' ? 'you' : name;
     const excerpt = message.reply.excerpt;
-    dimmed(`↳ ${whose}: ${excerpt === undefined ? '(not here any more)' : harmless(excerpt)}`);
+    dimmed(`↳ ${whose}: ${excerpt === undefined ? '(not here any more)' : oneLine(excerpt)}`);
   }
   const said = message.text === '' ? [] : wrap(harmless(message.text), width);
   lines.push(...said);
@@ -112,11 +112,13 @@ function bodyLines(message: ShownMessage, look: Look, width: number): string[] {
   if (said.length === 0) append(lines, marks, width, paint);
   const reactions = message.reactions.map(({ emoji, mine, theirs }) => {
     const from = mine && theirs ? 'both of you' : mine ? 'you' : name;
-    return `${harmless(emoji)} ${from}`;
+    return `${oneLine(emoji)} ${from}`;
   });
   if (reactions.length > 0) lines.push(cut(reactions.join('   '), width));
   return lines;
 }
+
+const oneLine = (text: string): string => harmless(text).replace(/\s+/gu, ' ');
 
 /** What is said about a message behind it. */
 function marksOf(message: ShownMessage, { now }: Look): Plain[] {
@@ -128,7 +130,7 @@ function marksOf(message: ShownMessage, { now }: Look): Plain[] {
     marks.push(['dim', `⧗ ${leftText(Math.max(0, expires - now) / 1000)}`]);
   else if (timer !== undefined) marks.push(['dim', `⧗ ${leftText(timer)}`]);
   if (state === 'queued') marks.push(['yellow', '… waits to be sent']);
-  if (state === 'failed') marks.push(['red', `✗ ${harmless(reason ?? 'not sent')}`]);
+  if (state === 'failed') marks.push(['red', `✗ ${oneLine(reason ?? 'not sent')}`]);
   if (state === 'sent') marks.push(['dim', '✓']);
   if (state === 'delivered') marks.push(['dim', '✓✓']);
   if (state === 'read') marks.push(['green', '✓✓ read']);
@@ -158,7 +160,7 @@ function missingLines({ state, count, reason, time }: ShownUnreadable, look: Loo
       ? `a message from ${name} cannot be read yet: recovering…`
       : state === 'lost'
         ? lostSentence(count ?? 1)
-        : `a message from ${name} cannot be read: ${harmless(reason)}`;
+        : `a message from ${name} cannot be read: ${oneLine(reason)}`;
   const head = `${' '.repeat(4)}${timeText(time)} `;
   return wrap(text, columns - head.length).map((line, i) =>
     paint('dim', `${i === 0 ? head : ' '.repeat(head.length)}${line}`),
