@@ -2,12 +2,14 @@
 import { PassThrough } from 'node:stream';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import t from 'tap';
+import type { Happening } from '../conversation/happenings.ts';
 import { Problem, problems } from '../problem.ts';
 import {
   arrivalLine,
   arrivalObject,
   departureObject,
   eventStatus,
+  happeningLine,
   openTerminal,
   plain,
   type Streams,
@@ -98,8 +100,24 @@ t.test('lines for people, objects for programs', async (t) => {
     id: 'ef',
     reason: 'No.',
   });
+  const answer = { ...message, reply: { whose: 'yours' as const, id: '12' }, timer: 60 };
+  t.match(arrivalLine(answer), /^\d\d:\d\d alice: \(an answer\) hi$/);
+  t.match(arrivalObject(answer), { reply: { to: 'you', id: '12' }, timer: 60 });
   const old = arrivalLine({ ...message, receivedAt: 0 });
   t.match(old, /^\d{4}-\d\d-\d\d \d\d:\d\d alice: hi$/);
+});
+
+t.test('what others do to messages is a line, and none of it steers the terminal', async (t) => {
+  const by = { from: 'bob', sentAt: Date.now(), id: 'ab' };
+  const line = (happening: Happening) => happeningLine(happening).replace(/^\d\d:\d\d /, '');
+  t.equal(line({ ...by, type: 'edited', text: 'a\u001bb' }), '(bob changed a message) a\ufffdb');
+  t.equal(line({ ...by, type: 'deleted' }), '(bob took a message back)');
+  const reaction = { ...by, type: 'reaction', emoji: '👍', ours: true } as const;
+  t.equal(line({ ...reaction, put: true }), '(bob put 👍 on your message)');
+  t.equal(line({ ...reaction, put: false }), '(bob took 👍 off your message)');
+  const timer = { ...by, type: 'timer' } as const;
+  t.match(line({ ...timer, seconds: 3_600 }), /disappear after 1 hour from now on/);
+  t.match(line({ ...timer, seconds: 0 }), /messages stay from now on/);
 });
 
 t.test('a state is said once, however often it is tried', async (t) => {

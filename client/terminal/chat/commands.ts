@@ -249,7 +249,7 @@ export async function runCommand(talk: Talk, line: string): Promise<void> {
 /** A path at the beginning, in quotes if it has spaces; `~` is the home. */
 function pathOf(text: string): [path: string, rest: string] {
   const [, quoted, bare = '', rest = ''] =
-    /^(?:"([^"]+)"|((?:\\.|\S)+))\s*([\s\S]*)$/u.exec(text) ?? [];
+    /^(?:"([^"]+)"?|((?:\\.|\S)+))\s*([\s\S]*)$/u.exec(text) ?? [];
   const path = quoted ?? bare.replace(/\\(.)/gu, '$1');
   const whole = path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path;
   return [resolve(whole), rest];
