@@ -26,6 +26,8 @@ export const problems = {
     'The island at {address} asks for a weaker password hash than before, so the password was not used. Tell its operator.',
   token_keys_differ:
     'The island shows other keys for delivery tokens than before, by which it could tell who sends what, so none were taken. Tell its operator.',
+  clock_wrong:
+    'This machine and the island do not agree on which day it is, so nothing was got to pay for messages with. Set the clock of this machine; if it is right, tell the operator of the island.',
   clock_behind:
     'Messages come from a time that this machine says is still to come: set its clock. They wait until then.',
   blocked: 'You have blocked {name}. To write to them, use: npx islander unblock {name}',
@@ -187,7 +189,8 @@ const passing = new Set([
 
 /** Whether the same request may succeed later without anybody doing anything here. */
 export const passes = (error: unknown): boolean =>
-  (error instanceof Problem && (error.code === 'unreachable' || error.code === 'clock_behind')) ||
+  (error instanceof Problem &&
+    ['unreachable', 'clock_behind', 'clock_wrong'].includes(error.code)) ||
   (error instanceof Fault && passing.has(error.code));
 
 /** The same, for those that wait for ever: whoever answers in the island's place may go away, too. */

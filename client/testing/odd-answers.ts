@@ -36,7 +36,7 @@ const hashing = { salt: zeros(16), kdf: leastKdf };
 
 const today = (): number => Math.floor(Date.now() / 86_400_000);
 const tokenSeed = randomBytes(32);
-const issuerOf = (kind: TokenClass): TokenIssuer => deriveIssuer(tokenSeed, kind, today());
+const issuerOf = (kind: TokenClass, day: number): TokenIssuer => deriveIssuer(tokenSeed, kind, day);
 
 const senderRoot = ed25519.generate();
 const senderPair = ed25519.generate();
@@ -106,15 +106,18 @@ export function answerTo(
       return { nonce: base64url(randomBytes(nonceBytes)) };
     case '/v1/token-keys':
       return {
-        keys: Object.values(tokenClasses).map((kind) => ({
-          class: kind,
-          day: today(),
-          public: base64url(issuerOf(kind).public),
-        })),
+        keys: [today(), today() + 1].flatMap((day) =>
+          Object.values(tokenClasses).map((kind) => ({
+            class: kind,
+            day,
+            public: base64url(issuerOf(kind, day).public),
+          })),
+        ),
       };
     case '/v1/tokens': {
       const blinded = fromBase64url(String(body['blinded']));
-      const { evaluated, proof } = issuerOf(body['class'] as TokenClass).evaluate(blinded);
+      const issuer = issuerOf(body['class'] as TokenClass, Number(body['day']));
+      const { evaluated, proof } = issuer.evaluate(blinded);
       return { evaluated: base64url(evaluated), proof: base64url(proof) };
     }
     case '/v1/sender-certificate': {
