@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { accountId } from '@island/protocol/wire/ids.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
-import { actRow } from '../messages/acts.ts';
+import { actRow, actsAfter } from '../messages/acts.ts';
 import { arrival } from '../messages/messages.ts';
+import { enqueue, outboxBeside } from '../messages/outbox.ts';
+import { settleAll, World } from '../repair/testing/world.ts';
 import { fileStorage } from '../storage/file.ts';
 import { catchUp } from './catch-up.ts';
 import { keepDraft } from './drafts.ts';
@@ -54,5 +56,49 @@ t.test(
     const bytes = Buffer.concat(all).toString('latin1');
     t.match(bytes, 'kept');
     for (const gone of ['regret', 'ephemeral', 'unthinkable']) t.notOk(bytes.includes(gone), gone);
+  },
+);
+
+t.test(
+  'taken back or over before our other devices heard of it: no text waits for them, and none leaves',
+  async (t) => {
+    const world = new World();
+    const [one, two] = await world.person('alice', 2);
+    const [other] = await world.person('bob');
+    if (!one || !two || !other) throw new Error('nobody');
+    const sent = { type: 'sent', to: 'bob', sentAt: world.now, state: 'queued' } as const;
+    await enqueue(one.storage, [
+      { ...sent, id: id(1), text: 'regretted' },
+      { ...sent, id: id(2), text: 'ephemeral', timer: 5 },
+      { ...sent, id: id(3), text: 'kept' },
+    ]);
+    await one.flush();
+    t.equal((await one.storage.list('outbox')).length, 3, 'the other device is not told yet');
+    const gone = {
+      id: id(4),
+      direction: 'out',
+      peer: other.account.account,
+      name: 'bob',
+      sentAt: world.now,
+      receivedAt: world.now,
+      body: { kind: 'delete', id: fromHex(id(1)) },
+    } as const;
+    await one.storage.commit({ append: [actRow(gone, { outbox: outboxBeside('bob') })] });
+    await catchUp(one.storage, () => world.now);
+    world.now += 60_000;
+    await expireDue(one.storage, world.now);
+    for (const { bytes } of await one.storage.list('outbox')) {
+      const row = Buffer.from(bytes).toString();
+      const inside = Buffer.from(JSON.parse(row).plaintext ?? '', 'base64url').toString('latin1');
+      for (const text of ['regretted', 'ephemeral']) t.notOk(`${row}${inside}`.includes(text));
+    }
+    await settleAll(world, [one, two, other]);
+    t.same(
+      (await two.messages()).map((each) => each.type === 'sent' && each.text),
+      ['kept'],
+      'but what stands is known there',
+    );
+    t.match(await actsAfter(two.storage), [{ id: id(4), body: { kind: 'delete' } }]);
+    t.same(await one.storage.list('outbox'), []);
   },
 );

@@ -15,7 +15,7 @@ import { createBell } from '../bell.ts';
 import { Problem, willPass } from '../problem.ts';
 import { Conflict } from '../storage/storage.ts';
 import { retryAfter, sendSealed, type Transport } from '../transport/transport.ts';
-import { type Order, readWaiting, type Waiting, waiting } from './outbox.ts';
+import { type Order, plaintextOf, readWaiting, type Waiting, waiting } from './outbox.ts';
 import { isPaymentRefused, isTokenRefused, type Paying, pay, payAnew } from './payment.ts';
 import { Moot, refreshRecipient, type Sealing, sealRow } from './sealing.ts';
 import { settle } from './settling.ts';
@@ -99,9 +99,11 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
   let order = row.sealed;
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
+      // Sealed or not: what was erased while it waited for the line does not go to our own devices.
+      if (row.about !== undefined && !(await plaintextOf(sending.storage, row))) throw new Moot();
       order ??= await sealRow(sending, row, undefined, signal);
       const paid = await pay(sending, row.key, order, signal);
-      await sendSealed(transport, encodeSend({ ...order, ...paid }), signal);
+      await sendSealed(transport, encodeSend({ ...order, ...paid }), { lane: row.to, signal });
       if (attempt > 0) sending.onMoving(row.to);
       await settle(sending, row.key, { state: 'accepted', peer: order.account });
       return;

@@ -44,7 +44,7 @@ const record = v.strictObject({
   plaintext: v.optional(bytes64),
   /** For one device, in the repair of a session; the others get covers. docs/protocol/ratchet.md §9.7 */
   repair: v.optional(repair),
-  /** The place of what it tells our own devices of. */
+  /** The place of what it tells our own devices of: read when it is sealed, so that nothing erased waits here. */
   about: v.optional(v.string()),
   /** Unix milliseconds before which it does not go. */
   notBefore: v.optional(v.number()),
@@ -101,15 +101,16 @@ export const outboxBeside = (to: string, notBefore?: number) => ({
   bytes: encodeRecord({ to, notBefore }),
 });
 
-/** A row for what is kept nowhere else. `about`: the place of what it is about. */
-export const passing = (
-  to: string,
-  plaintext: Plaintext,
-  notBefore?: number,
-  about?: string,
-): Append => ({
+/** A row for what is kept nowhere else. */
+export const passing = (to: string, plaintext: Plaintext, notBefore?: number): Append => ({
   namespace: outbox,
-  bytes: encodeRecord({ to, plaintext: encodePlaintext(plaintext), notBefore, about }),
+  bytes: encodeRecord({ to, plaintext: encodePlaintext(plaintext), notBefore }),
+});
+
+/** A row that tells our own devices of what was said or done at a place. */
+export const syncRow = (own: string, about: string, notBefore: number): Append => ({
+  namespace: outbox,
+  bytes: encodeRecord({ to: own, about, notBefore }),
 });
 
 /** A row for one device, in the repair of a session. */
@@ -124,8 +125,8 @@ export const repairRow = (
 });
 
 /** Whether a message or an act beside the row says what becomes of it. */
-export const isKept = ({ plaintext, repair: part }: Waiting): boolean =>
-  plaintext === undefined && part === undefined;
+export const isKept = ({ plaintext, repair: part, about }: Waiting): boolean =>
+  plaintext === undefined && part === undefined && about === undefined;
 
 /** Queues messages in their order; resolves with their places once they are on the disk. */
 export async function enqueue(
@@ -184,10 +185,12 @@ export const changedRow = (row: Waiting, change: Partial<Pick<Waiting, 'sealed' 
 
 /** What the row sends; undefined when it is gone. */
 export async function plaintextOf(storage: Storage, row: Waiting): Promise<Plaintext | undefined> {
-  if (row.plaintext) return decodePlaintext(row.plaintext);
   const again = row.repair?.again;
-  const found = await keptAt(storage, again?.place ?? row.key);
-  if (!found || !again?.sync) return found?.plaintext;
+  const place = again?.place ?? row.about;
+  if (row.plaintext && place === undefined) return decodePlaintext(row.plaintext);
+  const found = await keptAt(storage, place ?? row.key);
+  const sync = again ? again.sync : row.about !== undefined;
+  if (!found || !sync) return found?.plaintext;
   const { peer, peerName, plaintext } = found;
   if (peer === undefined) return undefined;
   const body = { kind: 'sync', peer, peerName, plaintext: encodePlaintext(plaintext) } as const;

@@ -4,8 +4,6 @@
  * What the island took is archived, and passed on to our other devices a little later, so that the two
  * orders do not stand side by side.
  */
-import { encodePlaintext } from '@island/protocol/crypto/plaintext.ts';
-import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
@@ -14,7 +12,7 @@ import { type Append, type Batch, type Storage, untilCommitted } from '../storag
 import { actAgain, readAct } from './acts.ts';
 import { contactChanges, wroteTo } from './contacts.ts';
 import { messageRow, readMessage } from './messages.ts';
-import { isKept, outbox, passing, plaintextOf, readWaiting } from './outbox.ts';
+import { isKept, outbox, plaintextOf, readWaiting, syncRow } from './outbox.ts';
 import type { OwnPerson } from './own-person.ts';
 
 export type Outcome =
@@ -85,10 +83,7 @@ async function acceptedBatch(
   if ((await own.present()).list.devices.length > 1) {
     const { least, most } = syncAfter;
     const notBefore = now() + least + Math.random() * (most - least);
-    const inner = encodePlaintext(said);
-    const body = { kind: 'sync', peer, peerName: row.to, plaintext: inner } as const;
-    const told = { id: randomBytes(16), sentAt: now(), body };
-    append.push(passing(account.name, told, notBefore, key));
+    append.push(syncRow(account.name, key, notBefore));
   }
   const disappears = said.body.kind === 'text' && said.body.timer !== undefined;
   const archived = disappears ? [] : [{ ...pendingMessage(identity), key }];
