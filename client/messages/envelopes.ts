@@ -16,7 +16,7 @@ import { hex } from '@island/protocol/wire/text.ts';
 import { noteFailure, noteOpened } from '../repair/failures.ts';
 import { repairChanges } from '../repair/repairs.ts';
 import type { Append, Storage } from '../storage/storage.ts';
-import { contactChanges, isBlocked } from './contacts.ts';
+import { contactChanges, isAccepted, isBlocked } from './contacts.ts';
 import { arrival, type Unreadable } from './messages.ts';
 import type { PrekeyBox } from './prekeys.ts';
 import type { Ratchets } from './ratchets.ts';
@@ -155,7 +155,10 @@ const reasonOf = (error: Error): string =>
 const unreadable = (what: Omit<Unreadable, 'type' | 'receivedAt'>, receivedAt: number): Append =>
   arrival({ type: 'unreadable', ...what, receivedAt });
 
-/** It is asked for again, unless that can't help: it was itself part of a repair, or is in no form known here. */
+/**
+ * It is asked for again, unless that can't help (it was itself part of a repair, or is in no form known here)
+ * or would answer somebody whom we have not let in.
+ */
 async function failed(
   reception: Reception,
   { content, sender, key }: Sealed,
@@ -163,9 +166,10 @@ async function failed(
 ): Promise<void> {
   if (content.type !== contentTypes.ratchet) return;
   const { contacts, append, now } = reception;
-  if (isBlocked(await contacts.change(sender.party.account, (contact) => contact))) return;
+  const contact = await contacts.change(sender.party.account, (same) => same);
+  if (isBlocked(contact)) return;
   const reason = reasonOf(failure);
-  if (failure instanceof CryptoFault)
+  if (failure instanceof CryptoFault && (sender.own || isAccepted(contact)))
     await noteFailure(reception, sender, { id: key, message: content.message, reason });
   else append.push(unreadable({ id: key, claims: sender.person.name, reason }, now()));
 }

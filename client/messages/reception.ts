@@ -21,7 +21,7 @@ import { noteArrived, receiveFates } from '../repair/failures.ts';
 import type { RepairChanges } from '../repair/repairs.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
 import { type ActBody, actRow, isAct } from './acts.ts';
-import { actedOn, type ContactChanges, wroteTo } from './contacts.ts';
+import { actedOn, type ContactChanges, isAccepted, wroteTo } from './contacts.ts';
 import { arrival, saidOf, sentElsewhere } from './messages.ts';
 import type { Sender } from './senders.ts';
 
@@ -79,8 +79,9 @@ export async function receive(
     case 'typing':
       return receiveSign(reception, sender, plaintext.sentAt, body);
     case 'resync':
-      return answer(reception, sender, body);
+      return (await mayRepair(reception, sender)) ? answer(reception, sender, body) : undefined;
     case 'resent': {
+      if (!(await mayRepair(reception, sender))) return;
       const peer = sender.party.account;
       return receiveFates(reception, sender, body.fates, (id) =>
         reception.identities.has(identityKey({ direction: 'in', peer, id })),
@@ -89,6 +90,11 @@ export async function receive(
     default:
       return;
   }
+}
+
+/** Sessions are mended with our own devices and with those whom we let in; nobody else is answered. ratchet.md §9.1 */
+async function mayRepair({ contacts }: Reception, { own, party }: Sender): Promise<boolean> {
+  return own || isAccepted(await contacts.change(party.account, (same) => same));
 }
 
 /** Milliseconds after which it says nothing any more that somebody was writing. */

@@ -28,19 +28,21 @@ export async function answer(
 ): Promise<void> {
   const { repairs, storage, append, put } = answering;
   const now = answering.now();
-  if (!(await repairs.mayAnswer(keyOfSender(sender), now))) return;
-  const log = await sentTo(storage, sender.party, now);
+  if (!(await repairs.mayAnswer(keyOfSender(sender), sender.party.account, now))) return;
+  const log = await sentTo(storage, sender.party, now, put);
+  const resent = timesOf(log.values());
   const named = new Map(failed.map((hash) => [hashKey(hash), hash]));
-  const again: { hash: Uint8Array; sent: Sent; place: string }[] = [];
+  const again = new Map<string, { hash: Uint8Array; sent: Sent; place: string }>();
   const fates: Fate[] = [];
   for (const [key, hash] of named) {
     const sent = log.get(key);
     const id = sent?.place === undefined ? undefined : await idAt(storage, sent.place, now);
-    if (!sent || sent.times >= repairLimits.resends) fates.push({ hash, fate: 'gone' });
+    if (!sent || (resent.get(sameAs(sent)) ?? 0) >= repairLimits.resends)
+      fates.push({ hash, fate: 'gone' });
     else if (id === undefined || sent.place === undefined) fates.push({ hash, fate: 'nothing' });
     else {
       fates.push({ hash, fate: 'follows', id: fromHex(id) });
-      again.push({ hash, sent, place: sent.place });
+      again.set(sameAs(sent), { hash, sent, place: sent.place });
     }
   }
   const { name } = sender.person;
@@ -50,14 +52,23 @@ export async function answer(
   append.push(
     repairRow(name, { only }, plaintext, now + Math.floor(Math.random() * repairLimits.delay)),
   );
-  // Lists of one commit may name one message twice: the later row of the log then counts.
-  for (const { hash, sent, place } of again.sort((a, b) => a.sent.at - b.sent.at)) {
-    const times = sent.times + 1;
+  for (const { hash, sent, place } of [...again.values()].sort((a, b) => a.sent.at - b.sent.at)) {
+    const times = (resent.get(sameAs(sent)) ?? 0) + 1;
     put.push(sentRow(sender.party, hash, { ...sent, times }));
     append.push(
       repairRow(name, { only, again: { place, times, ...(sent.sync && { sync: true }) } }),
     );
   }
+}
+
+/** Copies of one message to this device are one, whichever of them is named. */
+const sameAs = ({ place = '', sync }: Sent): string => `${place} ${sync ?? false}`;
+
+/** How often each was sent again: every copy knows the number of the copies before it. */
+function timesOf(log: Iterable<Sent>): Map<string, number> {
+  const most = new Map<string, number>();
+  for (const sent of log) most.set(sameAs(sent), Math.max(sent.times, most.get(sameAs(sent)) ?? 0));
+  return most;
 }
 
 /** The id of a message or act that is still there to be sent. */

@@ -13,13 +13,20 @@ import { type DeviceKey, deviceKey } from '@island/protocol/wire/ids.ts';
 import type { Account } from '../account/account.ts';
 import { pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
+import { isAccepted, isBlocked, readContact } from '../messages/contacts.ts';
 import { repairRow } from '../messages/outbox.ts';
 import type { OwnPerson } from '../messages/own-person.ts';
 import type { People } from '../messages/people.ts';
 import { type Append, type Place, type Storage, untilCommitted } from '../storage/storage.ts';
 import { settleFailures } from './failures.ts';
 import { lately, repairLimits } from './repair-limits.ts';
-import { nextQuestion, type Repair, type RepairChanges, repairChanges } from './repairs.ts';
+import {
+  forgetAnswers,
+  nextQuestion,
+  type Repair,
+  type RepairChanges,
+  repairChanges,
+} from './repairs.ts';
 import { forgetSent } from './sent-log.ts';
 
 export interface KeepingRepairs {
@@ -44,6 +51,7 @@ export async function keepRepairs(keeping: KeepingRepairs, signal: AbortSignal):
     const next = await tendRepairs(keeping);
     if (performance.now() - forgot > forgetAfter) {
       await forgetSent(keeping.storage, keeping.now());
+      await untilCommitted(() => forgetAnswers(keeping.storage, keeping.now()));
       forgot = performance.now();
     }
     await changed.next(Math.min(Math.max(next - keeping.now(), 0) + 1, longestLook));
@@ -77,7 +85,14 @@ interface Tending extends KeepingRepairs {
 async function tend(tending: Tending, key: DeviceKey, before: Repair): Promise<number> {
   const { repairs } = tending;
   const now = tending.now();
-  const gone = !(await isListed(tending, before));
+  const contact = await readContact(tending.storage, before.account);
+  // Of whom nothing is shown it is not shown either that something is missed.
+  if (isBlocked(contact) && before.failed.length > 0) {
+    await repairs.change(key, { ...before, more: 0 });
+    await settleFailures(tending, key, () => 'recovered');
+  }
+  const isOurs = before.account === tending.account.account;
+  const gone = !(isOurs || isAccepted(contact)) || !(await isListed(tending, before));
   const isOver = (at: number): boolean => gone || at + repairLimits.patience <= now;
   if (before.failed.some(({ at }) => isOver(at)))
     await settleFailures(tending, key, ({ at }) => (isOver(at) ? 'lost' : undefined));

@@ -427,6 +427,37 @@ t.test('one message is sent again three times at most', async (t) => {
   t.ok(resent <= repairLimits.resends, `${resent}`);
 });
 
+for (const atOnce of [false, true])
+  t.test(
+    `attack: no message is sent more than three times when all its copies are named, ${atOnce ? 'in one batch' : 'one after another'}`,
+    async (t) => {
+      const { world, alice, bob } = await friends();
+      await alice.say('bob', 'again');
+      await alice.flush();
+      const [first] = (await alice.storage.list('sent')).slice(-1);
+      const key = first?.key ?? '';
+      await bob.openAll();
+      const only = alice.account.device;
+      const of = async () =>
+        (await alice.storage.list('sent')).filter((row) => row.key.startsWith(bob.key));
+      const before = new Set((await of()).map((row) => row.key));
+      for (let i = 0; i < 6; i++) {
+        const copies = (await of()).filter((row) => row.key === key || !before.has(row.key));
+        const failed = copies.map((row) => fromHex((row.key.split(' ')[1] ?? '').padEnd(64, '0')));
+        const body = { kind: 'resync', session: randomBytes(16), failed } as const;
+        const plaintext = encodePlaintext({ id: randomBytes(16), sentAt: world.now, body });
+        await bob.storage.commit({ append: [repairRow('alice', { only }, plaintext)] });
+        await bob.flush();
+        if (atOnce && i < 5) continue;
+        await alice.openAll();
+        await alice.flush();
+        await bob.openAll();
+      }
+      const copies = (await of()).length - before.size;
+      t.equal(copies, repairLimits.resends);
+    },
+  );
+
 t.test('M7: a home that was put back from an old copy heals without a person', async (t) => {
   const { world, alice, bob } = await friends();
   const copy = await bob.copy();

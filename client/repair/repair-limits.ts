@@ -23,6 +23,8 @@ export const repairLimits = {
   patience: 25 * 60 * minute,
   /** Resyncs of one device that are answered in 24 hours. */
   answersPerDay: 64,
+  /** And of all devices of one account. */
+  answersPerAccount: 128,
   /** What was sent within this time, and of it the newest, can be sent again. */
   sentFor: day,
   sentMost: 500,

@@ -65,6 +65,7 @@ class Play {
     const alice = await this.world.person('alice');
     const bob = await this.world.person('bob', 2);
     this.devices = [...alice, ...bob];
+    await this.world.meet(...this.devices);
     return this;
   }
 

@@ -8,11 +8,11 @@
  * the question can leave, whatever dies in between (matrix-js-sdk#3549).
  */
 import { equal } from '@island/protocol/crypto/primitives.ts';
-import type { DeviceKey } from '@island/protocol/wire/ids.ts';
+import type { AccountId, DeviceKey } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import type { Place, Put, Storage } from '../storage/storage.ts';
+import type { Place, Put, Row, Storage } from '../storage/storage.ts';
 import { lately, repairLimits } from './repair-limits.ts';
 
 const failure = v.strictObject({
@@ -64,14 +64,14 @@ export interface RepairChanges {
   /** All, with what this commit has changed. */
   all(): Promise<Map<DeviceKey, Repair>>;
   change(device: DeviceKey, next: Repair | undefined): Promise<void>;
-  /** Whether one more resync of this device is answered; counts it. */
-  mayAnswer(device: DeviceKey, now: number): Promise<boolean>;
+  /** Whether one more resync of this device is answered; counts it, for the device and for its account. */
+  mayAnswer(device: DeviceKey, account: AccountId, now: number): Promise<boolean>;
   rows(): { put: Put[]; remove: Place[]; expect: (Place & { version: number })[] };
 }
 
 export function repairChanges(storage: Storage): RepairChanges {
   let listed: Promise<Map<DeviceKey, Held<Repair>>> | undefined;
-  const told = new Map<DeviceKey, Held<number[]>>();
+  const told = new Map<DeviceKey | AccountId, Held<number[]>>();
 
   async function list(): Promise<Map<DeviceKey, Held<Repair>>> {
     const rows = await storage.list(namespace);
@@ -88,6 +88,17 @@ export function repairChanges(storage: Storage): RepairChanges {
   };
   let settled = new Map<DeviceKey, Held<Repair>>();
 
+  async function answeredTo(
+    whose: DeviceKey | AccountId,
+    now: number,
+  ): Promise<Held<number[]> & { value: number[] }> {
+    const here = told.get(whose);
+    if (here) return { ...here, value: here.value ?? [] };
+    const row = await storage.read(answers, whose);
+    const value = row ? lately(decodeRecord(answered, row).times, now) : [];
+    return { value, version: row?.version ?? 0, changed: false };
+  }
+
   return {
     async all() {
       const present = new Map<DeviceKey, Repair>();
@@ -100,17 +111,14 @@ export function repairChanges(storage: Storage): RepairChanges {
       const version = here.get(device)?.version ?? 0;
       here.set(device, { value: next, version, changed: true });
     },
-    async mayAnswer(device, now) {
-      let here = told.get(device);
-      if (!here) {
-        const row = await storage.read(answers, device);
-        const value = row ? lately(decodeRecord(answered, row).times, now) : [];
-        here = { value, version: row?.version ?? 0, changed: false };
-        told.set(device, here);
-      }
-      const times = here.value ?? [];
-      if (times.length >= repairLimits.answersPerDay) return false;
-      told.set(device, { ...here, value: [...times, now], changed: true });
+    async mayAnswer(device, account, now) {
+      const { answersPerDay, answersPerAccount } = repairLimits;
+      const ofDevice = await answeredTo(device, now);
+      const ofAccount = await answeredTo(account, now);
+      const [byDevice = [], byAccount = []] = [ofDevice.value, ofAccount.value];
+      if (byDevice.length >= answersPerDay || byAccount.length >= answersPerAccount) return false;
+      told.set(device, { ...ofDevice, value: [...byDevice, now], changed: true });
+      told.set(account, { ...ofAccount, value: [...byAccount, now], changed: true });
       return true;
     },
     rows() {
@@ -131,6 +139,19 @@ export function repairChanges(storage: Storage): RepairChanges {
       return { put, remove, expect };
     },
   };
+}
+
+/** Counts of answers that limit nothing any more are forgotten. */
+export async function forgetAnswers(storage: Storage, now: number): Promise<void> {
+  const old = (await storage.list(answers)).filter(
+    (row) => lately(decodeRecord(answered, row).times, now).length === 0,
+  );
+  if (old.length === 0) return;
+  const place = ({ key }: Row) => ({ namespace: answers, key });
+  await storage.commit({
+    remove: old.map(place),
+    expect: old.map((row) => ({ ...place(row), version: row.version })),
+  });
 }
 
 /** Unix milliseconds at which it may be asked next, and whether that needs no new session; undefined: nothing to ask. */

@@ -41,11 +41,12 @@ export const sentRow = (peer: Party, hash: Uint8Array, sent: Sent): Put => ({
   bytes: encodeRecord(sent),
 });
 
-/** What can still be asked for by this device, by `hashKey`. */
+/** What can still be asked for by this device, by `hashKey`; `pending`: what the commit in the making says of it. */
 export async function sentTo(
   storage: Storage,
   peer: Party,
   now: number,
+  pending: readonly Put[] = [],
 ): Promise<Map<string, Sent>> {
   const device = deviceKey(peer.account, peer.device);
   const prefix = `${device} `;
@@ -57,8 +58,11 @@ export async function sentTo(
     if (own.length < pageSize) break;
     after = own.at(-1)?.key ?? after;
   }
+  const changed = new Map(
+    pending.filter((row) => row.namespace === namespace).map((row) => [row.key, row.bytes]),
+  );
   const good = rows
-    .map(read)
+    .map((row) => read({ ...row, bytes: changed.get(row.key) ?? row.bytes }))
     .filter(({ sent }) => sent.at > now - repairLimits.sentFor && equal(sent.dik, peer.dik))
     .sort((a, b) => b.sent.at - a.sent.at)
     .slice(0, repairLimits.sentMost);

@@ -15,6 +15,7 @@ import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { accountId, type DeviceKey, deviceId, deviceKey } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../../account/account.ts';
+import { contactChanges, wroteTo } from '../../messages/contacts.ts';
 import { type Opening, openEnvelopes } from '../../messages/envelopes.ts';
 import { type Message, messagesAfter } from '../../messages/messages.ts';
 import { enqueue, waiting } from '../../messages/outbox.ts';
@@ -75,6 +76,16 @@ export class World {
     const person = this.persons.get(name);
     if (!person) throw new Error(`${name} is not here`);
     return this.#join(name, person.account, person.list.lastDevice + 1);
+  }
+
+  /** They have let each other in, as if each had written to the other. */
+  async meet(...devices: readonly Device[]): Promise<void> {
+    for (const { account, storage } of devices) {
+      const changes = contactChanges(storage);
+      for (const { account: other } of devices)
+        if (other.account !== account.account) await changes.change(other.account, wroteTo);
+      await storage.commit(changes.rows());
+    }
   }
 
   /** The device is on the list no more. */
