@@ -133,6 +133,8 @@ t.test('a window has as many lines as the terminal, and the cursor in it', async
       },
     ),
   );
+  t.ok(layOut({ ...window, rows: 12 }).frame.lines.includes('…'), 'what has no room ends with it');
+  t.ok(helpLines().every((line) => widthOf(line) <= 80));
   const { frame } = layOut(window);
   t.match(
     frame.lines[0],

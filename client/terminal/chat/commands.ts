@@ -72,7 +72,7 @@ export const chatCommands: readonly ChatCommand[] = [
   {
     name: 'edit',
     args: '[TEXT]',
-    about: 'changes your last message; without text it is put before you',
+    about: 'changes your last message, or puts it before you',
     async run({ islander, name, lastOfOurs, offer }, text) {
       const last = await lastOfOurs();
       if (!last) throw new Mistake('There is no message of yours here that could be changed.');
@@ -84,7 +84,7 @@ export const chatCommands: readonly ChatCommand[] = [
   {
     name: 'delete',
     args: 'N',
-    about: 'takes your message N back, with its attachments',
+    about: 'takes your message N back, its attachments too',
     async run({ islander, name, message }, rest) {
       const [called] = firstOf(rest);
       needed(called, 'Say which message: /delete 7');
@@ -94,7 +94,7 @@ export const chatCommands: readonly ChatCommand[] = [
   {
     name: 'react',
     args: 'N EMOJI',
-    about: 'puts 👍 (or +1, heart, laugh, …) on message N, or takes it away',
+    about: 'puts it on message N or off; +1, heart, laugh work',
     async run({ islander, name, message }, rest) {
       const [called, given] = firstOf(rest);
       const emoji = emojiOf(needed(given, 'Say which message, and what: /react 7 👍'));
@@ -111,7 +111,7 @@ export const chatCommands: readonly ChatCommand[] = [
     name: 'attach',
     args: 'PATH [TEXT]',
     long: true,
-    about: 'sends a file, with a text if you like; "quote" a path with spaces',
+    about: 'sends a file; a path with spaces in "quotes"',
     async run({ islander, name, said, onProgress, signal }, rest) {
       const [path, text] = pathOf(needed(rest, 'Say which file: /attach PATH'));
       said(await islander.enclose(name, [path], { text, onProgress, signal }));
@@ -121,7 +121,7 @@ export const chatCommands: readonly ChatCommand[] = [
     name: 'save',
     args: 'N [PATH]',
     long: true,
-    about: 'saves the attachments of message N, here or where you say',
+    about: 'saves the attachments of message N',
     async run({ islander, message, onProgress, signal, tell }, rest) {
       const [called, path] = firstOf(rest);
       const { attachments = [] } = await message(needed(called, 'Say which message: /save 7'));
@@ -137,7 +137,7 @@ export const chatCommands: readonly ChatCommand[] = [
   {
     name: 'timer',
     args: '30s|5m|8h|1d|4w|off',
-    about: 'how long messages live from now on, on both sides',
+    about: 'how long messages live from now on',
     async run({ islander, name, tell }, rest) {
       if (rest === '') {
         const seconds = await islander.conversations.timer(name);
@@ -164,14 +164,14 @@ export const chatCommands: readonly ChatCommand[] = [
     about: 'finds messages of this conversation',
     async run({ islander, name, tell }, rest) {
       needed(rest, 'Say what to look for: /search WORDS');
-      const found = await islander.conversations.search(rest, { with: name, limit: 20 });
+      const found = await islander.conversations.search(rest, { with: name, limit: 15 });
       tell(foundLines(found), { type: 'found', total: found.total });
     },
   },
   {
     name: 'verify',
     args: '[yes|no]',
-    about: 'the number to compare; yes when it was the same on both sides',
+    about: 'the number to compare; yes when it is the same',
     async run({ islander, name, tell }, rest) {
       if (rest === 'yes' || rest === 'no') {
         await islander.conversations.setVerified(name, rest === 'yes');

@@ -36,8 +36,9 @@ const prompt = '› ';
 export function layOut(window: Window): { frame: Frame; room: number } {
   const { columns, rows, paint, lines } = window;
   const input = inputOf(window.line, columns - 3, Math.max(1, Math.floor(rows / 3)));
-  const below = [...noteLines(window), quietLine(window)];
-  const room = Math.max(1, rows - 1 - Math.min(below.length, rows - 3) - input.rows.length);
+  // A head, one line of the conversation, the quiet line, and what is being typed stay.
+  const notes = atMost(noteLines(window), Math.max(0, rows - 3 - input.rows.length));
+  const room = Math.max(1, rows - 2 - notes.length - input.rows.length);
   const end = Math.max(Math.min(lines.length, room), lines.length - window.scroll);
   const seen = lines.slice(Math.max(0, end - room), end);
   const space = Array.from({ length: room - seen.length }, () => '');
@@ -45,13 +46,17 @@ export function layOut(window: Window): { frame: Frame; room: number } {
     headLine(window),
     ...space,
     ...seen,
-    ...below.slice(-Math.max(1, rows - 2 - input.rows.length)),
+    ...notes,
+    quietLine(window),
     ...input.rows.map((row, i) => (i === 0 && input.whole ? paint('bold', prompt) : '  ') + row),
   ];
   const first = shown.length - input.rows.length;
   const cursor = { row: first + input.cursor.row, column: 2 + input.cursor.column };
   return { frame: { lines: shown, cursor }, room };
 }
+
+const atMost = (lines: readonly string[], most: number): readonly string[] =>
+  lines.length <= most ? lines : [...lines.slice(0, Math.max(0, most - 1)), '…'].slice(0, most);
 
 function headLine({ name, columns, paint, standing, verified, timer }: Window): string {
   const said = [
