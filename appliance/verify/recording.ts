@@ -50,9 +50,9 @@ function remembering(transport: Transport, sent: Sent[]): Transport {
       keep(method, path, body === undefined ? undefined : Buffer.from(body));
       return transport.apart(request);
     },
-    send(body, signal) {
+    send(body, way) {
       keep('POST', '/v1/send', body);
-      return transport.send(body, signal);
+      return transport.send(body, way);
     },
     blob(request) {
       keep(request.method, request.path, request.body);

@@ -66,7 +66,7 @@ export function openCertificates(parts: Certifying): Certificates {
   async function root(signal?: AbortSignal): Promise<Uint8Array> {
     const pinned = await storage.read(rootPlace.namespace, rootPlace.key);
     if (pinned) return pinned.bytes;
-    const { senderRoot } = await callApart(transport, 'discovery', {}, signal);
+    const { senderRoot } = await callApart(transport, 'discovery', {}, signal ? { signal } : {});
     await storage.commit({ put: [{ ...rootPlace, bytes: senderRoot }] });
     return senderRoot;
   }

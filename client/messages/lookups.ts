@@ -1,6 +1,8 @@
 /**
  * Asking who others are and for their prekeys, without saying who asks: over connections that nobody is
  * signed in on, paid with tokens. docs/protocol/tokens.md §9
+ *
+ * What is asked about one person goes the way of what is sent to them, and of nothing else.
  */
 import { Writer } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
@@ -39,6 +41,7 @@ export function openLookups({
   /** A token is gone once it was shown, whatever the answer. */
   async function paid<N extends RouteName>(
     name: N,
+    lane: string,
     price: number,
     request: (tokens: readonly [string, ...string[]]) => RequestText<N>,
     signal?: AbortSignal,
@@ -49,7 +52,8 @@ export function openLookups({
       );
       const texts = taken.map((token) => base64url(writeToken(new Writer(128), token).done()));
       try {
-        return await callApart(transport, name, request(texts as [string, ...string[]]), signal);
+        const asked = request(texts as [string, ...string[]]);
+        return await callApart(transport, name, asked, { lane, ...(signal && { signal }) });
       } catch (error) {
         const again = error instanceof Fault && refused.has(error.code) && attempt < tries;
         if (!again) throw error;
@@ -58,12 +62,13 @@ export function openLookups({
   }
 
   return {
-    person: (name, signal) => paid('lookUpPerson', 1, ([token]) => ({ token, name }), signal),
+    person: (name, signal) => paid('lookUpPerson', name, 1, ([token]) => ({ token, name }), signal),
     lists: (name, after, signal) =>
-      paid('lookUpLists', 1, ([token]) => ({ token, name, after }), signal),
+      paid('lookUpLists', name, 1, ([token]) => ({ token, name, after }), signal),
     bundles: (account, devices, signal) =>
       paid(
         'bundles',
+        account,
         devices.length * limits.bundlePrice,
         (tokens) => ({ tokens: [...tokens], account, devices: [...devices] }),
         signal,

@@ -31,9 +31,9 @@ async function program(island: RealIsland, { storage, platform }: Home): Promise
     ...platform,
     transport: (pinned: Parameters<typeof platform.transport>[0]) => {
       const transport = platform.transport(pinned);
-      const send: typeof transport.send = (body, signal) => {
+      const send: typeof transport.send = (body, way) => {
         sends.push(decodeSend(body));
-        return transport.send(body, signal);
+        return transport.send(body, way);
       };
       return { ...transport, send };
     },

@@ -74,7 +74,7 @@ export function openTokenKeys({
       Math.abs(offset() - wrong.offset) < 1000
     )
       throw new Problem('clock_wrong');
-    const { keys } = await callApart(transport, 'tokenKeys', {}, signal);
+    const { keys } = await callApart(transport, 'tokenKeys', {}, signal ? { signal } : {});
     const first = Math.min(...keys.map(({ day }) => day));
     // One key for each class of two days, and nothing else.
     const names = new Set(keys.map((each) => place(each.class, each.day)));

@@ -64,9 +64,9 @@ export function dying({ storage, platform, joining }: Home, at: number): Life {
           step(`after ${asked.method} ${asked.path}`);
           return answer;
         },
-        async send(body, signal) {
+        async send(body, way) {
           step('before a send');
-          const answer = await transport.send(body, signal);
+          const answer = await transport.send(body, way);
           step('after a send');
           return answer;
         },

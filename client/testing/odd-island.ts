@@ -36,6 +36,8 @@ export interface OddIsland extends AsyncDisposable {
   link: string;
   members: Map<string, Member>;
   twist: Twist;
+  /** Told of every request as it comes: on which connection, with which headers. */
+  onRequest?: (request: IncomingMessage) => void;
   /** Every request, in order. */
   requests: { path: string; body: Json }[];
   /** Everything that was sent and not refused, in order. */
@@ -121,6 +123,7 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? '';
+    island.onRequest?.(request);
     const raw = await bodyOf(request);
     try {
       if (url === '/v1/send') return await accept(decodeSend(raw), response);

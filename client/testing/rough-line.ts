@@ -57,11 +57,11 @@ export function roughPlatform(
       ...real,
       address: real.address,
       request: (asked) => through(() => real.request(asked)),
-      apart: (...asked) => through(() => real.apart(...asked)),
-      send: (body, signal) => {
+      apart: (asked) => through(() => real.apart(asked)),
+      send: (body, way) => {
         onSend();
         return through(async () => {
-          const answer = await real.send(body, signal);
+          const answer = await real.send(body, way);
           const overtaken = random() < 0.5 ? late.shift() : undefined;
           if (overtaken) reached(real.send(overtaken)).catch(() => undefined);
           if (happens('again')) late.push(body);

@@ -2,8 +2,9 @@
  * The transport of Node: undici over TLS that trusts one root certificate and nothing else, with the
  * host name checked. docs/protocol/http.md §1
  *
- * A pool of connections for each purpose. Those for sealed sending and for attachments keep no TLS
- * sessions and no cookies, so the island sees nothing that joins them to the first, or to each other.
+ * A pool of connections for each purpose, and one for each person that anything is sent to (lanes.ts).
+ * Those for sealed sending and for attachments keep no TLS sessions and no cookies, so the island sees
+ * nothing that joins them to the first, or to each other.
  */
 import type { Duplex } from 'node:stream';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -11,6 +12,7 @@ import { sendPath } from '@island/protocol/wire/routes.ts';
 import { Agent, buildConnector, type Dispatcher, WebSocket } from 'undici';
 import type { Pinned } from '../platform.ts';
 import { Problem } from '../problem.ts';
+import { openLanes } from './lanes.ts';
 import type { BlobAnswer, BlobRequest, HttpAnswer, Socket, Transport } from './transport.ts';
 
 /** Milliseconds. */
@@ -37,11 +39,7 @@ export function nodeTransport(
     allowH2: false,
   };
   const session = new Agent({ ...common, connect: tls, connections: 4 });
-  const sealed = new Agent({
-    ...common,
-    connect: { ...tls, maxCachedSessions: 0 },
-    connections: 4,
-  });
+  const lanes = openLanes({ ...common, connect: tls });
   // Their answers are as large as attachments are, and may take as long as they move at all.
   const blobs = new Agent({
     ...common,
@@ -110,25 +108,29 @@ export function nodeTransport(
         ...(body !== undefined && { body }),
         ...(signal && { signal }),
       }),
-    apart: ({ method, path, body, signal }) =>
-      ask(sealed, {
-        method,
-        path,
-        ...(body !== undefined && { body, headers: { 'content-type': 'application/json' } }),
-        ...(signal && { signal }),
-      }),
-    send: (body, signal) =>
-      ask(sealed, {
-        method: 'POST',
-        path: sendPath,
-        headers: { 'content-type': 'application/octet-stream' },
-        body,
-        ...(signal && { signal }),
-      }),
+    apart: ({ method, path, body, lane, signal }) =>
+      lanes.on(lane, (agent) =>
+        ask(agent, {
+          method,
+          path,
+          ...(body !== undefined && { body, headers: { 'content-type': 'application/json' } }),
+          ...(signal && { signal }),
+        }),
+      ),
+    send: (body, { lane, signal } = {}) =>
+      lanes.on(lane, (agent) =>
+        ask(agent, {
+          method: 'POST',
+          path: sendPath,
+          headers: { 'content-type': 'application/octet-stream' },
+          body,
+          ...(signal && { signal }),
+        }),
+      ),
     blob: askBlob,
     socket: (path, signal) => openSocket(address, path, tls, signal),
     async [Symbol.asyncDispose]() {
-      await Promise.all([session.destroy(), sealed.destroy(), blobs.destroy()]);
+      await Promise.all([session.destroy(), lanes[Symbol.asyncDispose](), blobs.destroy()]);
     },
   };
 }

@@ -33,6 +33,13 @@ export interface HttpAnswer {
   body: Uint8Array;
 }
 
+/** Where no session is. */
+export interface Way {
+  /** Whom it is about: connections are shared with nothing about anybody else. Without, with nothing at all. */
+  lane?: string;
+  signal?: AbortSignal;
+}
+
 /** About an attachment. docs/protocol/attachments.md §5 */
 export interface BlobRequest {
   method: 'GET' | 'PUT' | 'POST';
@@ -68,9 +75,9 @@ export interface Transport extends AsyncDisposable {
   /** Throws `unreachable` or `untrusted` (Problem) when there is no answer. */
   request(request: HttpRequest): Promise<HttpAnswer>;
   /** A route that anybody may ask, on a connection without a session: who asks is not said. */
-  apart(request: Omit<HttpRequest, 'token'>): Promise<HttpAnswer>;
+  apart(request: Omit<HttpRequest, 'token'> & Way): Promise<HttpAnswer>;
   /** The body of `POST /v1/send`, on a connection without a session. */
-  send(body: Uint8Array, signal?: AbortSignal): Promise<HttpAnswer>;
+  send(body: Uint8Array, way?: Way): Promise<HttpAnswer>;
   /** Asks the service that keeps attachments, on connections that carry nothing else. */
   blob(request: BlobRequest): Promise<BlobAnswer>;
   socket(path: string, signal?: AbortSignal): Promise<Socket>;
@@ -111,14 +118,14 @@ export async function callApart<N extends RouteName>(
   transport: Transport,
   name: N,
   request: RequestText<N>,
-  signal?: AbortSignal,
+  way: Way = {},
 ): Promise<Answer<N>> {
   const { method, path } = routes[name];
   const answered = await transport.apart({
     method,
     path,
     ...(method === 'POST' && { body: JSON.stringify(request) }),
-    ...(signal && { signal }),
+    ...way,
   });
   return readAnswer(transport, name, answered);
 }
@@ -140,9 +147,9 @@ function readAnswer<N extends RouteName>(
 export async function sendSealed(
   transport: Transport,
   body: Uint8Array,
-  signal?: AbortSignal,
+  way: Way = {},
 ): Promise<void> {
-  const answered = await transport.send(body, signal);
+  const answered = await transport.send(body, way);
   if (answered.status !== 202) throw faultOf(answered, transport.address);
 }
 
