@@ -83,7 +83,8 @@ const lookalikes: Readonly<Record<string, string>> = { I: '1', L: '1', O: '0' };
 export function readCode(text: string): string {
   const parts = text
     .trim()
-    .toUpperCase()
+    // Of all of Unicode, ı, ſ and ß would become letters and digits of a code, too.
+    .replace(/[a-z]/g, (letter) => letter.toUpperCase())
     .split(/[\s-]+/);
   const typed = parts.join('');
   if (typed.length !== groups * groupCharacters) {
