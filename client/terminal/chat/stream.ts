@@ -37,7 +37,7 @@ export interface Streaming {
 /** Messages of before that a person is shown. */
 const before = 20;
 /** Milliseconds between two looks at what became of what was sent. */
-const look = 300;
+const look = 1_000;
 
 export async function chatStream(
   { terminal, signal }: Context,
