@@ -83,14 +83,14 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
   const tokens: Tokens = {
     issue(asker) {
       serial += 1;
-      const access = `access ${serial}`;
+      const access = `access-${serial}`;
       const refresh = base64url(randomBytes(32));
       signedIn.set(access, asker);
       renewing.set(refresh, asker);
       return { access, refresh };
     },
     joining(name) {
-      const access = `joining ${++serial}`;
+      const access = `joining-${++serial}`;
       signedIn.set(access, { name, device: 0 });
       return access;
     },

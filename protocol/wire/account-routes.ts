@@ -1,7 +1,7 @@
 /** Routes about people: who they are, how they sign in, which sessions they have. docs/protocol/accounts.md */
 import * as v from 'valibot';
 import { limits } from './limits.ts';
-import { enrolment, kdf, keeping, nonce, route, salt, signature, tokens } from './route.ts';
+import { bearer, enrolment, kdf, keeping, nonce, route, salt, signature, tokens } from './route.ts';
 import * as s from './schema.ts';
 
 const auth = s.text64(32);
@@ -93,7 +93,7 @@ export const accountRoutes = {
     answer: v.strictObject({
       account: s.account,
       /** RS256 JWT, `limits.joiningSeconds` long. */
-      joining: v.pipe(v.string(), v.maxLength(2048)),
+      joining: bearer,
     }),
   }),
   refresh: route({
@@ -182,7 +182,7 @@ export const accountRoutes = {
     auth: 'token',
     request: s.empty,
     /** Base32, as authenticators take it. */
-    answer: v.strictObject({ secret: v.pipe(v.string(), v.maxLength(64)) }),
+    answer: v.strictObject({ secret: v.pipe(v.string(), v.regex(/^[A-Z2-7]{16,64}$/)) }),
   }),
   totpConfirm: route({
     method: 'POST',

@@ -41,11 +41,14 @@ export const kdf = v.strictObject({
   lanes: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16)),
 });
 
+/** A token as it stands in a header: nothing in it breaks the line, or reaches a terminal. RFC 6750 §2.1 */
+export const bearer = v.pipe(v.string(), v.maxLength(2048), v.regex(/^[A-Za-z0-9._~+/-]+=*$/));
+
 export const tokens = v.strictObject({
   /** RS256 JWT, `limits.accessSeconds` long. */
-  access: v.pipe(v.string(), v.maxLength(2048)),
-  /** `limits.refreshSeconds` long, good for one exchange. */
-  refresh: v.pipe(v.string(), v.maxLength(128)),
+  access: bearer,
+  /** `limits.refreshSeconds` long, good for one exchange. Base64url. */
+  refresh: v.pipe(v.string(), v.maxLength(128), v.regex(/^[A-Za-z0-9_-]+$/)),
 });
 
 /** What a new device publishes: every field is a signed structure of docs/protocol/devices.md and prekeys.md. */

@@ -32,6 +32,25 @@ const registration = {
   deviceProof: text64(64),
 };
 
+t.test(
+  'T6: tokens and secrets in answers have no characters that a line or a terminal obeys',
+  async (t) => {
+    const good = { access: 'aB0.-_~+/==', refresh: 'aB0-_' };
+    t.same(s.decode(routes.refresh.answer, good), good);
+    const secret = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
+    t.same(s.decode(routes.totpBegin.answer, { secret }), { secret });
+    for (const odd of ['', 'a\nb', '\x1b]52;c;cm0gLXJm\x07', '\x9b2J', 'é', 'a b', 'abc\n', '=a']) {
+      const refused = (name: keyof typeof routes, answer: object) =>
+        t.throws(() => s.decode(routes[name].answer, answer), { code: 'malformed' }, odd);
+      refused('refresh', { ...good, access: odd });
+      refused('refresh', { ...good, refresh: odd });
+      refused('beginJoining', { account: '0a'.repeat(16), joining: odd });
+      refused('totpBegin', { secret: odd });
+      refused('totpBegin', { secret: `${secret}${odd} ` });
+    }
+  },
+);
+
 t.test('bytes arrive as bytes, in exactly the length that was said', async (t) => {
   const decoded = s.decode(routes.register.request, registration);
   t.same(decoded.nonce, new Uint8Array(40).fill(7));

@@ -14,7 +14,7 @@ import type { TestIsland } from '../../kit/testing/kit.ts';
 
 const bytes = (length: number) => new Uint8Array(length).fill(length);
 const kdf = { memory: 65_536, passes: 3, lanes: 1 };
-const tokens = { access: 'an access token', refresh: 'a refresh token' };
+const tokens = { access: 'an-access-token', refresh: 'a-refresh-token' };
 export const someone = '0123456789abcdef0123456789abcdef';
 const session = 'fedcba9876543210fedcba9876543210';
 const list = bytes(300);
