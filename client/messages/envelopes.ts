@@ -24,11 +24,8 @@ import { type Reception, receive, type Told } from './reception.ts';
 import { type Asked, type Proving, prove, type Sender } from './senders.ts';
 
 export interface Opening extends Proving, Told {
-  storage: Storage;
   ratchets: Ratchets;
   box: PrekeyBox;
-  /** Unix milliseconds. */
-  now: () => number;
 }
 
 type Sealed = { content: Content; sender: Sender; key: string };

@@ -8,18 +8,17 @@
 import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
 import type { Party } from '@island/protocol/crypto/handshake.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
-import type { SenderCertificate } from '@island/protocol/crypto/sender-certificate.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Account } from '../account/account.ts';
 import { backoff, pause } from '../backoff.ts';
 import { Problem, willPass } from '../problem.ts';
+import type { Storage } from '../storage/storage.ts';
 import { retryAfter } from '../transport/transport.ts';
 import type { Certificates } from './certificates.ts';
+import { isBlocked, readContact } from './contacts.ts';
 import type { OwnPerson } from './own-person.ts';
 import { type People, type Person, parties } from './people.ts';
-
-/** What an envelope's certificate says of its sender. */
-type Claim = Pick<SenderCertificate, 'name' | 'account' | 'device' | 'dsk' | 'dik'>;
+import { type Claim, isUnlisted, noteUnlisted } from './unlisted.ts';
 
 export interface Sender {
   person: Person;
@@ -33,6 +32,9 @@ export type Asked = Map<string, Person | Error>;
 
 export interface Proving {
   account: Account;
+  storage: Storage;
+  /** Unix milliseconds. */
+  now: () => number;
   people: People;
   own: OwnPerson;
   certificates: Certificates;
@@ -87,14 +89,24 @@ async function proveOnce(
   signal: AbortSignal,
 ): Promise<Sender> {
   if (claim.account === proving.account.account) return proveOwn(proving, claim, asked, signal);
-  const { people } = proving;
+  const { people, storage } = proving;
   const known = await people.known(claim.account);
   const found = known && listed(known, claim);
   if (found) return { ...found, own: false };
-  const fresh = await ask(people, known?.name ?? claim.name, asked, signal);
-  const sender = fresh.account === claim.account ? listed(fresh, claim) : undefined;
-  if (!sender) throw new Problem('sender_unproved', { name: fresh.name });
-  return { ...sender, own: false };
+  const name = known?.name ?? claim.name;
+  const unproved = new Problem('sender_unproved', { name });
+  // Asking costs a token: never for what would be dropped, nor twice for what was answered.
+  if (isBlocked(await readContact(storage, claim.account))) throw unproved;
+  if (await isUnlisted(storage, claim, proving.now())) throw unproved;
+  const fresh = await ask(people, name, asked, signal).catch((error: unknown) => {
+    if (isVerdict(error)) return undefined;
+    throw error;
+  });
+  const sender = fresh?.account === claim.account ? listed(fresh, claim) : undefined;
+  if (sender) return { ...sender, own: false };
+  await noteUnlisted(storage, claim, proving.now());
+  const answer = asked.get(name);
+  throw answer instanceof Error ? answer : unproved;
 }
 
 /** A device that joined since is on the list once this device has followed it there. */
