@@ -20,6 +20,9 @@ const timeouts = { connect: 10_000, answer: 30_000, whole: 120_000, goodbye: 2_0
 /** The largest answer: 32 bundles with their one-time prekeys. */
 const answerBytes = 1_048_576;
 
+/** Frames of a socket that nobody has read yet: an honest island sends `limits.socketWindow`, and a few short ones. */
+const waitingFrames = limits.socketWindow * 4;
+
 /** `whole`: milliseconds that a request may take with its answer. */
 export function nodeTransport(
   { address, root }: Pinned,
@@ -210,6 +213,7 @@ function openSocket(
     // Text and oversize frames are not of this protocol.
     if (ended) return;
     if (!(data instanceof ArrayBuffer) || data.byteLength > limits.frameBytes * 2) return cut();
+    if (waiting.length === waitingFrames) return cut();
     waiting.push(new Uint8Array(data));
     wake?.();
   });

@@ -2,7 +2,9 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { Fault } from '@island/protocol/wire/fault.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
 import t from 'tap';
+import { WebSocketServer } from 'ws';
 import { makeChain, serveEdge } from '../testing/edge.ts';
 import { fetchRoot } from './first-contact.ts';
 import { nodeTransport } from './node.ts';
@@ -208,3 +210,29 @@ for (const [what, listener, code] of [
     t.equal(error instanceof Fault, code === 'unavailable');
   });
 }
+
+t.test('T6: a socket that sends more than anybody reads is cut', async (t) => {
+  await using edge = await serveEdge(chain, json(200, challenge));
+  const sockets = new WebSocketServer({ server: edge.server });
+  t.teardown(() => sockets.close());
+  const window = limits.socketWindow;
+  sockets.on('connection', (socket) => {
+    for (let i = 0; i < window * 8; i++) socket.send(Buffer.alloc(1_000, i));
+  });
+  await using transport = nodeTransport({ address: edge.address, root: chain.root });
+  const cutOff = new Promise<void>((resolve) => {
+    sockets.on('connection', (socket) => socket.on('close', () => resolve()));
+  });
+  const socket = await transport.socket('/v1/socket');
+  await cutOff;
+  let read = 0;
+  for await (const _frame of socket.frames) read++;
+  t.equal(read, window * 4, 'what had come before can be read');
+
+  await t.test('and one that is read goes on', async (t) => {
+    const socket = await transport.socket('/v1/socket');
+    let read = 0;
+    for await (const _frame of socket.frames) if (++read === window * 8) socket.cut();
+    t.equal(read, window * 8);
+  });
+});
