@@ -1,7 +1,11 @@
 /** Backup codes tried, counted and replaced from a device, and as second factor. */
+import { randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { recover } from '../joining/recovery.ts';
 import { signIn } from '../sign-in/sign-in.ts';
+import { instead, ownOf } from '../testing/lies.ts';
 import { credentials, home, opened, registered } from '../testing/member-home.ts';
 import { dying, Killed } from '../testing/mortal.ts';
 import { realIsland } from '../testing/real-island.ts';
@@ -9,6 +13,7 @@ import { needKeys } from './account-keys.ts';
 import { readUnshown } from './new-codes.ts';
 import { codesLeft, fewCodes, regenerateCodes, testCode } from './own-codes.ts';
 import { renewAfterCode, syncOwn } from './own-devices.ts';
+import { untoldChanges } from './untold-changes.ts';
 
 t.setTimeout(240_000);
 
@@ -86,5 +91,32 @@ t.test(
     t.equal((await testCode(again.keeping, again.platform, second.code)).state, 'unknown');
     await renewAfterCode(again.keeping);
     t.equal((await needKeys(again.storage)).arkEpoch, 2, 'once');
+  },
+);
+
+t.test(
+  'pitfall: used codes that the island invents bring no new archive key; true ones bring one, and are told',
+  async (t) => {
+    await using island = await realIsland();
+    const one = await registered(island, 'alice');
+    const hours = async (used: Uint8Array[]) => {
+      const lie = instead('/v1/record', { used: used.map(base64url) });
+      island.line.answer = ({ path, method }, answer) =>
+        method === 'GET' ? lie(path, answer) : answer;
+      for (let i = 0; i < 3; i++) {
+        await syncOwn(one.keeping);
+        island.clock.ahead += (limits.joiningSeconds + 5) * 1000;
+      }
+      delete island.line.answer;
+      const told = (await untoldChanges(one.storage)).map(({ change }) => change);
+      return { arkEpoch: (await needKeys(one.storage)).arkEpoch, told };
+    };
+    t.same(await hours([randomBytes(16), randomBytes(16)]), { arkEpoch: 1, told: [] });
+    const { record } = await ownOf(one);
+    const slots = record.slots.slice(0, 1).map(({ loc }) => loc);
+    t.same(await hours([...slots, randomBytes(16)]), {
+      arkEpoch: 2,
+      told: [{ type: 'code-used', left: 7 }],
+    });
   },
 );

@@ -13,6 +13,7 @@ import {
   readKeyRecord,
 } from '@island/protocol/crypto/key-record.ts';
 import { checkRecordList } from '@island/protocol/crypto/key-record-order.ts';
+import { equal } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { backoff, pause } from '../backoff.ts';
@@ -28,7 +29,7 @@ export interface OwnAccount {
   way: readonly DeviceList[];
   newest: DeviceList;
   record: KeyRecord;
-  /** Code slots of the record that the island says were used. */
+  /** Code slots of the record that the island says were used; it can't invent any. */
   used: readonly Uint8Array[];
 }
 
@@ -59,7 +60,8 @@ export async function readOwnAccount(asking: Asking): Promise<OwnAccount> {
       if (form.listEpoch < newest.epoch) throw new Problem('record_rolled_back', { name });
       refusing('record_differs', name, () => checkRecordList(form, newest));
       const record = refusing('record_unsigned', name, () => openKeyRecord(bytes, newest.aik));
-      return { way, newest, record, used };
+      const named = used.filter((gone) => record.slots.some(({ loc }) => equal(loc, gone)));
+      return { way, newest, record, used: named };
     }
     await pause(backoff(attempt), signal);
     signal?.throwIfAborted();
