@@ -296,3 +296,71 @@ t.test(
     t.match(await view(storage, Date.now, 'bob', { last: 1 }), [{ text: 'hello' }]);
   },
 );
+
+/** The most rows that one commit wrote and removed. */
+function weighed(): { storage: Storage; most: () => number } {
+  const storage = memoryStorage();
+  let most = 0;
+  const commit: Storage['commit'] = (batch) => {
+    most = Math.max(most, (batch.put?.length ?? 0) + (batch.remove?.length ?? 0));
+    return storage.commit(batch);
+  };
+  return { storage: { ...storage, commit }, most: () => most };
+}
+
+t.test(
+  'a flood of reactions, edits and acts on nothing takes room for a few of them, and stays quick',
+  async (t) => {
+    const { storage, most } = weighed();
+    await storage.commit({ append: [outgoing(1, 'ours'), incoming(2, 'theirs')] });
+    const reaction = (n: number, emoji: string) =>
+      act(n, 'in', {
+        kind: 'reaction',
+        target: { whose: 'yours', id: fromHex(id(1)) },
+        put: true,
+        emoji,
+      });
+    for (let i = 0; i < 1_000; i++)
+      await storage.commit({
+        append: [
+          reaction(10_000 + i, `😀${i}`),
+          act(20_000 + i, 'in', edit(2, i + 1, `changed ${i}`)),
+          act(30_000 + i, 'in', thumb(50_000 + i, 'mine')),
+          act(40_000 + i, 'in', { kind: 'timer', seconds: 0 }),
+        ],
+      });
+    const shown = await view(storage, now, 'bob');
+    t.match(shown, [{ reactions: { length: 16 } }, { text: 'changed 999', revision: 1_000 }]);
+    t.equal((await actsAfter(storage, '', 10_000)).length, 16 + 1 + 500);
+    t.equal((await storage.list(`acts-loose ${bob}`)).length, 500);
+    t.ok(most() < 4_500, `${most()} rows in one commit`);
+
+    await storage.commit({ append: [incoming(50_999, 'comes later')] });
+    const [later] = await view(storage, now, 'bob', { last: 1 });
+    t.match(later, { text: 'comes later', reactions: [{ emoji: '👍' }] });
+    t.equal((await storage.list(`acts-loose ${bob}`)).length, 499, 'it is loose no more');
+  },
+);
+
+t.test('messages of very many words are taken in over several commits', async (t) => {
+  const { storage, most } = weighed();
+  const words = (n: number) => Array.from({ length: 600 }, (_, i) => `w${n}x${i}`).join(' ');
+  await storage.commit({
+    append: Array.from({ length: 60 }, (_, n) => incoming(n, words(n), { timer: 1 })),
+  });
+  await catchUp(storage, now);
+  t.ok(most() < 3_000, `${most()} rows in one commit`);
+  t.equal((await storage.list('words')).length, 60 * 512);
+  await storage.commit({
+    append: Array.from({ length: 30 }, (_, n) => act(100 + n, 'in', edit(n, 1, words(n + 60)))),
+  });
+  await storage.commit({
+    append: Array.from({ length: 15 }, (_, n) => act(200 + n, 'in', gone(n))),
+  });
+  await catchUp(storage, now);
+  t.equal((await storage.list('words')).length, 45 * 512);
+  await markRead(storage, now, 'bob');
+  await expireDue(storage, at + 10_000);
+  t.equal((await storage.list('words')).length, 0);
+  t.ok(most() < 3_500, `${most()} rows in one commit`);
+});

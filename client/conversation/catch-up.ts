@@ -10,43 +10,42 @@
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as v from 'valibot';
 import { pause } from '../backoff.ts';
-import { actsAfter, type KeptAct, readAct } from '../messages/acts.ts';
+import { actsAfter } from '../messages/acts.ts';
 import { contactChanges, wroteTo } from '../messages/contacts.ts';
-import {
-  type Kept,
-  messagesAfter,
-  readMessage,
-  type Unreadable,
-  unshown,
-} from '../messages/messages.ts';
+import { type Kept, messagesAfter, type Unreadable, unshown } from '../messages/messages.ts';
 import { pinnedAccount } from '../messages/people.ts';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
-import { type Changes, eraseDeleted, eraseEdits, noChanges, type Placed } from './erasing.ts';
-import { aboutMessage, fold, isLater, type TargetOf } from './fold.ts';
-import { newWords, oldWords } from './index-words.ts';
+import {
+  type Changes,
+  eraseActs,
+  eraseDeleted,
+  isEdit,
+  isFull,
+  noChanges,
+  type Placed,
+} from './erasing.ts';
+import { fold } from './fold.ts';
+import { firstFew, indexActs } from './index-acts.ts';
+import { newWords } from './index-words.ts';
 import { applyMarks, markOf } from './marks.ts';
 import {
-  actOnRow,
   expiringRows,
-  findMessage,
-  keyOfPlace,
-  keysOfActsOn,
   knownTalkRow,
+  loosePlace,
   messagePlaceRow,
   oldestPlace,
   placeAt,
   talkRow,
-  timerOf,
-  timerRow,
   unreadRow,
 } from './places.ts';
+import { actsOn, placed } from './placing.ts';
 
 const cursorRecord = v.strictObject({ messages: v.string(), acts: v.string() });
 type Cursor = v.InferOutput<typeof cursorRecord>;
 const cursorPlace = { namespace: 'conversations', key: 'cursor' };
 
-/** Rows of one commit. */
+/** Messages or acts of one commit, at most; fewer where they have many words. */
 const group = 250;
 
 /** Until everything that was committed before is in its conversation. */
@@ -63,12 +62,12 @@ export async function catchUp(storage: Storage, now: () => number = Date.now): P
     if (!row) before ??= new Set(await unshown(storage));
     const changes = noChanges();
     changes.expect.push({ ...cursorPlace, version: row?.version ?? 0 });
-    const messages = await messagesAfter(storage, cursor.messages, group);
+    const following = await messagesAfter(storage, cursor.messages, group);
     // Acts look for their messages in rows that are there: messages have commits of their own.
-    const acts = messages.length > 0 ? [] : await actsAfter(storage, cursor.acts, group);
-    if (messages.length > 0) await indexMessages(storage, changes, messages, { now, before });
-    else if (acts.length > 0) await indexActs(storage, changes, acts);
-    else if (!(await applyMarks(storage, changes, now()))) return false;
+    const acts = following.length > 0 ? [] : firstFew(await actsAfter(storage, cursor.acts, group));
+    const messages = await indexMessages(storage, changes, following, { now, before });
+    if (acts.length > 0) await indexActs(storage, changes, acts);
+    else if (messages.length === 0 && !(await applyMarks(storage, changes, now()))) return false;
     const next: Cursor = {
       messages: messages.at(-1)?.key ?? cursor.messages,
       acts: acts.at(-1)?.key ?? cursor.acts,
@@ -79,50 +78,25 @@ export async function catchUp(storage: Storage, now: () => number = Date.now): P
   }
 }
 
-/** Where a message belongs; undefined for what nobody is proved to have said. */
-export async function placed(
-  storage: Storage,
-  message: Kept,
-  accounts = new Map<string, AccountId | undefined>(),
-): Promise<Placed | undefined> {
-  if (message.type === 'unreadable') return undefined;
-  const out = message.type === 'sent';
-  const name = out ? message.to : message.from;
-  let { peer } = message;
-  if (peer === undefined) {
-    if (!accounts.has(name)) accounts.set(name, await pinnedAccount(storage, name));
-    peer = accounts.get(name);
-  }
-  const at = placeAt(out ? message.sentAt : message.receivedAt, message.key);
-  return { message, target: { direction: out ? 'out' : 'in', id: message.id }, name, peer, at };
-}
-
-export async function actsOn(
-  storage: Storage,
-  target: TargetOf,
-  peer: AccountId | undefined,
-): Promise<KeptAct[]> {
-  if (peer === undefined) return [];
-  const keys = await keysOfActsOn(storage, target, peer);
-  const acts = await Promise.all(keys.map((key) => readAct(storage, key)));
-  return acts.filter((act) => act !== undefined);
-}
-
 interface Indexing {
   now: () => number;
   /** In a home of before: what was not shown then. */
   before: ReadonlySet<string> | undefined;
 }
 
+/** Answers the first of them, which are in their conversations then. */
 async function indexMessages(
   storage: Storage,
   changes: Changes,
   messages: readonly Kept[],
   indexing: Indexing,
-): Promise<void> {
+): Promise<readonly Kept[]> {
   const accounts = new Map<string, AccountId | undefined>();
   const talks = new Map<string, AccountId | undefined>();
+  const done: Kept[] = [];
   for (const message of messages) {
+    if (isFull(changes)) break;
+    done.push(message);
     if (message.type === 'unreadable') {
       const { key, receivedAt } = message;
       const from = message.from ?? (await missedFrom(storage, message));
@@ -137,7 +111,8 @@ async function indexMessages(
     await indexMessage(storage, changes, where, indexing);
   }
   for (const [name, peer] of talks) changes.put.push(knownTalkRow(name, peer));
-  if (indexing.before) await acceptWritten(storage, changes, messages, accounts);
+  if (indexing.before) await acceptWritten(storage, changes, done, accounts);
+  return done;
 }
 
 /** Of what is asked for again or lost: said where it is missed, but no conversation begins with it. */
@@ -178,9 +153,10 @@ async function indexMessage(
   const place = { at, name, ...(timer !== undefined && { timer }) };
   changes.put.push(talkRow(name, at), messagePlaceRow(target, peer, place));
   const acts = await actsOn(storage, target, peer);
+  if (peer !== undefined) changes.remove.push(...acts.map((act) => loosePlace(peer, act.key)));
   const { text, deleted } = fold({ ...target, ...message }, acts);
   if (deleted) {
-    if (peer !== undefined) eraseEdits(changes, target, peer, acts);
+    if (peer !== undefined) eraseActs(changes, target, peer, acts.filter(isEdit));
     if (!message.deleted) await eraseDeleted(changes, storage, where);
     return;
   }
@@ -197,64 +173,4 @@ async function indexMessage(
   }
   const unread = { at, id: target.id, peer, stamp, ...(timer !== undefined && { timer }) };
   changes.put.push(unreadRow(name, unread));
-}
-
-async function indexActs(
-  storage: Storage,
-  changes: Changes,
-  acts: readonly KeptAct[],
-): Promise<void> {
-  const touched = new Map<string, { target: TargetOf; first: KeptAct; acts: KeptAct[] }>();
-  const timers = new Map<AccountId, KeptAct>();
-  for (const act of acts) {
-    if (act.body.kind === 'timer') {
-      const held = timers.get(act.peer);
-      if (!held || isLater(stamped(act), stamped(held))) timers.set(act.peer, act);
-    }
-    const target = aboutMessage(act);
-    if (!target) continue;
-    const key = `${target.direction} ${act.peer} ${target.id}`;
-    const here = touched.get(key) ?? { target, first: act, acts: [] };
-    here.acts.push(act);
-    touched.set(key, here);
-  }
-  for (const [peer, act] of timers) await setTimer(storage, changes, peer, act);
-  for (const { target, first, acts: fresh } of touched.values()) {
-    const { peer, name } = first;
-    const all = [...(await actsOn(storage, target, peer)), ...fresh];
-    const gone = all.some(({ body }) => body.kind === 'delete');
-    for (const { key, body } of fresh)
-      if (!gone || body.kind !== 'edit') changes.put.push(actOnRow(target, peer, key));
-    if (gone) eraseEdits(changes, target, peer, all);
-    const place = await findMessage(storage, target, peer, name);
-    const message = place && (await readMessage(storage, keyOfPlace(place.at)));
-    const where = message && (await placed(storage, message));
-    if (!where) continue;
-    const { text, deleted, edited } = fold({ ...target, ...where.message }, all);
-    if (deleted && !where.message.deleted) await eraseDeleted(changes, storage, where);
-    if (deleted || edited === undefined) continue;
-    const { put } = newWords(where.name, where.at, text);
-    const kept = new Set(put.map(({ namespace, key }) => `${namespace} ${key}`));
-    const old = await oldWords(storage, where.at);
-    changes.put.push(...put);
-    changes.remove.push(...old.filter(({ namespace, key }) => !kept.has(`${namespace} ${key}`)));
-  }
-}
-
-/** A clock that runs ahead holds no timer for ever. */
-const stamped = ({ id, sentAt, receivedAt }: KeptAct) => ({
-  id,
-  sentAt: Math.min(sentAt, receivedAt),
-});
-
-async function setTimer(
-  storage: Storage,
-  changes: Changes,
-  peer: AccountId,
-  act: KeptAct,
-): Promise<void> {
-  if (act.body.kind !== 'timer') return;
-  const held = await timerOf(storage, peer);
-  const next = { seconds: act.body.seconds, ...stamped(act) };
-  if (!held || isLater(next, held)) changes.put.push(timerRow(peer, next));
 }

@@ -13,7 +13,7 @@ import { outbox } from '../messages/outbox.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
 import type { TargetOf } from './fold.ts';
 import { oldWords } from './index-words.ts';
-import { actOnPlace, messagePlacesOf, talkPlace, unreadPlace } from './places.ts';
+import { actOnPlace, loosePlace, messagePlacesOf, talkPlace, unreadPlace } from './places.ts';
 import { receiptPlaces } from './receipt-rows.ts';
 
 /** A commit in the making. */
@@ -37,18 +37,26 @@ export interface Placed {
 /** What still waits to be sent or archived says it, too. */
 const waitingPlaces = (key: string): Place[] => [{ namespace: outbox, key }, pendingPlace(key)];
 
-/** Edits say what the message said. */
-export function eraseEdits(
+/** Rows of one commit, about: while they are written nothing else goes on in this program. */
+export const rowsAtOnce = 2000;
+export const isFull = ({ put, remove }: Changes): boolean =>
+  put.length + remove.length > rowsAtOnce;
+
+/** What these acts said, and that they were. */
+export function eraseActs(
   changes: Changes,
-  target: TargetOf,
+  target: TargetOf | undefined,
   peer: AccountId,
-  acts: readonly KeptAct[],
+  acts: readonly Pick<KeptAct, 'key'>[],
 ): void {
-  for (const { key, body } of acts) {
-    if (body.kind !== 'edit') continue;
-    changes.remove.push(actPlace(key), actOnPlace(target, peer, key), ...waitingPlaces(key));
+  for (const { key } of acts) {
+    changes.remove.push(actPlace(key), loosePlace(peer, key), ...waitingPlaces(key));
+    if (target) changes.remove.push(actOnPlace(target, peer, key));
   }
 }
+
+/** Edits say what the message said. */
+export const isEdit = ({ body }: KeptAct): boolean => body.kind === 'edit';
 
 /** Its sender took it back. */
 export async function eraseDeleted(
@@ -84,10 +92,5 @@ export async function eraseExpired(
   changes.remove.push(...messagePlacesOf(target, name, peer));
   if (peer === undefined) return;
   changes.remove.push(...receiptPlaces(target, peer));
-  for (const act of acts)
-    changes.remove.push(
-      actPlace(act.key),
-      actOnPlace(target, peer, act.key),
-      ...waitingPlaces(act.key),
-    );
+  eraseActs(changes, target, peer, acts);
 }

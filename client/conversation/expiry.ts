@@ -1,9 +1,10 @@
 /** Messages whose time is over are erased, whether anybody looks or not. docs/protocol/dm.md §13 */
+import { pause } from '../backoff.ts';
 import { readMessage } from '../messages/messages.ts';
 import type { Storage } from '../storage/storage.ts';
-import { actsOn, placed } from './catch-up.ts';
-import { eraseExpired, noChanges } from './erasing.ts';
+import { eraseExpired, isFull, noChanges } from './erasing.ts';
 import { expiringPlaces, expiringRows, keyOfPlace, nextExpiring, timeOfPlace } from './places.ts';
+import { actsOn, placed } from './placing.ts';
 
 /** Messages in one commit. */
 const group = 100;
@@ -29,7 +30,9 @@ export async function expireDue(storage: Storage, now: number): Promise<number |
       if (!where) continue;
       const acts = await actsOn(storage, where.target, where.peer);
       await eraseExpired(changes, storage, where, acts);
+      if (isFull(changes)) break;
     }
     await storage.commit(changes);
+    await pause(0);
   }
 }

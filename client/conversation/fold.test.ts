@@ -2,7 +2,7 @@
 import { fromHex } from '@island/protocol/wire/text.ts';
 import fc from 'fast-check';
 import t from 'tap';
-import { type FoldedAct, fold } from './fold.ts';
+import { aboutMessage, type FoldedAct, fold, mostEmoji, outdone, type TargetOf } from './fold.ts';
 
 const digits = fc.constantFrom('aa', 'bb', 'cc').map((byte) => byte.repeat(16));
 const whose = fc.constantFrom('mine', 'yours') as fc.Arbitrary<'mine' | 'yours'>;
@@ -33,6 +33,11 @@ const acts = fc
     { selector: ({ id }) => id, maxLength: 12 },
   )
   .filter((all) => all.filter(({ body }) => body.kind === 'delete').length < 3);
+
+function isAbout(of: TargetOf, act: FoldedAct): boolean {
+  const target = aboutMessage(act);
+  return target?.id === of.id && target.direction === of.direction;
+}
 
 const message = { direction: 'out', id: 'aa'.repeat(16), text: 'as it was' } as const;
 
@@ -94,4 +99,63 @@ t.test('a deletion holds for good, and what never went counts for nothing', asyn
   t.match(fold(message, [edit]), { text: 'new', edited: 1, revision: 1 });
   t.match(fold(message, [gone, edit]), { text: '', deleted: true, reactions: [] });
   t.match(fold(message, [{ ...gone, failed: 'refused' }]), { text: 'as it was', deleted: false });
+});
+
+t.test('M6: what was dropped because it counts no more would never have counted', async () => {
+  const emoji = fc.integer({ min: 0, max: 24 }).map((n) => String.fromCodePoint(0x1f600 + n));
+  const target = { whose: 'yours', id: fromHex(message.id) } as const;
+  const theirs = fc.uniqueArray(
+    fc.record({
+      id: fc.integer({ min: 0, max: 999 }).map((n) => n.toString(16).padStart(32, '0')),
+      direction: fc.constant('in' as const),
+      sentAt: fc.integer({ min: 0, max: 30 }),
+      body: fc.record({
+        kind: fc.constant('reaction' as const),
+        target: fc.constant(target),
+        put: fc.boolean(),
+        emoji,
+      }),
+    }),
+    { selector: ({ id }) => id, minLength: 20, maxLength: 80 },
+  );
+  for (const [of, some] of [
+    [message, theirs],
+    [{ ...message, direction: 'in' }, acts],
+  ] as const) {
+    fc.assert(
+      fc.property(some, fc.array(fc.boolean(), { minLength: 80, maxLength: 80 }), (all, looks) => {
+        const about = all.filter((act) => isAbout(of, act));
+        let held: FoldedAct[] = [];
+        for (const [i, act] of about.entries()) {
+          held.push(act);
+          const over = looks[i] ? new Set(outdone(held)) : new Set();
+          held = held.filter((each) => !over.has(each));
+        }
+        const over = new Set(outdone(held));
+        const kept = held.filter((each) => !over.has(each));
+        const incoming = kept.filter(({ direction }) => direction === 'in').length;
+        const same = JSON.stringify(fold(of, kept)) === JSON.stringify(fold(of, about));
+        return same && incoming <= mostEmoji + 2;
+      }),
+      { numRuns: 1000 },
+    );
+  }
+});
+
+t.test('of one person sixteen emoji on a message are counted, the latest', async (t) => {
+  const target = { whose: 'yours', id: fromHex(message.id) } as const;
+  const all = Array.from({ length: 40 }, (_, n): FoldedAct => {
+    const body = {
+      kind: 'reaction',
+      target,
+      put: true,
+      emoji: String(n).padStart(2, '0'),
+    } as const;
+    return { id: String(n).padStart(32, '0'), direction: 'in', sentAt: n, body };
+  });
+  const { reactions } = fold(message, all);
+  t.same(
+    reactions.map(({ emoji }) => Number(emoji)),
+    Array.from({ length: 16 }, (_, n) => 24 + n),
+  );
 });

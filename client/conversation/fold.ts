@@ -3,7 +3,8 @@
  *
  * Invariant: the result depends on the set of acts only, never on their order or on how often one came; so
  * all devices of both sides arrive at the same. Only acts of a message's own sender edit or delete it: a
- * message is found by who sent it and its id, never by the id alone.
+ * message is found by who sent it and its id, never by the id alone. What somebody does counts up to a bound,
+ * and what is beyond it never counts again, whatever else comes: so it need not be kept either.
  */
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Act } from '../messages/acts.ts';
@@ -93,23 +94,47 @@ function laterEdit(held: FoldedAct | undefined, act: FoldedAct): FoldedAct | und
   return b > a || (b === a && act.id > held.id) ? act : held;
 }
 
-/** Of one person's reactions with one emoji the latest; of two at one time the higher id. */
-function reactionsOf(acts: readonly FoldedAct[]): Reaction[] {
+/** Emoji of one person on one message. */
+export const mostEmoji = 16;
+
+/**
+ * Of each person the latest reaction with each emoji, of two at one time the higher id; of these the latest few, whether
+ * put or taken away again: one that is not among them would not be either if there were more.
+ */
+function countingReactions(acts: readonly FoldedAct[]): FoldedAct[] {
   const held = new Map<string, FoldedAct>();
   for (const act of acts) {
     if (act.body.kind !== 'reaction') continue;
     const key = `${act.direction} ${act.body.emoji}`;
     const before = held.get(key);
-    const later = !before || isLater(act, before);
-    if (later) held.set(key, act);
+    if (!before || isLater(act, before)) held.set(key, act);
   }
-  const put = [...held.values()].filter(({ body }) => body.kind === 'reaction' && body.put);
+  const latest = [...held.values()].sort((a, b) => (isLater(a, b) ? -1 : 1));
+  return (['in', 'out'] as const).flatMap((from) =>
+    latest.filter(({ direction }) => direction === from).slice(0, mostEmoji),
+  );
+}
+
+function reactionsOf(acts: readonly FoldedAct[]): Reaction[] {
+  const put = countingReactions(acts).filter(({ body }) => body.kind === 'reaction' && body.put);
   const emojis = new Set(put.map(({ body }) => (body.kind === 'reaction' ? body.emoji : '')));
   return [...emojis].sort().map((emoji) => ({
     emoji,
     mine: put.some((act) => act.direction === 'out' && has(act, emoji)),
     theirs: put.some((act) => act.direction === 'in' && has(act, emoji)),
   }));
+}
+
+/**
+ * Acts of the other side about one message that will not count, whatever else comes: changed again, one of too many.
+ * Of ours none: one that another outdoes may be the one that goes in the end.
+ */
+export function outdone<A extends FoldedAct>(acts: readonly A[]): A[] {
+  const theirs = acts.filter(({ direction }) => direction === 'in');
+  const counting = new Set<FoldedAct | undefined>(countingReactions(theirs));
+  counting.add(theirs.reduce<FoldedAct | undefined>(laterEdit, undefined));
+  counting.add(theirs.find(({ body }) => body.kind === 'delete'));
+  return theirs.filter((act) => !counting.has(act));
 }
 
 const has = ({ body }: FoldedAct, emoji: string): boolean =>

@@ -7,6 +7,7 @@
  *     unread NAME                 as in `talk`                                             { id, peer?, stamp, timer? }
  *     message-places              direction ‖ ' ' ‖ peer ‖ ' ' ‖ id                        { at, name, timer? }
  *     acts-on DIRECTION PEER ID   key of the act                                           empty
+ *     acts-loose PEER             key of an act of theirs           direction ‖ ' ' ‖ id, or empty
  *     expiring                    time 16 digits ‖ ' ' ‖ key of the message                { name, seconds }
  *     expires                     key of the message                                       its place in `expiring`
  *     conversation-timers         peer                                                     { seconds, sentAt, id }
@@ -164,6 +165,30 @@ export async function keysOfActsOn(
   peer: AccountId,
 ): Promise<string[]> {
   return (await storage.list(actsOn(target, peer))).map(({ key }) => key);
+}
+
+/** An act of theirs on a message that is not here, or on none. */
+export interface LooseAct {
+  key: string;
+  target: TargetOf | undefined;
+}
+const loose = (peer: AccountId): string => `acts-loose ${peer}`;
+export const looseRow = (peer: AccountId, { key, target }: LooseAct): Put => ({
+  namespace: loose(peer),
+  key,
+  bytes: utf8Bytes(target ? `${target.direction} ${target.id}` : ''),
+});
+export const loosePlace = (peer: AccountId, key: string): Place => ({
+  namespace: loose(peer),
+  key,
+});
+/** In the order in which they came. */
+export async function looseActs(storage: Storage, peer: AccountId): Promise<LooseAct[]> {
+  return (await storage.list(loose(peer))).map(({ key, bytes }) => {
+    const [direction, id] = text.decode(bytes).split(' ');
+    const known = id !== undefined && (direction === 'in' || direction === 'out');
+    return { key, target: known ? { direction, id } : undefined };
+  });
 }
 
 const expiringRecord = v.strictObject({ name: v.string(), seconds: v.number() });

@@ -3,9 +3,10 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { type Kept, readMessage } from '../messages/messages.ts';
 import { pinnedAccount } from '../messages/people.ts';
 import type { Storage } from '../storage/storage.ts';
-import { actsOn, catchUp, placed } from './catch-up.ts';
+import { catchUp } from './catch-up.ts';
 import { type Direction, fold, type Reaction, type TargetOf, targetOf } from './fold.ts';
 import { endOf, findMessage, isUnread, keyOfPlace, newestPlaces, timeOfPlace } from './places.ts';
+import { actsOn, placed } from './placing.ts';
 import { receiptOf } from './receipt-rows.ts';
 import { type ConversationSettings, readSettings } from './settings.ts';
 

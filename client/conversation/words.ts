@@ -7,7 +7,7 @@ const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
 /** Of a word; longer ones are found by their beginning. */
 const longest = 24;
 /** Of a message: one of 8,000 bytes has fewer, unless it is made to have more. */
-const most = 512;
+export const mostWords = 512;
 
 const fold = (text: string): string =>
   text
@@ -22,7 +22,7 @@ export function wordsOf(text: string): string[] {
   for (const { segment, isWordLike } of segmenter.segment(fold(text.toWellFormed()))) {
     if (!isWordLike) continue;
     words.add([...segment].slice(0, longest).join(''));
-    if (words.size === most) break;
+    if (words.size === mostWords) break;
   }
   return [...words];
 }
