@@ -4,11 +4,13 @@ import { revokeDevice } from '../account/own-devices.ts';
 import { type Islander, type IslanderEvent, openIslander } from '../islander.ts';
 import { giveByLink, joinByLink, offerLink } from '../joining/linking.ts';
 import { register } from '../joining/registration.ts';
+import { waiting } from '../messages/outbox.ts';
 import { type CopiedStorage, copiedStorage } from './copied-storage.ts';
 import { credentials, home, opened } from './member-home.ts';
 import { dying, Killed, type Life } from './mortal.ts';
 import type { RealIsland } from './real-island.ts';
 import { roughPlatform, type Weather } from './rough-line.ts';
+import { watchedPlatform } from './unanswered.ts';
 
 export interface Around {
   island: RealIsland;
@@ -46,6 +48,8 @@ export interface Actor {
   /** Makes another device of the same person. */
   link(): Promise<Actor>;
   remove(device: number): Promise<void>;
+  /** In a line: what it asked and has no answer to, what did not leave yet, what it did last. */
+  waitsFor(): Promise<string>;
 }
 
 export async function newcomer(around: Around, name: string): Promise<Actor> {
@@ -64,6 +68,7 @@ function actor(around: Around, name: string, device: number, first: CopiedStorag
   let backup: (() => Promise<CopiedStorage>) | undefined;
   let skew = 0;
   let sends = 0;
+  const asked = new Map<string, number>();
   const now = () => island.clock.now() + skew;
   const quietly = () => opened(island, home(island, storage));
 
@@ -101,9 +106,10 @@ function actor(around: Around, name: string, device: number, first: CopiedStorag
     },
     async open() {
       if (running) return;
-      const platform = roughPlatform(island.platform(), weather, random, () => {
+      const rough = roughPlatform(island.platform(), weather, random, () => {
         sends += 1;
       });
+      const platform = watchedPlatform(rough, asked);
       const joining = { storage, platform, now };
       const life = dying({ storage, platform, joining }, Number.POSITIVE_INFINITY);
       const on = (event: IslanderEvent) => void events.push(event);
@@ -158,6 +164,19 @@ function actor(around: Around, name: string, device: number, first: CopiedStorag
     async remove(other) {
       const { keeping } = await quietly();
       await revokeDevice(keeping, other, running?.islander.archive);
+    },
+    async waitsFor() {
+      const since = performance.now();
+      const asks = [...asked].map(
+        ([what, at]) => `${what} since ${Math.round((since - at) / 1_000)} s`,
+      );
+      const rows = (await waiting(storage)).map((row) => {
+        const later = Math.round(((row.notBefore ?? 0) - now()) / 1_000);
+        const state = row.paid ? 'paid' : row.sealed ? 'sealed' : 'not sealed';
+        return `${row.repair ? 'repair' : 'row'} to ${row.to} ${state}${later > 0 ? ` for ${later} s` : ''}`;
+      });
+      const last = running?.life.steps.at(-1) ?? 'nothing';
+      return `${self.label}${running ? '' : ' (closed)'}: asked [${asks.join(', ')}], outbox [${rows.join(', ')}], last ${last}`;
     },
   };
   return self;

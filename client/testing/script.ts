@@ -10,12 +10,22 @@ import { type Dice, dice } from './dice.ts';
 import { Killed } from './mortal.ts';
 import { type RealIsland, type RestartedService, realIsland } from './real-island.ts';
 import { calm, type Weather } from './rough-line.ts';
+import { watchdog } from './watchdog.ts';
 
 export interface Played {
   /** What was done, in order. */
   script: string[];
   /** What is not as it must be. */
   wrong: string[];
+  /** It came to no end in its time; what it began may still run. */
+  hung: boolean;
+}
+
+export interface Script {
+  seed: number;
+  steps: number;
+  /** Of this machine's time: after it the script has failed, wherever it is. */
+  seconds: number;
 }
 
 const names = ['alice', 'bob', 'carol'];
@@ -49,6 +59,11 @@ interface Stage {
   weather: Weather;
   script: string[];
   wrong: string[];
+  /** What is done now. */
+  at: string;
+  /** What all do not have yet, as it was seen last. */
+  missing: string[];
+  hung: boolean;
   /** `whose id` of what need not be everywhere: what a device said that was removed since. */
   excused: Set<string>;
   /** What a device said that was put back to a copy of before. */
@@ -56,7 +71,13 @@ interface Stage {
   said: number;
 }
 
-export async function play({ seed, steps }: { seed: number; steps: number }): Promise<Played> {
+/** Milliseconds that closing may take after that, and until another thread says that no timer fires. */
+const parting = 10_000;
+const grace = 20;
+
+export async function play({ seed, steps, seconds }: Script): Promise<Played> {
+  const what = `seed ${seed}, ${steps} steps`;
+  await using dog = watchdog(what, seconds + parting / 1_000 + grace);
   await using island = await realIsland();
   const stage: Stage = {
     island,
@@ -65,12 +86,43 @@ export async function play({ seed, steps }: { seed: number; steps: number }): Pr
     weather: calm,
     script: [],
     wrong: [],
+    at: 'the beginning',
+    missing: [],
+    hung: false,
     excused: new Set(),
     forgotten: new Set(),
     said: 0,
   };
+  const timer = new AbortController();
+  const { signal } = timer;
+  const played = perform(stage, seed, steps, dog.at).finally(() => timer.abort());
+  // For what it throws when nobody waits for it any more.
+  played.catch(() => undefined);
+  await pause(seconds * 1_000, signal);
+  if (signal.aborted) {
+    await played;
+    return stage;
+  }
+  stage.hung = true;
+  stage.wrong.push(`${what}: no end after ${seconds} s, in ${stage.at}`, ...stage.missing);
+  for (const each of stage.actors) stage.wrong.push(await each.waitsFor());
+  const killed = Promise.allSettled(stage.actors.map((each) => each.kill()));
+  await Promise.race([killed, pause(parting)]);
+  return stage;
+}
+
+async function perform(
+  stage: Stage,
+  seed: number,
+  steps: number,
+  tell: (at: string) => void,
+): Promise<void> {
+  const at = (what: string): void => {
+    stage.at = what;
+    tell(what);
+  };
   const { roll: random } = dice(seed ^ 0x5eed);
-  const around = { island, weather: () => stage.weather, random };
+  const around = { island: stage.island, weather: () => stage.weather, random };
   await Promise.all(
     names.map(async (name) => {
       const first = await newcomer(around, name);
@@ -81,12 +133,14 @@ export async function play({ seed, steps }: { seed: number; steps: number }): Pr
   stage.actors.sort((a, b) => (a.label < b.label ? -1 : 1));
   try {
     for (const each of stage.actors) await each.open();
-    for (let n = 0; n < steps; n++) await step(stage);
+    for (let n = 0; n < steps && !stage.hung; n++)
+      await step(stage, (what) => at(`step ${n}: ${what}`));
+    at('settling');
     await settle(stage);
+    at('the end');
   } finally {
     for (const each of stage.actors) await each.close();
   }
-  return stage;
 }
 
 type Move = (stage: Stage, actor: Actor) => Promise<string | undefined>;
@@ -109,8 +163,9 @@ const moves: readonly (readonly [weight: number, move: Move])[] = [
 ];
 const total = moves.reduce((sum, [weight]) => sum + weight, 0);
 
-async function step(stage: Stage): Promise<void> {
+async function step(stage: Stage, tell: (what: string) => void): Promise<void> {
   const { dice } = stage;
+  tell('opening');
   for (const each of stage.actors) {
     if (await each.bury()) stage.script.push(`${each.label} is dead`);
     if (!each.islander && dice.roll() < 0.3) {
@@ -125,6 +180,7 @@ async function step(stage: Stage): Promise<void> {
   })?.[1];
   const actor = dice.pick(stage.actors);
   const since = stage.script.length;
+  tell(`${actor.label} ${move?.name}`);
   try {
     const did = await move?.(stage, actor);
     if (did !== undefined) stage.script.splice(since, 0, did);
@@ -276,7 +332,7 @@ async function settle(stage: Stage): Promise<void> {
   stage.weather = calm;
   stage.script.push('all is quiet');
   let last: string[] = [];
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < rounds && !stage.hung; round++) {
     // What waits for a time is due, and what failed often is tried at once.
     stage.island.clock.ahead += 60 * minute;
     for (const each of stage.actors) {
@@ -287,6 +343,7 @@ async function settle(stage: Stage): Promise<void> {
     let attempt = 0;
     const agreed = eventually(async () => {
       last = await differences(stage);
+      stage.missing = last;
       if (last.length > 0) await pause(backoff(attempt++));
       return last.length === 0;
     }, patience);
