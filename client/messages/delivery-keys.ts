@@ -33,6 +33,8 @@ const record = v.strictObject({
   cut: v.boolean(),
   /** Whether the island has it. */
   registered: v.boolean(),
+  /** The keys before it have ended: whoever is to have it waits for it. */
+  awaited: v.optional(v.boolean()),
 });
 type OwnKey = v.InferOutput<typeof record>;
 
@@ -58,8 +60,11 @@ export interface KeepingKey {
 const place = { namespace: 'delivery-key', key: 'own' };
 /** How often the island may refuse an epoch in a row. */
 const tries = 6;
-/** Milliseconds for each contact that is told, in which the messages to all of them are scattered. */
-const spread = 3_000;
+/**
+ * Milliseconds in which the messages to contacts are scattered: one contact, several, and several whose
+ * present key has ended. The island knows whose key it is, and should not see whom it goes to.
+ */
+const spread = { one: 3_000, several: 3_600_000, awaited: 300_000 };
 const look = 3_600_000;
 
 /** 0: it has no key. An island may say anything. */
@@ -91,6 +96,7 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
       const key = deliveryKey(ark, account.account, epoch);
       const cut = own?.cut ?? false;
       const same = own?.registered && equal(own.key, key);
+      const awaited = cut || own?.awaited;
       try {
         const hash = base64url(sha256(key));
         await session.call('deliveryKey', { epoch, hash, cut }, { signal });
@@ -98,7 +104,7 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
           highest = epoch + deliveryEpochs.step;
           continue;
         }
-        const registered = { epoch, key, cut: false, registered: true };
+        const registered = { epoch, key, cut: false, registered: true, awaited };
         if (!same || cut) await write(registered, version);
         return registered;
       } catch (error) {
@@ -120,13 +126,15 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
   }
 
   /** A message for each accepted contact that was not told this epoch. */
-  const tell = ({ epoch, key }: OwnKey) =>
+  const tell = ({ epoch, key, awaited }: OwnKey) =>
     untilCommitted(async () => {
       const changes = contactChanges(storage);
       const append: Append[] = [];
       const untold = (await contacts(storage)).filter(
         ({ state, told = 0 }) => state === 'accepted' && told < epoch,
       );
+      const several = awaited ? spread.awaited : spread.several;
+      const within = untold.length > 1 ? several : spread.one;
       for (const contact of untold) {
         const person = await parts.people.known(contact.account);
         if (!person) continue;
@@ -141,7 +149,7 @@ export function openDeliveryKeys(parts: KeepingKey): DeliveryKeys {
           receivedAt: at,
           body,
         } as const;
-        const notBefore = at + Math.random() * spread * untold.length;
+        const notBefore = at + Math.random() * within;
         append.push(actRow(act, { outbox: outboxBeside(person.name, notBefore) }));
         await changes.change(contact.account, actedOn(act));
       }

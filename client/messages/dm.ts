@@ -15,7 +15,7 @@ import { createBell } from '../bell.ts';
 import { Problem, willPass } from '../problem.ts';
 import { Conflict } from '../storage/storage.ts';
 import { retryAfter, sendSealed, type Transport } from '../transport/transport.ts';
-import { type Order, plaintextOf, readWaiting, type Waiting, waiting } from './outbox.ts';
+import { isKept, type Order, plaintextOf, readWaiting, type Waiting, waiting } from './outbox.ts';
 import { isPaymentRefused, isTokenRefused, type Paying, pay, payAnew } from './payment.ts';
 import { Moot, refreshRecipient, type Sealing, sealRow } from './sealing.ts';
 import { settle } from './settling.ts';
@@ -32,10 +32,22 @@ export interface Sending extends Sealing, Paying {
 const mostTries = 3;
 /** Milliseconds before other tokens are shown once more where several were refused; twice as long each time. */
 const tokenPatience = 60_000;
-/** Milliseconds that a row is held back, at most. */
+/** Milliseconds that a row is held back, at most: one that holds up what comes after it, one that lets it pass. */
 const longestHeld = 600_000;
+const longestAside = 3_600_000;
+/** Milliseconds between two looks at what is held back. */
+const asideLook = 60_000;
 /** Milliseconds between two looks at the whole queue, while it is not empty. */
 const longestLook = 500;
+
+/**
+ * What lies beside a message or an act and is held back lets what comes after it pass. Other rows keep
+ * their order. A clock that was put back holds nothing up for long.
+ */
+function isAside(row: Waiting, now: number): boolean {
+  const ahead = (row.notBefore ?? now) - now;
+  return isKept(row) && ahead > 0 && ahead <= longestAside;
+}
 
 /** Sends what is queued, now and later, until aborted. Ends early only when this device is signed out. */
 export async function runOutbox(sending: Sending, signal: AbortSignal): Promise<void> {
@@ -50,12 +62,18 @@ export async function runOutbox(sending: Sending, signal: AbortSignal): Promise<
   let newest: string | undefined;
   let wholeLook = 0;
   let left = 0;
+  /** When the first of those that are held back is due, Unix milliseconds. */
+  let due = Number.POSITIVE_INFINITY;
   while (!either.aborted) {
-    const whole = performance.now() >= wholeLook;
-    const rows = await waiting(sending.storage, whole ? undefined : newest);
+    const now = sending.now();
+    const whole = performance.now() >= wholeLook || now >= due;
+    const found = await waiting(sending.storage, whole ? undefined : newest);
+    const rows = found.filter((row) => !isAside(row, now));
+    const aside = found.filter((row) => isAside(row, now)).map((row) => row.notBefore ?? now);
     if (whole) wholeLook = performance.now() + longestLook;
     left = whole ? rows.length : left + rows.length;
-    newest = rows.at(-1)?.key ?? newest;
+    due = Math.min(whole ? Number.POSITIVE_INFINITY : due, ...aside);
+    newest = found.at(-1)?.key ?? newest;
     for (const to of new Set(rows.map((row) => row.to))) {
       if (lanes.has(to)) continue;
       const lane = runLane(sending, to, either)
@@ -67,7 +85,8 @@ export async function runOutbox(sending: Sending, signal: AbortSignal): Promise<
         .finally(() => lanes.delete(to));
       lanes.set(to, lane);
     }
-    await changed.next(left > 0 ? longestLook : undefined);
+    const held = due < Number.POSITIVE_INFINITY ? Math.min(due - now, asideLook) : undefined;
+    await changed.next(left > 0 ? longestLook : held);
   }
   await Promise.all(lanes.values());
   if (failure !== undefined) throw failure;
@@ -79,7 +98,8 @@ async function runLane(sending: Sending, to: string, signal: AbortSignal): Promi
   using section = await storage.tryLock(`outbox ${to}`);
   if (!section) return;
   for (;;) {
-    const rows = (await waiting(storage)).filter((row) => row.to === to);
+    const now = sending.now();
+    const rows = (await waiting(storage)).filter((row) => row.to === to && !isAside(row, now));
     if (rows.length === 0) return;
     for (const row of rows) {
       if (signal.aborted) return;
@@ -91,8 +111,7 @@ async function runLane(sending: Sending, to: string, signal: AbortSignal): Promi
 /** Until the island has it, or it is clear that it never will. */
 async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Promise<void> {
   const { transport, now } = sending;
-  // A clock that was put back holds nothing up for long.
-  if (row.notBefore !== undefined)
+  if (row.notBefore !== undefined && !isKept(row))
     await pause(Math.min(Math.max(0, row.notBefore - now()), longestHeld), signal);
   let tries = 0;
   let patience = tokenPatience;
