@@ -34,6 +34,8 @@ export function lookupHandlers(bus: Bus): Required<Handlers<typeof lookupRoutes,
       return asText(await bus.call(directory, 'lists', { name, after }));
     },
     async bundles({ tokens, account, devices }, { headers }) {
+      // What is out of form has to be found before it is paid for.
+      if (new Set(devices).size !== devices.length) throw new Fault('malformed');
       const needed = devices.length * limits.bundlePrice;
       if (tokens.length !== needed) throw new Fault('token_needed', { needed });
       await pay(tokens, headers);

@@ -103,6 +103,11 @@ t.test('M2: who looks others up and says who asks is refused, and pays nothing',
   }
   const few = { ...bodies.bundles, tokens: [Buffer.alloc(101).toString('base64url')] };
   asked.length = 0;
+  const eight = Array.from({ length: 8 }, () => Buffer.alloc(101).toString('base64url'));
+  const twice = JSON.stringify({ ...bodies.bundles, tokens: eight, devices: [1, 1] });
+  const doubled = await edge.ask(routes.bundles.path, { method: 'POST', body: twice, agent });
+  t.equal(doubled.json().code, 'malformed', 'a device twice');
+  t.equal(asked.length, 0, 'costs nothing');
   const body = JSON.stringify(few);
   const short = await edge.ask(routes.bundles.path, { method: 'POST', body, agent });
   t.match(short.json(), { code: 'token_needed', details: { needed: 4 } });

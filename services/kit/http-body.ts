@@ -45,7 +45,10 @@ export function parseJson(bytes: Uint8Array): unknown {
   try {
     const text = utf8.decode(bytes);
     if (!isPlain(text)) throw new Fault('malformed');
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    // Bodies are objects: a list would pass for one without any field.
+    if (Array.isArray(value)) throw new Fault('malformed');
+    return value;
   } catch {
     throw new Fault('malformed');
   }

@@ -25,7 +25,7 @@ const answers = {
   'accounts.register': tokens,
   'accounts.prelogin': { salt: bytes(16), kdf, codes: { salt: bytes(16), kdf } },
   'accounts.login': { account: someone, ...tokens },
-  'accounts.beginJoining': { account: someone, joining: 'a joining token' },
+  'accounts.beginJoining': { account: someone, joining: 'a-joining-token' },
   'accounts.refresh': tokens,
   'accounts.logout': {},
   'accounts.account': {
