@@ -26,6 +26,8 @@ const secrets = v.strictObject({
   /** Seed. */
   aik: bytes64,
   head: v.strictObject({ seq: s.count, hash: bytes64 }),
+  /** The newest list and the record, by their hashes, with which they were checked: nothing older is taken from then on. */
+  seen: v.strictObject({ list: bytes64, record: bytes64, version: s.count }),
 });
 export type Secrets = v.InferOutput<typeof secrets>;
 

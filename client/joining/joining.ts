@@ -186,9 +186,27 @@ async function mustBeOutside({ joining, row }: Leave, { newest }: OwnAccount): P
     throw new Problem('joined_unheard', { name: row.name });
 }
 
-/** Whether what a code or a device gave is of this record. */
-export const isPresent = ({ newest, record }: OwnAccount, secrets: Secrets): boolean =>
-  equal(ed25519.fromSeed(secrets.aik).public, newest.aik) && record.arkEpoch === secrets.arkEpoch;
+/** What is kept of an account that was checked against a code or a device. */
+export const seenOf = ({ newest, record }: OwnAccount): Secrets['seen'] => ({
+  list: newest.hash,
+  record: record.hash,
+  version: record.version,
+});
+
+/**
+ * Whether what a code or a device gave is of this record. It may be newer than what was checked, never
+ * older: a list that follows from an older one would be a fork, signed with the account's own key. Throws
+ * `list_rolled_back`, `record_rolled_back`.
+ */
+export function isPresent({ way, newest, record }: OwnAccount, secrets: Secrets): boolean {
+  const { seen, aik, arkEpoch } = secrets;
+  const { name } = newest;
+  if (!way.some(({ hash }) => equal(hash, seen.list)))
+    throw new Problem('list_rolled_back', { name });
+  if (record.version <= seen.version && !equal(record.hash, seen.record))
+    throw new Problem('record_rolled_back', { name });
+  return equal(ed25519.fromSeed(aik).public, newest.aik) && record.arkEpoch === arkEpoch;
+}
 
 /** What was given is of no use any more: nothing of the joining stays. */
 export async function overtakenBy({ joining, row }: Leave): Promise<Problem> {

@@ -31,7 +31,15 @@ import { pause } from '../backoff.ts';
 import { insist } from '../insist.ts';
 import { Problem, refusing } from '../problem.ts';
 import { rootFingerprint } from '../transport/root-fingerprint.ts';
-import { bySecrets, finish, isPresent, type Joined, overtakenBy, readAll } from './joining.ts';
+import {
+  bySecrets,
+  finish,
+  isPresent,
+  type Joined,
+  overtakenBy,
+  readAll,
+  seenOf,
+} from './joining.ts';
 import type { Joining } from './joining-parts.ts';
 import { joiningRow, type Secrets } from './joining-row.ts';
 import { ask, askLeave, type Leave, type Shown, withLeave } from './leave.ts';
@@ -156,7 +164,7 @@ export interface Digits {
  * digits that the person reads on the old device, `again` where those before were others; `onDigits` hears
  * that they are right. A link is good for one try; interrupted after it was confirmed, the same again goes
  * on. Throws what `askLeave` throws; `link_broken`, `link_digits`, `link_declined`, `link_ended`, `link_differs`; `history_broken`, `record_unsigned`, `record_rolled_back`,
- * `record_differs`; `joining_lapsed`, `joining_overtaken`, `devices_full`.
+ * `record_differs`, `list_rolled_back`; `joining_lapsed`, `joining_overtaken`, `devices_full`.
  */
 export async function joinByLink(
   joining: Joining,
@@ -220,5 +228,5 @@ function openGift(name: string, own: OwnAccount, gift: LinkGift): Secrets {
   if (!same) throw new Problem('link_differs', { name });
   refusing('record_differs', name, () => openKeyring(record, gift.ark));
   const { ark, arkEpoch, aik, head } = gift;
-  return { ark, arkEpoch, aik: aik.private, head };
+  return { ark, arkEpoch, aik: aik.private, head, seen: seenOf(own) };
 }

@@ -15,7 +15,15 @@ import type { OwnAccount } from '../account/shown-account.ts';
 import { insist } from '../insist.ts';
 import { Problem, refusing } from '../problem.ts';
 import type { Credentials } from '../sign-in/credentials.ts';
-import { bySecrets, finish, isPresent, type Joined, overtakenBy, readAll } from './joining.ts';
+import {
+  bySecrets,
+  finish,
+  isPresent,
+  type Joined,
+  overtakenBy,
+  readAll,
+  seenOf,
+} from './joining.ts';
 import type { Joining } from './joining-parts.ts';
 import { joiningRow, type Secrets } from './joining-row.ts';
 import { ask, askLeave, type Destination, type Leave, withLeave } from './leave.ts';
@@ -23,7 +31,7 @@ import { ask, askLeave, type Destination, type Leave, withLeave } from './leave.
 /**
  * Makes this home a device of the account that `code` belongs to; the code is used up, and the archive has
  * a new key. Interrupted, the same again goes on. Throws `CodeMistake`; what `askLeave` throws;
- * `history_broken`, `record_unsigned`, `record_rolled_back`, `record_differs`; `identity_forged`,
+ * `history_broken`, `list_rolled_back`, `record_unsigned`, `record_rolled_back`, `record_differs`; `identity_forged`,
  * `code_unknown`, `code_swapped`, `share_swapped`; `joining_lapsed`, `joining_overtaken`, `devices_full`.
  */
 export async function recover(
@@ -71,12 +79,8 @@ async function obtain(leave: Leave, own: OwnAccount): Promise<Secrets> {
 }
 
 /** Throws `identity_forged`, `code_unknown`, `code_swapped`, `share_swapped`, `record_differs`. */
-function openByCode(
-  name: string,
-  { way, record }: OwnAccount,
-  code: CodeKeys,
-  share: Uint8Array,
-): Secrets {
+function openByCode(name: string, own: OwnAccount, code: CodeKeys, share: Uint8Array): Secrets {
+  const { way, record } = own;
   try {
     checkAnchor(record, code, way);
   } catch (cause) {
@@ -87,11 +91,11 @@ function openByCode(
     throw new Problem('record_differs', { name }, { cause });
   }
   const slot = record.slots.find(({ loc }) => equal(loc, code.loc));
-  const own = slot && equal(slot.dh, code.dh.public) && equal(slot.proofHash, sha256(code.proof));
-  if (!own) throw new Problem('code_swapped');
+  const same = slot && equal(slot.dh, code.dh.public) && equal(slot.proofHash, sha256(code.proof));
+  if (!same) throw new Problem('code_swapped');
   const { ark, aik, head } = refusing('share_swapped', name, () =>
     openCodeSlot(record, code, share),
   );
   refusing('record_differs', name, () => openKeyring(record, ark));
-  return { ark, arkEpoch: record.arkEpoch, aik: aik.private, head };
+  return { ark, arkEpoch: record.arkEpoch, aik: aik.private, head, seen: seenOf(own) };
 }
