@@ -35,4 +35,5 @@ t.test('one contact is told within seconds', async (t) => {
   alice.islander.startReceiving();
   await eventually(() => island.sends.length === sent + 1);
   await eventually(async () => (await waiting(alice.storage)).length === 0);
+  t.equal(island.sends.length, sent + 1);
 });

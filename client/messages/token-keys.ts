@@ -24,10 +24,10 @@ export interface TokenKeys {
    * Throws `clock_wrong`, `token_keys_differ`, and what a call throws.
    */
   present(kind: TokenClass, signal?: AbortSignal): Promise<readonly [TokenKey, ...TokenKey[]]>;
-  /** Whether today's are pinned. */
-  known(): Promise<boolean>;
-  /** Pins those of today and tomorrow, unless they are pinned; true when it had to ask. Throws the same. */
-  ahead(signal?: AbortSignal): Promise<boolean>;
+  /** Whether those of today are pinned, or of tomorrow. */
+  known(day: 'today' | 'tomorrow'): Promise<boolean>;
+  /** Pins those of today and tomorrow, unless they are pinned. Throws what `present` throws. */
+  ahead(signal?: AbortSignal): Promise<void>;
 }
 
 export const tokenKeysNamespace = 'token-keys';
@@ -116,6 +116,12 @@ export function openTokenKeys({
     }
   }
 
+  async function known(day: 'today' | 'tomorrow'): Promise<boolean> {
+    const which = dayAt(now()) + (day === 'today' ? 0 : 1);
+    const held = await Promise.all(kinds.map((kind) => pinned(kind, which)));
+    return held.every(Boolean);
+  }
+
   return {
     async present(kind, signal) {
       const today = dayAt(now());
@@ -127,18 +133,9 @@ export function openTokenKeys({
       if (!best) throw new Problem('clock_wrong');
       return [best, ...others];
     },
-    async known() {
-      const held = await Promise.all(kinds.map((kind) => pinned(kind, dayAt(now()))));
-      return held.every(Boolean);
-    },
+    known,
     async ahead(signal) {
-      const today = dayAt(now());
-      const held = await Promise.all(
-        kinds.flatMap((kind) => [pinned(kind, today), pinned(kind, today + 1)]),
-      );
-      if (held.every(Boolean)) return false;
-      await ask(signal);
-      return true;
+      if (!(await known('today')) || !(await known('tomorrow'))) await ask(signal);
     },
   };
 }

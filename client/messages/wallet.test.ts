@@ -44,3 +44,14 @@ t.test('M2: tokens for attachments are got once a day, needed or not', async (t)
   await keptAgain;
   t.same(batches(island, tokenClasses.media), [16]);
 });
+
+t.test('M2: what is asked without a session is not asked as this device signs in', async (t) => {
+  await using island = await oddIsland();
+  await using alice = await person(island, 'alice');
+  const stop = new AbortController();
+  const kept = alice.islander.wallet.keep(stop.signal);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.notOk(island.requests.some(({ path }) => path === '/v1/token-keys'));
+  stop.abort();
+  await kept;
+});

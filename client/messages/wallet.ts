@@ -58,7 +58,7 @@ const look = 600_000;
 const mediaBatch = 16;
 /** How often `take` fetches, before what it is given is no use. */
 const mostFetches = 3;
-/** Milliseconds between asking for keys and for tokens under them, at least and at most, where nobody waits. */
+/** Milliseconds between asking for keys and what this device does signed in, at least and at most, where nobody waits. */
 const apart = { least: 5_000, most: 30_000 };
 
 export function openWallet({ storage, session, transport, now }: Purse): Wallet {
@@ -166,14 +166,23 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
     });
   }
 
+  /** Not in the same moment in which this device signs in, or gets tokens. */
+  async function askAhead(signal: AbortSignal): Promise<void> {
+    const late = now() % dayMs >= askAt;
+    if ((await keys.known('today')) && (!late || (await keys.known('tomorrow')))) return;
+    const between = () => apart.least + Math.random() * (apart.most - apart.least);
+    await pause(between(), signal);
+    if (signal.aborted) return;
+    await keys.ahead(signal);
+    await pause(between(), signal);
+  }
+
   return {
     take,
     async keep(signal) {
       for (let attempt = 0; !signal.aborted; ) {
         try {
-          const early = now() % dayMs < askAt && (await keys.known());
-          if (!early && (await keys.ahead(signal)))
-            await pause(apart.least + Math.random() * (apart.most - apart.least), signal);
+          await askAhead(signal);
           if (signal.aborted) return;
           if ((await held(tokenClasses.delivery)).length < low)
             await fetchMore(tokenClasses.delivery, low * 2, signal);
