@@ -1,6 +1,7 @@
 /** The rows of blobs: begun once, growing by what is on the disk, gone for good. docs/protocol/attachments.md §5 */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
+import type { Statements } from '../kit/store-handle.ts';
 import type { MediaStore } from './database.ts';
 
 export interface Blob {
@@ -21,7 +22,7 @@ export interface Blobs {
   grow(id: Uint8Array, before: number, stored: number): Promise<void>;
   /** Nothing but its name stays, for a while. False when there is no such blob any more. */
   remove(id: Uint8Array): Promise<boolean>;
-  /** Bytes that were paid for and are still to come. */
+  /** Bytes that were paid for and are still to come. Costs nothing: it is asked before anything is paid. */
   promised(): Promise<number>;
   /** All that are there. */
   all(): Promise<Blob[]>;
@@ -36,6 +37,23 @@ const columns = 'id, size, stored, delete_hash AS deleteHash, day';
 const tokenDays = 3;
 
 export function openBlobs(store: MediaStore): Blobs {
+  /** Bytes still to come; unknown at first, and after a transaction that may not have happened. */
+  let coming: number | undefined;
+
+  /** Transactions come one after the other, and each says by how much it changes what is to come. */
+  async function change<T>(work: (sql: Statements) => Promise<{ by: number; result: T }>) {
+    try {
+      return await store.write(async (_db, sql) => {
+        const { by, result } = await work(sql);
+        if (coming !== undefined) coming += by;
+        return result;
+      });
+    } catch (error) {
+      coming = undefined;
+      throw error;
+    }
+  }
+
   return {
     async find(id) {
       const [blob] = await store.rows<Row>(
@@ -45,8 +63,8 @@ export function openBlobs(store: MediaStore): Blobs {
       return blob;
     },
     begin: ({ id, size, deleteHash, day }) =>
-      store.write(async (_db, sql) => {
-        await sql.run(
+      change(async (sql) => {
+        const begun = await sql.run(
           `INSERT INTO blobs (id, size, stored, delete_hash, day) VALUES (?, ?, 0, ?, ?)
            ON CONFLICT (id) DO NOTHING`,
           [id, size, deleteHash, day],
@@ -56,29 +74,37 @@ export function openBlobs(store: MediaStore): Blobs {
           [id],
         );
         if (blob === undefined) throw new Fault('blob_gone');
-        return blob;
+        return { by: begun > 0 ? size : 0, result: blob };
       }),
     async grow(id, before, stored) {
-      const changed = await store.write((_db, sql) =>
-        sql.run('UPDATE blobs SET stored = ? WHERE id = ? AND stored = ? AND gone = 0', [
-          stored,
-          id,
-          before,
-        ]),
-      );
+      const changed = await change(async (sql) => {
+        const rows = await sql.run(
+          'UPDATE blobs SET stored = ? WHERE id = ? AND stored = ? AND gone = 0',
+          [stored, id, before],
+        );
+        return { by: rows * (before - stored), result: rows };
+      });
       if (changed === 0) throw new Fault('blob_gone');
     },
-    async remove(id) {
-      const changed = await store.write((_db, sql) =>
-        sql.run('UPDATE blobs SET gone = 1 WHERE id = ? AND gone = 0', [id]),
-      );
-      return changed > 0;
-    },
+    remove: (id) =>
+      change(async (sql) => {
+        const [blob] = await sql.rows<Pick<Row, 'size' | 'stored'>>(
+          'SELECT size, stored FROM blobs WHERE id = ? AND gone = 0',
+          [id],
+        );
+        if (blob === undefined) return { by: 0, result: false };
+        await sql.run('UPDATE blobs SET gone = 1 WHERE id = ?', [id]);
+        return { by: blob.stored - blob.size, result: true };
+      }),
     async promised() {
-      const [sum] = await store.rows<{ bytes: number }>(
-        'SELECT coalesce(sum(size - stored), 0) AS bytes FROM blobs WHERE gone = 0',
-      );
-      return sum?.bytes ?? 0;
+      if (coming !== undefined) return coming;
+      return store.write(async (_db, sql) => {
+        const [sum] = await sql.rows<{ bytes: number }>(
+          'SELECT coalesce(sum(size - stored), 0) AS bytes FROM blobs WHERE gone = 0',
+        );
+        coming = sum?.bytes ?? 0;
+        return coming;
+      });
     },
     all: () => store.rows<Row>(`SELECT ${columns} FROM blobs WHERE gone = 0`),
     due: (today) =>

@@ -10,7 +10,7 @@ import { blobPieceBytes, tokensFor } from '@island/protocol/wire/blob-routes.ts'
 import { utf8Bytes, Writer } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
-import { tokenBytes } from '@island/protocol/wire/token.ts';
+import { tokenBytes, tokenClasses } from '@island/protocol/wire/token.ts';
 import { type Clock, unixDay } from '../kit/clock.ts';
 import type { Blob, Blobs } from './blobs.ts';
 import type { Files } from './files.ts';
@@ -74,8 +74,10 @@ export function openUploads({ blobs, files, at, spend, needRoom, clock }: Upload
       return at(id, async () => {
         let blob = await blobs.find(id);
         if (blob === undefined) {
+          const each = apart(tokens);
+          if (each.some(([kind]) => kind !== tokenClasses.media)) throw new Fault('token_invalid');
           await needRoom(size);
-          await spend(apart(tokens), contextOf(payment));
+          await spend(each, contextOf(payment));
           blob = await blobs.begin({ id, size, deleteHash, day: unixDay(clock) });
         }
         return { id, offset: blob.stored, expires: blob.day + limits.blobDays };
