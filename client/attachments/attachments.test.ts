@@ -19,6 +19,7 @@ import { downloadAttachment } from './download.ts';
 import { bytesSource, fileSource, type Source } from './source.ts';
 import { type TestLine, testLine } from './testing/line.ts';
 import { uploadAttachment } from './upload.ts';
+import { forgetUploads } from './upload-row.ts';
 
 const at = await testLine();
 t.teardown(() => at[Symbol.asyncDispose]());
@@ -230,6 +231,31 @@ t.test('an upload that was begun too long ago is paid anew', async (t) => {
   await fetchTo(descriptor, to);
   t.ok((await readFile(to)).equals(bytes));
 });
+
+t.test(
+  'an upload that nobody goes on with is forgotten when the island has given it up',
+  async (t) => {
+    const stop = new AbortController();
+    at.line.cutUp = ({ method }) => {
+      if (method === 'PUT') stop.abort();
+      return undefined;
+    };
+    await t.rejects(send(bytesSource(randomBytes(3 * part)), { signal: stop.signal }));
+    const rows = async () => (await at.storage.list('uploads')).length;
+    t.equal(await rows(), 1);
+    await forgetUploads(at.storage, Date.now() + 86_400_000);
+    t.equal(await rows(), 1, 'it may still go on');
+    const later = Date.now() + 2 * 86_400_000;
+    const [{ key } = { key: '' }] = await at.storage.list('uploads');
+    {
+      using _held = await at.storage.tryLock(`upload ${key}`);
+      await forgetUploads(at.storage, later);
+      t.equal(await rows(), 1, 'somebody is at it');
+    }
+    await forgetUploads(at.storage, later);
+    t.equal(await rows(), 0);
+  },
+);
 
 t.test('a file above the limit is refused before anything is paid', async (t) => {
   const spent = at.media.ledger.spent.size;

@@ -1,5 +1,5 @@
 /**
- * Attachments of ours whose message was taken back: deleted on the island too, once it can be reached.
+ * Attachments of ours whose message was taken back, and of others whose message has disappeared: deleted on the island too, once it can be reached.
  * docs/protocol/dm.md §11, attachments.md §5
  *
  *     blob-deletions   blob, hex   its delete key
@@ -15,6 +15,7 @@ import { willPass } from '../problem.ts';
 import type { Put, Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { deleteAttachment } from './deletion.ts';
+import { forgetUploads } from './upload-row.ts';
 
 const namespace = 'blob-deletions';
 
@@ -45,6 +46,7 @@ export async function keepDeletions(
   using _section = await storage.lock('blob deletions', signal);
   using changed = createBell(signal);
   using _watch = storage.watch(changed.ring);
+  await forgetUploads(storage);
   for (let attempt = 0; !signal.aborted; ) {
     const [row] = await storage.list(namespace, { limit: 1 });
     if (!row) {

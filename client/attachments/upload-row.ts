@@ -3,6 +3,7 @@
 import { storedSize } from '@island/protocol/crypto/attachment.ts';
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { tokensFor } from '@island/protocol/wire/blob-routes.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url, hex } from '@island/protocol/wire/text.ts';
 import { encodeToken, type Token } from '@island/protocol/wire/token.ts';
 import * as v from 'valibot';
@@ -36,7 +37,21 @@ const record = v.strictObject({
   fileKey: bytes64,
   deleteKey: bytes64,
   tokens: v.array(bytes64),
+  /** Unix day on which it was begun. */
+  day: v.optional(v.number()),
 });
+
+const dayOf = (time: number): number => Math.floor(time / 86_400_000);
+
+/** The island has given them up by then, as far as nobody is at them: their keys and tokens are good for nothing. */
+export async function forgetUploads(storage: Storage, now: number = Date.now()): Promise<void> {
+  for (const row of await storage.list(namespace)) {
+    const { day = 0 } = decodeRecord(record, row);
+    if (day >= dayOf(now) - limits.uploadDays) continue;
+    using lock = await storage.tryLock(`upload ${row.key}`);
+    if (lock) await storage.commit({ remove: [{ namespace, key: row.key }] });
+  }
+}
 
 /** The same file under way elsewhere in this home has its own row: two uploads of it do not meet. */
 export async function openUploadRow(
@@ -59,8 +74,9 @@ export async function openUploadRow(
         ...keys,
         tokens: tokens.map(encodeToken),
       });
+      const day = dayOf(Date.now());
       const batchOf = (tokens: readonly Token[]): Batch => ({
-        put: [{ namespace, key, bytes: encodeRecord(upload(tokens)) }],
+        put: [{ namespace, key, bytes: encodeRecord({ ...upload(tokens), day }) }],
       });
       const count = tokensFor(storedSize(size));
       present = upload(await untilCommitted(() => take(count, batchOf, signal)));

@@ -1,14 +1,16 @@
 /** What is erased is not in the files of a home either. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { encodeDescriptor } from '@island/protocol/crypto/attachment-descriptor.ts';
 import { accountId } from '@island/protocol/wire/ids.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { actRow, actsAfter } from '../messages/acts.ts';
-import { arrival } from '../messages/messages.ts';
+import { arrival, departure } from '../messages/messages.ts';
 import { enqueue, outboxBeside } from '../messages/outbox.ts';
 import { settleAll, World } from '../repair/testing/world.ts';
 import { fileStorage } from '../storage/file.ts';
+import { memoryStorage } from '../storage/memory.ts';
 import { catchUp } from './catch-up.ts';
 import { keepDraft } from './drafts.ts';
 import { expireDue } from './expiry.ts';
@@ -100,5 +102,54 @@ t.test(
     );
     t.match(await actsAfter(two.storage), [{ id: id(4), body: { kind: 'delete' } }]);
     t.same(await one.storage.list('outbox'), []);
+  },
+);
+
+t.test(
+  'what a message came with is owed a deletion when its time is over for who has read it',
+  async (t) => {
+    await using storage = memoryStorage();
+    const descriptor = (n: number) =>
+      encodeDescriptor({
+        ...{
+          blob: fromHex(id(n)),
+          fileKey: new Uint8Array(32),
+          size: 1,
+          digest: new Uint8Array(32),
+        },
+        ...{
+          commit: new Uint8Array(32),
+          deleteKey: fromHex(id(n)),
+          expiresDay: 1,
+          name: 'a',
+          mime: 'a/b',
+          preview: undefined,
+        },
+      });
+    const common = { text: '', timer: 1, sentAt: at };
+    const theirs = {
+      ...common,
+      type: 'message',
+      id: id(1),
+      from: 'bob',
+      peer: bob,
+      receivedAt: at,
+    } as const;
+    const ours = { ...common, type: 'sent', to: 'bob', peer: bob } as const;
+    const unused = { namespace: 'unused', bytes: new Uint8Array(0) };
+    await storage.commit({
+      append: [
+        arrival({ ...theirs, attachments: [descriptor(1)] }),
+        departure({ ...ours, id: id(2), state: 'accepted', attachments: [descriptor(2)] }, unused),
+        departure({ ...ours, id: id(3), state: 'failed', attachments: [descriptor(3)] }, unused),
+      ],
+    });
+    await catchUp(storage, () => at);
+    await expireDue(storage, at + 2_000);
+    const owed = async () => (await storage.list('blob-deletions')).map(({ key }) => key);
+    t.same(await owed(), [id(3)], 'ours may not have been read yet; what never went nobody has');
+    await markRead(storage, () => at + 2_000, 'bob');
+    await expireDue(storage, at + 4_000);
+    t.same(await owed(), [id(1), id(3)]);
   },
 );

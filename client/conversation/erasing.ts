@@ -88,6 +88,9 @@ export async function eraseExpired(
     ...waitingPlaces(key),
     ...(await oldWords(storage, at)),
   );
+  // Ours may not have been read there yet: whoever has read it is who deletes what it came with.
+  if (message.type === 'message' || message.state === 'failed')
+    changes.put.push(...owedDeletions(message.attachments ?? []));
   changes.remove.push(talkPlace(name, at), unreadPlace(name, at));
   changes.remove.push(...messagePlacesOf(target, name, peer));
   if (peer === undefined) return;
