@@ -15,7 +15,8 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { noteFailure, noteOpened } from '../repair/failures.ts';
 import { repairChanges } from '../repair/repairs.ts';
-import type { Append, Storage } from '../storage/storage.ts';
+import type { Append, Place, Storage } from '../storage/storage.ts';
+import { type Aside, aside, asidePlace, isAside, putAside } from './aside.ts';
 import { contactChanges, isAccepted, isBlocked } from './contacts.ts';
 import { arrival, type Unreadable } from './messages.ts';
 import type { PrekeyBox } from './prekeys.ts';
@@ -34,6 +35,8 @@ const seen = 'seen';
 /** Days for which an envelope is recognised; the island repeats none after 7. */
 const seenDays = 9;
 const day = 86_400_000;
+/** Of those that were put aside, opened in one commit. */
+const atOnce = 64;
 
 /**
  * Opens envelopes in their order and commits all that came of them. False when aborted before: then
@@ -44,20 +47,51 @@ export async function openEnvelopes(
   envelopes: readonly { body: Uint8Array }[],
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { storage, onDropped, now } = opening;
   const sealed: Sealed[] = [];
-  const asked: Asked = new Map();
+  const later: Aside[] = [];
+  const asked: Asked = { answers: new Map() };
   for (const { body } of envelopes) {
     const key = hex(sha256(body).subarray(0, 16));
-    if (await opening.storage.read(seen, key)) continue;
+    if ((await storage.read(seen, key)) || (await isAside(storage, key))) continue;
     const content = unseal(opening, body);
     // Covers hold nothing: they are there for whoever counts envelopes.
     if (content?.type === contentTypes.cover) continue;
     const sender = content && (await prove(opening, content.certificate, asked, signal));
     if (signal.aborted) return false;
-    if (content && sender) sealed.push({ content, sender, key });
+    if (!content || !sender) continue;
+    if ('unable' in sender) later.push({ key, body, account: sender.account });
+    else sealed.push({ content, sender, key });
   }
+  const { unable } = asked;
+  if (unable && later.length > 0)
+    await storage.commit({ put: await putAside(storage, later, now(), () => onDropped(unable)) });
   if (sealed.length > 0) await openSealed(opening, sealed);
   return true;
+}
+
+/** What was put aside, as far as its senders can be asked for now. Whether some of it is left, and why. */
+export async function openAside(
+  opening: Opening,
+  signal: AbortSignal,
+): Promise<Error | 'more' | undefined> {
+  const waiting = await aside(opening.storage);
+  const sealed: Sealed[] = [];
+  const over: Place[] = [];
+  const asked: Asked = { answers: new Map() };
+  for (const { key, body } of waiting) {
+    if (over.length >= atOnce) break;
+    const content = unseal(opening, body);
+    const sender = content && (await prove(opening, content.certificate, asked, signal));
+    if (signal.aborted) return undefined;
+    if (sender && 'unable' in sender) continue;
+    if (content && sender) sealed.push({ content, sender, key });
+    over.push(asidePlace(key));
+  }
+  if (sealed.length > 0) await openSealed(opening, sealed, over);
+  else if (over.length > 0) await opening.storage.commit({ remove: over });
+  if (asked.unable) return asked.unable;
+  return over.length < waiting.length ? 'more' : undefined;
 }
 
 function unseal({ account, onDropped }: Opening, body: Uint8Array): Content | undefined {
@@ -70,12 +104,33 @@ function unseal({ account, onDropped }: Opening, body: Uint8Array): Content | un
   }
 }
 
-async function openSealed(opening: Opening, sealed: readonly Sealed[]): Promise<void> {
+/** What is opened as it comes, and what was put aside, take turns: prekeys are spent in one order. */
+const turns = new WeakMap<PrekeyBox, Promise<void>>();
+
+function openSealed(
+  opening: Opening,
+  sealed: readonly Sealed[],
+  over: readonly Place[] = [],
+): Promise<void> {
+  const before = turns.get(opening.box) ?? Promise.resolve();
+  const turn = before.then(() => openInTurn(opening, sealed, over));
+  turns.set(
+    opening.box,
+    turn.catch(() => undefined),
+  );
+  return turn;
+}
+
+async function openInTurn(
+  opening: Opening,
+  sealed: readonly Sealed[],
+  over: readonly Place[],
+): Promise<void> {
   const { ratchets, now } = opening;
   const settled = await ratchets.step(async (step) => {
     const reception: Reception = {
       ...{ account: opening.account, storage: opening.storage, now },
-      ...{ append: [], put: [], remove: [], expect: [], passing: [] },
+      ...{ append: [], put: [], remove: [...over], expect: [], passing: [] },
       contacts: contactChanges(opening.storage),
       repairs: repairChanges(opening.storage),
       identities: new Set(),

@@ -19,6 +19,7 @@ import { backoff, pause } from '../backoff.ts';
 import { Problem } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import type { Socket, Transport } from '../transport/transport.ts';
+import { keepAside } from './aside-upkeep.ts';
 import { type Opening, openEnvelopes } from './envelopes.ts';
 import { openPrekeyBox, type PrekeyBox } from './prekeys.ts';
 
@@ -51,12 +52,13 @@ export async function runInbox(receiving: Receiving, signal: AbortSignal): Promi
   using _section = await receiving.storage.lock('inbox', signal);
   const box = await openPrekeyBox(receiving.storage);
   const stop = new AbortController();
-  const upkeep = receiving.upkeep(box, AbortSignal.any([signal, stop.signal]));
+  const either = AbortSignal.any([signal, stop.signal]);
+  const upkeep = [receiving.upkeep(box, either), keepAside({ ...receiving, box }, either)];
   try {
     await stayConnected(receiving, box, signal);
   } finally {
     stop.abort();
-    await upkeep;
+    await Promise.all(upkeep);
   }
 }
 

@@ -2,14 +2,20 @@
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { ed25519, randomBytes, x25519 } from '@island/protocol/crypto/primitives.ts';
 import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
-import { deviceId } from '@island/protocol/wire/ids.ts';
-import { fromBase64url } from '@island/protocol/wire/text.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { type AccountId, accountId, deviceId } from '@island/protocol/wire/ids.ts';
+import { fromBase64url, hex } from '@island/protocol/wire/text.ts';
+import { tokenClasses } from '@island/protocol/wire/token.ts';
 import t from 'tap';
+import { eventually } from '../../services/kit/testing/outcome.ts';
 import { memoryStorage } from '../storage/memory.ts';
 import { certify } from '../testing/odd-answers.ts';
 import { oddIsland } from '../testing/odd-island.ts';
-import { person } from '../testing/person.ts';
+import { person, reopen } from '../testing/person.ts';
+import { type Aside, aside, putAside } from './aside.ts';
+import { contactChanges, wroteTo } from './contacts.ts';
 import { isUnlisted, noteUnlisted } from './unlisted.ts';
+import { tokensNamespace } from './wallet.ts';
 
 t.setTimeout(60_000);
 
@@ -83,3 +89,84 @@ t.test(
     t.equal((await storage.list('unlisted')).length, 512);
   },
 );
+
+/** Bob, who has no tokens and gets none; Alice, whom he knows, and Mallory, whom he does not. */
+async function poor() {
+  const held = new AsyncDisposableStack();
+  const island = held.use(await oddIsland());
+  const alice = held.use(await person(island, 'alice'));
+  const bob = held.use(await person(island, 'bob'));
+  const mallory = held.use(await person(island, 'mallory'));
+  await alice.sends('bob', 'one');
+  await bob.hears(1);
+  for (const each of [alice, mallory])
+    await each.islander.wallet.take(tokenClasses.delivery, 1, () => ({}));
+  const tokens = await bob.storage.list(tokensNamespace);
+  await bob.storage.commit({
+    remove: tokens.map(({ key }) => ({ namespace: tokensNamespace, key })),
+  });
+  island.twist.before = (path) => {
+    if (path === '/v1/tokens') throw new Fault('tokens_exhausted', { seconds: 0 });
+    return undefined;
+  };
+  const offline = () => bob.events.filter(({ type }) => type === 'offline').length;
+  const dispose = () => held.disposeAsync();
+  return { island, alice, bob, mallory, offline, [Symbol.asyncDispose]: dispose };
+}
+
+t.test(
+  'attack: without tokens what others sent comes, and the rest when there are some',
+  async (t) => {
+    await using here = await poor();
+    const { island, alice, bob, mallory, offline } = here;
+    const before = offline();
+    t.same(await mallory.sends('bob', 'a request'), ['accepted']);
+    t.same(await alice.sends('bob', 'two', 'three'), ['accepted', 'accepted']);
+    t.same(await bob.hears(2), ['alice: two', 'alice: three']);
+    t.equal(offline(), before, 'the socket stays');
+    t.equal((await bob.storage.list('aside')).length, 1);
+    await eventually(async () => island.acks.at(-1) === 4, 20_000);
+    delete island.twist.before;
+    t.same(await bob.hears(1), ['mallory: a request']);
+    await eventually(async () => (await bob.storage.list('aside')).length === 0, 20_000);
+  },
+);
+
+t.test('what was put aside is opened after a restart, once', async (t) => {
+  await using here = await poor();
+  const { island, bob, mallory } = here;
+  t.same(await mallory.sends('bob', 'a request'), ['accepted']);
+  await eventually(async () => (await bob.storage.list('aside')).length === 1, 20_000);
+  await bob.islander[Symbol.asyncDispose]();
+  delete island.twist.before;
+  await using again = await reopen('bob', bob.storage);
+  t.same(await again.hears(1), ['mallory: a request']);
+  await eventually(async () => (await bob.storage.list('aside')).length === 0, 20_000);
+});
+
+t.test('attack: what is put aside is bounded, of one account and of all', async (t) => {
+  const storage = memoryStorage();
+  const accounts = Array.from({ length: 10 }, () => accountId(hex(randomBytes(16))));
+  const envelope = (account: AccountId): Aside => {
+    const body = randomBytes(100);
+    return { key: hex(randomBytes(16)), body, account };
+  };
+  let dropped = 0;
+  const put = async (account: AccountId, count: number) => {
+    const envelopes = Array.from({ length: count }, () => envelope(account));
+    await storage.commit({
+      put: await putAside(storage, envelopes, 1, () => {
+        dropped += 1;
+      }),
+    });
+  };
+  for (const account of accounts) await put(account, 40);
+  t.equal((await aside(storage)).length, 200);
+  t.equal(dropped, 200);
+  const friend = accountId(hex(randomBytes(16)));
+  const changes = contactChanges(storage);
+  await changes.change(friend, wroteTo);
+  await storage.commit(changes.rows());
+  await put(friend, 20);
+  t.equal((await aside(storage)).length, 220, 'strangers take no room from those we know');
+});

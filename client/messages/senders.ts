@@ -9,6 +9,7 @@ import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
 import type { Party } from '@island/protocol/crypto/handshake.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
 import type { Account } from '../account/account.ts';
 import { backoff, pause } from '../backoff.ts';
 import { Problem, willPass } from '../problem.ts';
@@ -28,7 +29,17 @@ export interface Sender {
 }
 
 /** What the island said of people since these envelopes were there: it need not say it for each of them. */
-export type Asked = Map<string, Person | Error>;
+export interface Asked {
+  answers: Map<string, Person | Error>;
+  /** Why nobody can be asked for now. */
+  unable?: Error;
+}
+
+/** Nobody can be asked about this account's devices for now. */
+export interface Unable {
+  unable: Error;
+  account: AccountId;
+}
 
 export interface Proving {
   account: Account;
@@ -42,16 +53,20 @@ export interface Proving {
   onDropped: (error: Error) => void;
 }
 
-/** The device on a list that the certificate names; undefined when there is none, or when aborted. */
+/**
+ * The device on a list that the certificate names; undefined when there is none, or when aborted. `Unable` when
+ * there is nothing to pay the question with.
+ */
 export async function prove(
   proving: Proving,
   certificate: Uint8Array,
   asked: Asked,
   signal: AbortSignal,
-): Promise<Sender | undefined> {
+): Promise<Sender | Unable | undefined> {
   for (let attempt = 0; !signal.aborted; attempt++) {
+    let claim: Claim | undefined;
     try {
-      const claim = await proving.certificates.read(certificate, signal);
+      claim = await proving.certificates.read(certificate, signal);
       return await proveOnce(proving, claim, asked, signal);
     } catch (error) {
       if (signal.aborted) return undefined;
@@ -59,6 +74,8 @@ export async function prove(
         proving.onDropped(error);
         return undefined;
       }
+      const { unable } = asked;
+      if (claim && unable && unable === error) return { unable, account: claim.account };
       // What is dropped is acknowledged and never comes again. A full disk or a refused token says
       // nothing about the sender: the envelope stays where it is.
       if (!willPass(error)) throw error;
@@ -77,10 +94,25 @@ const verdicts = new Set([
   'list_invalid',
   'list_rolled_back',
   'history_broken',
+  'history_long',
 ]);
 const isVerdict = (error: unknown): error is Fault | Problem | CryptoFault =>
   error instanceof CryptoFault ||
   ((error instanceof Fault || error instanceof Problem) && verdicts.has(error.code));
+
+/** There is nothing to pay questions with, or the island takes none of it. */
+const unpaid = new Set([
+  'tokens_exhausted',
+  'token_needed',
+  'token_invalid',
+  'token_spent',
+  'token_keys_differ',
+  'token_unproved',
+  'clock_wrong',
+  'rate_limited',
+]);
+const isUnpaid = (error: unknown): error is Error =>
+  (error instanceof Fault || error instanceof Problem) && unpaid.has(error.code);
 
 async function proveOnce(
   proving: Proving,
@@ -105,7 +137,7 @@ async function proveOnce(
   const sender = fresh?.account === claim.account ? listed(fresh, claim) : undefined;
   if (sender) return { ...sender, own: false };
   await noteUnlisted(storage, claim, proving.now());
-  const answer = asked.get(name);
+  const answer = asked.answers.get(name);
   throw answer instanceof Error ? answer : unproved;
 }
 
@@ -121,8 +153,8 @@ async function proveOwn(
   if (claim.device === device) throw unproved;
   const found = listed(await own.present(), claim);
   if (found) return { ...found, own: true };
-  if (asked.has(name)) throw unproved;
-  asked.set(name, unproved);
+  if (asked.answers.has(name)) throw unproved;
+  asked.answers.set(name, unproved);
   const fresh = listed(await own.refresh(signal), claim);
   if (!fresh) throw unproved;
   return { ...fresh, own: true };
@@ -134,13 +166,16 @@ async function ask(
   asked: Asked,
   signal: AbortSignal,
 ): Promise<Person> {
+  const before = asked.answers.get(name);
+  if (!before && asked.unable) throw asked.unable;
   const answer =
-    asked.get(name) ??
+    before ??
     (await people.refresh(name, signal).catch((error: unknown) => {
       if (isVerdict(error)) return error;
+      if (isUnpaid(error)) asked.unable = error;
       throw error;
     }));
-  asked.set(name, answer);
+  asked.answers.set(name, answer);
   if (answer instanceof Error) throw answer;
   return answer;
 }
