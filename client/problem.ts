@@ -58,6 +58,8 @@ export const problems = {
     'The island gave an older device list for {name} than before, so nothing was sent. Tell its operator.',
   history_broken:
     'The island could not show how the devices of {name} came to be those that it names now, so nothing was sent. Tell its operator.',
+  history_long:
+    'The island says that the devices of {name} changed more often than can be true, so nothing of it was taken. Tell its operator.',
   account_reset:
     'The island says that the account of {name} was begun anew without the keys of this device, so this device stays as it was. If that was you, go on with the new device and use another home here; otherwise the island is lying: tell its operator.',
   record_unsigned:

@@ -3,8 +3,8 @@
  *
  * Each list names the hash of the one before and is signed by the identity key of then; a rotation of
  * that key is signed by both. So whoever knows one list can follow a person, or its own account, through
- * any number of changes, and the island can leave none out. What cannot be followed is a reset: the old
- * key has not agreed to it.
+ * any number of changes (up to `mostChanges` at once), and the island can leave none out. What cannot be
+ * followed is a reset: the old key has not agreed to it.
  */
 import { has } from '@island/protocol/crypto/account-state.ts';
 import {
@@ -16,6 +16,12 @@ import { equal } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { Problem, type ProblemCode, refusing } from '../problem.ts';
+
+/**
+ * Changes that are followed at once. To a fresh home an island can show a history that it invented, with
+ * keys of its own, and go on with it for ever; of 10,000 true ones a person would know.
+ */
+export const mostChanges = 10_000;
 
 export interface Following {
   name: string;
@@ -42,7 +48,8 @@ export function openListOf(
 /**
  * Answers the lists after `known`, up to `newest`. Throws `list_rolled_back` for an older list,
  * `list_invalid` for another one of the known epoch or one that does not follow, `history_broken` when
- * the island shows no unbroken way, `identity_changed` for a reset.
+ * the island shows no unbroken way, `history_long` when it names too long a one, which is then not asked
+ * for, `identity_changed` for a reset.
  */
 export async function followHistory(following: Following): Promise<DeviceList[]> {
   const { name, known, newest, lists, resets } = following;
@@ -55,6 +62,7 @@ export async function followHistory(following: Following): Promise<DeviceList[]>
     step(name, known, newest, resets, 'list_invalid');
     return [newest];
   }
+  if (newest.epoch - known.epoch > mostChanges) throw new Problem('history_long', { name });
   const way: DeviceList[] = [];
   for (let last = known; last.epoch < newest.epoch; ) {
     const answer = await lists(last.epoch);

@@ -1,4 +1,5 @@
 /** An island that shows an older state of one's own account, or one with a gap, to a device or to a fresh home. */
+import { listFlags } from '@island/protocol/crypto/account-state.ts';
 import { createDevice, signDeviceCert } from '@island/protocol/crypto/device.ts';
 import {
   type DeviceList,
@@ -6,7 +7,7 @@ import {
   openDeviceList,
   signDeviceList,
 } from '@island/protocol/crypto/device-list.ts';
-import { ed25519 } from '@island/protocol/crypto/primitives.ts';
+import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { deviceId } from '@island/protocol/wire/ids.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
@@ -17,6 +18,7 @@ import { instead, type Json, ownOf, remade, resigned } from '../testing/lies.ts'
 import { credentials, type DeviceHome, home, opened, registered } from '../testing/member-home.ts';
 import { type RealIsland, realIsland } from '../testing/real-island.ts';
 import { type Account, openAccount, readAccount } from './account.ts';
+import { mostChanges } from './device-history.ts';
 import { publishKeys } from './key-changes.ts';
 import { revokeDevice, syncOwn } from './own-devices.ts';
 
@@ -189,5 +191,40 @@ t.test(
     const none = instead('/v1/archive', { seq: 0, hash: base64url(new Uint8Array(32)) });
     t.equal(await lied(island, none, () => archive.sync()), 'archive_rolled_back');
     await archive.sync();
+  },
+);
+
+t.test(
+  'pitfall: a history without end: a fresh home asks for none of it, nor does a contact',
+  async (t) => {
+    await using island = await realIsland();
+    const one = await registered(island, 'alice');
+    const two = await registered(island, 'bob');
+    const people = openPeople(two.storage, two.lookups);
+    await people.refresh('alice');
+    const { list, aik } = await ownOf(one);
+    const named = (epoch: number) => {
+      const update = { ...list, flags: listFlags.update, epoch, prevHash: randomBytes(32) };
+      return base64url(signDeviceList(update, aik));
+    };
+    const ways = () => island.requests.filter(({ path, body }) => /lists/.test(path) && body);
+    const shown = async (epoch: number, work: () => Promise<unknown>) => {
+      const before = ways().length;
+      const lie: Lie = (path, answer) =>
+        path === '/v1/people/alice' || path === '/v1/lookup/person'
+          ? { ...answer, list: named(epoch) }
+          : answer;
+      return [await lied(island, lie, work), ways().length - before];
+    };
+    const joins = (code = '') => {
+      const fresh = home(island);
+      return () => recover(fresh.joining, island.recoverLink('alice'), { credentials, code });
+    };
+    const [a, b] = one.codes;
+    t.same(await shown(0xffff_ffff, joins(a)), ['history_long', 1], 'the first list alone');
+    t.same(await shown(mostChanges + 2, joins(b)), ['history_long', 1]);
+    t.same(await shown(mostChanges + 2, () => people.refresh('alice')), ['history_long', 0]);
+    t.same(await shown(mostChanges + 2, () => syncOwn(one.keeping)), ['history_long', 0]);
+    t.same(await shown(mostChanges + 1, () => syncOwn(one.keeping)), ['history_broken', 1]);
   },
 );
