@@ -1,5 +1,5 @@
 /** A device of the account that is in other hands: what it can change, what is told, and that it can be removed. */
-import { openKeyRecord } from '@island/protocol/crypto/key-record.ts';
+import { type KeyRecord, openKeyRecord } from '@island/protocol/crypto/key-record.ts';
 import { checkRecordSuccessor } from '@island/protocol/crypto/key-record-order.ts';
 import { ed25519, equal, randomBytes, sha256, x25519 } from '@island/protocol/crypto/primitives.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -134,5 +134,37 @@ t.test(
     t.same([after.firstEpoch, after.arkEpoch], [2, limits.archiveKeys + 2]);
     const kept = keyringOf(after, next.ark).former;
     t.same(kept, [...former.slice(1), ark]);
+  },
+);
+
+t.test(
+  'pitfall: KDF downgrade: a record with an easier hash for codes is not adopted, whoever signed it',
+  async (t) => {
+    await using island = await realIsland();
+    const one = await registered(island, 'alice');
+    const { account, list, aik, keys, record } = await ownOf(one);
+    const { memory } = record.codes.kdf;
+    const harder = { ...record.codes, kdf: { ...record.codes.kdf, memory: memory + 1_024 } };
+    const made = (codes: typeof harder, after: KeyRecord, unseen: number) =>
+      remade(after, {
+        ...{ list, aik, ark: keys.ark, former: keys.former },
+        codes: { ...codes, salt: randomBytes(16) },
+        version: after.version + 1 + unseen,
+        prevHash: unseen ? randomBytes(32) : after.hash,
+      });
+    const shows = async ({ record }: { record: Uint8Array }) => {
+      const lie = instead('/v1/record', { record: base64url(record) });
+      island.line.answer = ({ path }, answer) => lie(path, answer);
+      await syncOwn(one.keeping).finally(() => delete island.line.answer);
+    };
+    const up = made(harder, record, 0);
+    await shows(up);
+    t.equal((await ownOf(one)).account.codes.kdf.memory, memory + 1_024);
+    const after = openKeyRecord(up.record, aik.public);
+    for (const unseen of [0, 1, 5])
+      await t.rejects(shows(made(record.codes, after, unseen)), { code: 'record_differs' });
+    const held = await ownOf(one);
+    t.equal(held.account.codes.kdf.memory, memory + 1_024, 'what was used before stays');
+    t.same(held.account.dsk, account.dsk);
   },
 );
