@@ -1,5 +1,6 @@
 /** Devices that leave an account, on real SQLite, NATS and Redis. docs/protocol/devices.md §6 */
 import { deviceId } from '@island/protocol/wire/ids.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { delivery } from '../../delivery/contract.ts';
@@ -145,3 +146,21 @@ t.test('the remaining codes open what is sealed after a removal', async (t) => {
 });
 
 t.end();
+
+t.test(
+  'A4 pitfall: a device that can not be removed: it makes no history that nobody can follow',
+  async (t) => {
+    const owner = await owners.owner('gil');
+    const second = await owners.second(owner);
+    let keys = second.keys;
+    const rotate = async () => {
+      const next = nextKeys(keys, { owned: owners.newList(keys, { replace: 'rotate' }) });
+      await owners.updateDevices(second.asker, next);
+      await owners.updateDevices(second.asker, next);
+      keys = next;
+    };
+    for (let i = 0; i < limits.rotationsPerDay; i++) await rotate();
+    t.equal(await faultCode(rotate()), 'rate_limited');
+    await owners.updateDevices(owner.asker, without(keys, 2));
+  },
+);
