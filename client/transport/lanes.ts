@@ -17,6 +17,8 @@ export interface Lanes extends AsyncDisposable {
 const idle = 10_000;
 /** Lanes that are open at once; the one that was used least recently ends for another. */
 const mostLanes = 32;
+/** Connections of a lane, at most: what hangs does not hold up the next. */
+const connections = 2;
 
 export function openLanes({ connect, ...options }: Agent.Options): Lanes {
   const lanes = new Map<string, Agent>();
@@ -25,7 +27,7 @@ export function openLanes({ connect, ...options }: Agent.Options): Lanes {
   const open = (): Agent =>
     new Agent({
       ...options,
-      connections: 1,
+      connections,
       keepAliveTimeout: idle,
       keepAliveMaxTimeout: idle,
       connect: { ...connect, maxCachedSessions: 0 },
