@@ -31,6 +31,8 @@ export interface Following {
   lists: (after: number) => Promise<{ account: AccountId; lists: Uint8Array[] }>;
   /** Whether a list of a new identity, which the known one has not signed, is refused. */
   resets: 'refused' | 'accepted';
+  /** Hears of each list after the known one, once it is checked; without it no list on the way is kept. */
+  passing?: (list: DeviceList) => void;
 }
 
 /** The list of a person by that name, as the island gave it. Throws `list_invalid`. */
@@ -46,24 +48,24 @@ export function openListOf(
 }
 
 /**
- * Answers the lists after `known`, up to `newest`. Throws `list_rolled_back` for an older list,
+ * Goes through the lists after `known`, up to `newest`. Throws `list_rolled_back` for an older list,
  * `list_invalid` for another one of the known epoch or one that does not follow, `history_broken` when
  * the island shows no unbroken way, `history_long` when it names too long a one, which is then not asked
  * for, `identity_changed` for a reset.
  */
-export async function followHistory(following: Following): Promise<DeviceList[]> {
-  const { name, known, newest, lists, resets } = following;
+export async function followHistory(following: Following): Promise<void> {
+  const { name, known, newest, lists, resets, passing } = following;
   if (newest.epoch < known.epoch) throw new Problem('list_rolled_back', { name });
   if (newest.epoch === known.epoch) {
     if (!equal(newest.hash, known.hash)) throw new Problem('list_invalid', { name });
-    return [];
+    return;
   }
   if (newest.epoch === known.epoch + 1) {
     step(name, known, newest, resets, 'list_invalid');
-    return [newest];
+    passing?.(newest);
+    return;
   }
   if (newest.epoch - known.epoch > mostChanges) throw new Problem('history_long', { name });
-  const way: DeviceList[] = [];
   for (let last = known; last.epoch < newest.epoch; ) {
     const answer = await lists(last.epoch);
     if (answer.lists.length === 0) throw new Problem('history_broken', { name });
@@ -71,13 +73,12 @@ export async function followHistory(following: Following): Promise<DeviceList[]>
       if (last.epoch === newest.epoch) break;
       const next = refusing('history_broken', name, () => openDeviceList(bytes));
       step(name, last, next, resets, 'history_broken');
-      way.push(next);
+      passing?.(next);
       last = next;
     }
     if (last.epoch === newest.epoch && !equal(last.hash, newest.hash))
       throw new Problem('history_broken', { name });
   }
-  return way;
 }
 
 function step(

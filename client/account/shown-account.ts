@@ -76,8 +76,10 @@ async function readLists(asking: Asking): Promise<Pick<OwnAccount, 'newest' | 'w
     ask('lists', {}, { path: { name, after: String(after) }, ...options(asking) });
   const newest = openListOf(name, await ask('person', {}, { path: { name }, ...options(asking) }));
   if (newest.account !== account) throw new Problem('list_invalid', { name });
+  const way: DeviceList[] = [];
+  const passing = (list: DeviceList) => void way.push(list);
   if (known) {
-    const way = await followHistory({ name, known, newest, lists, resets });
+    await followHistory({ name, known, newest, lists, resets, passing });
     return { newest, way };
   }
   const [bytes = new Uint8Array(0)] = (await lists(0)).lists;
@@ -86,6 +88,7 @@ async function readLists(asking: Asking): Promise<Pick<OwnAccount, 'newest' | 'w
     if (!has(list, 'register') || list.account !== account) throw new Fault('list_broken');
     return list;
   });
-  const rest = await followHistory({ name, known: first, newest, lists, resets });
-  return { newest, way: [first, ...rest] };
+  way.push(first);
+  await followHistory({ name, known: first, newest, lists, resets, passing });
+  return { newest, way };
 }
