@@ -104,7 +104,11 @@ export async function play({ seed, steps, seconds }: Script): Promise<Played> {
     return stage;
   }
   stage.hung = true;
-  stage.wrong.push(`${what}: no end after ${seconds} s, in ${stage.at}`, ...stage.missing);
+  stage.wrong.push(
+    `${what}: no end after ${seconds} s, in ${stage.at}`,
+    ...endings(stage),
+    ...stage.missing,
+  );
   for (const each of stage.actors) stage.wrong.push(await each.waitsFor());
   const killed = Promise.allSettled(stage.actors.map((each) => each.kill()));
   await Promise.race([killed, pause(parting)]);
@@ -356,10 +360,15 @@ async function settle(stage: Stage): Promise<void> {
       break;
   }
   stage.wrong.push(...last);
-  for (const { label, failures } of stage.actors)
-    stage.wrong.push(...failures.map((error) => `${label} ended: ${error}`));
+  stage.wrong.push(...endings(stage));
   if (stage.wrong.length === 0) await silence(stage);
 }
+
+/** Whose sending or receiving ended by itself. */
+const endings = ({ actors }: Stage): string[] =>
+  actors.flatMap(({ label, failures }) =>
+    failures.map((error) => `${label} ended: ${error} (${error.cause ?? 'no cause'})`),
+  );
 
 /** Receipts and covers may follow; whatever answers answers without end does not. */
 async function silence({ actors, wrong }: Stage): Promise<void> {
