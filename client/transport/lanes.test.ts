@@ -95,36 +95,40 @@ t.test(
   },
 );
 
-t.test('M2: sends to two people, keys of tokens and what is signed in share no connection', async (t) => {
-  await using island = await oddIsland();
-  await using alice = await person(island, 'alice');
-  await using bob = await person(island, 'bob');
-  await using carol = await person(island, 'carol');
-  const ways = new Map<number | undefined, Set<string>>();
-  island.onRequest = ({ socket, url, headers }) => {
-    const way = ways.get(socket.remotePort) ?? new Set();
-    ways.set(socket.remotePort, way.add(headers.authorization ? 'signed in' : `${url}`));
-    if (url === '/v1/send') last = socket.remotePort ?? 0;
-  };
-  // One message at a time: the last request to send is this one.
-  let last = 0;
-  const sends: { account: string; port: number }[] = [];
-  island.twist.send = ({ account }) => {
-    sends.push({ account, port: last });
-    return undefined;
-  };
-  t.same(await alice.sends(bob.name, 'hi'), ['accepted']);
-  t.same(await alice.sends(carol.name, 'hi'), ['accepted']);
-  const sets = [...ways.values()].map((set) => [...set].sort());
-  const alone = sets.filter((set) => set.includes('/v1/token-keys'));
-  t.same(alone, [['/v1/token-keys']], 'asked once, on a connection of its own');
-  const to = new Map<string, Set<number>>();
-  for (const { account, port } of sends) to.set(account, (to.get(account) ?? new Set()).add(port));
-  t.equal(to.size, 2);
-  t.equal(
-    [...to.values()].reduce((sum, { size }) => sum + size, 0),
-    new Set(sends.map(({ port }) => port)).size,
-    'no connection goes to both',
-  );
-  t.notOk(sets.some((set) => set.includes('signed in') && set.length > 1));
-});
+t.test(
+  'M2: sends to two people, keys of tokens and what is signed in share no connection',
+  async (t) => {
+    await using island = await oddIsland();
+    await using alice = await person(island, 'alice');
+    await using bob = await person(island, 'bob');
+    await using carol = await person(island, 'carol');
+    const ways = new Map<number | undefined, Set<string>>();
+    island.onRequest = ({ socket, url, headers }) => {
+      const way = ways.get(socket.remotePort) ?? new Set();
+      ways.set(socket.remotePort, way.add(headers.authorization ? 'signed in' : `${url}`));
+      if (url === '/v1/send') last = socket.remotePort ?? 0;
+    };
+    // One message at a time: the last request to send is this one.
+    let last = 0;
+    const sends: { account: string; port: number }[] = [];
+    island.twist.send = ({ account }) => {
+      sends.push({ account, port: last });
+      return undefined;
+    };
+    t.same(await alice.sends(bob.name, 'hi'), ['accepted']);
+    t.same(await alice.sends(carol.name, 'hi'), ['accepted']);
+    const sets = [...ways.values()].map((set) => [...set].sort());
+    const alone = sets.filter((set) => set.includes('/v1/token-keys'));
+    t.same(alone, [['/v1/token-keys']], 'asked once, on a connection of its own');
+    const to = new Map<string, Set<number>>();
+    for (const { account, port } of sends)
+      to.set(account, (to.get(account) ?? new Set()).add(port));
+    t.equal(to.size, 2);
+    t.equal(
+      [...to.values()].reduce((sum, { size }) => sum + size, 0),
+      new Set(sends.map(({ port }) => port)).size,
+      'no connection goes to both',
+    );
+    t.notOk(sets.some((set) => set.includes('signed in') && set.length > 1));
+  },
+);
