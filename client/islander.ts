@@ -20,7 +20,7 @@ import { openPeople, type People } from './messages/people.ts';
 import { keepPrekeys } from './messages/prekey-upkeep.ts';
 import { openRatchets } from './messages/ratchets.ts';
 import { openSpeaking, type Speaking } from './messages/speaking.ts';
-import { openWallet, type Wallet } from './messages/wallet.ts';
+import { openWallet, sparing, type Wallet } from './messages/wallet.ts';
 import type { Platform } from './platform.ts';
 import { Problem } from './problem.ts';
 import { keepRepairs } from './repair/keeping.ts';
@@ -89,6 +89,8 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const wallet = openWallet({ storage, session, transport, now });
   const lookups = openLookups({ wallet, transport });
   const people = openPeople(storage, lookups);
+  /** For proving who sent something: strangers cause that. */
+  const provers = openPeople(storage, openLookups({ wallet: sparing(wallet), transport }));
   const ratchets = openRatchets(storage, account, now);
   const common = { account, storage, transport, session, people, lookups, ratchets, now };
   const renew = (signal?: AbortSignal) =>
@@ -177,6 +179,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
         runInbox(
           {
             ...common,
+            people: provers,
             own: ownPerson,
             certificates,
             onTyping: writing.heard,

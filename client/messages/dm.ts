@@ -19,6 +19,7 @@ import { isKept, type Order, plaintextOf, readWaiting, type Waiting, waiting } f
 import { isPaymentRefused, isTokenRefused, type Paying, pay, payAnew } from './payment.ts';
 import { Moot, refreshRecipient, type Sealing, sealRow } from './sealing.ts';
 import { settle } from './settling.ts';
+import { Reserved } from './wallet.ts';
 
 export interface Sending extends Sealing, Paying {
   transport: Transport;
@@ -130,7 +131,8 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
       if (signal.aborted) return;
       // Another process took the row, though none should: it is in good hands.
       if (error instanceof Conflict) return;
-      if (error instanceof Moot) {
+      // What others cause is not worth the last tokens, nor what is said behind it waiting for more.
+      if (error instanceof Moot || error instanceof Reserved) {
         await settle(sending, row.key, { state: 'failed', reason: '' });
         return;
       }

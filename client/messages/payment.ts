@@ -4,6 +4,7 @@
  * What an order is paid with is committed beside it before it leaves: the same order sent again after a
  * lost answer brings the same tokens, which the island takes for that order only once.
  */
+import { decodePlaintext } from '@island/protocol/crypto/plaintext.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
@@ -12,7 +13,7 @@ import { tokenClasses } from '@island/protocol/wire/token.ts';
 import { Conflict, type Storage, untilCommitted } from '../storage/storage.ts';
 import { contactChanges, readContact } from './contacts.ts';
 import type { DeliveryKeys } from './delivery-keys.ts';
-import { changedRow, type Order, type Paid, readWaiting } from './outbox.ts';
+import { changedRow, type Order, type Paid, readWaiting, type Waiting } from './outbox.ts';
 import type { Wallet } from './wallet.ts';
 
 export interface Paying {
@@ -45,12 +46,21 @@ export const pay = (
       price - held.length,
       (more) => changedRow(row, { paid: { tokens: [...held, ...more], key } }),
       signal,
+      isCaused(row) ? 'caused' : 'said',
     );
     return { tokens: [...held, ...taken], key };
   }).then((paid) => {
     if (!paid) throw new Conflict();
     return paid;
   });
+
+/** Others made this device send it: receipts, repairs. docs/protocol/tokens.md §4 */
+function isCaused({ repair, plaintext }: Waiting): boolean {
+  if (repair) return true;
+  if (!plaintext) return false;
+  const { kind } = decodePlaintext(plaintext).body;
+  return kind === 'receipt' || kind === 'typing' || kind === 'marks';
+}
 
 const refusals = new Set(['token_needed', 'token_invalid', 'token_spent', 'delivery_key_refused']);
 

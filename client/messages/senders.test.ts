@@ -4,18 +4,20 @@ import { ed25519, randomBytes, x25519 } from '@island/protocol/crypto/primitives
 import { contentTypes, seal } from '@island/protocol/crypto/sealed-envelope.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId, deviceId } from '@island/protocol/wire/ids.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
 import { fromBase64url, hex } from '@island/protocol/wire/text.ts';
 import { tokenClasses } from '@island/protocol/wire/token.ts';
 import t from 'tap';
 import { eventually } from '../../services/kit/testing/outcome.ts';
 import { memoryStorage } from '../storage/memory.ts';
+import type { Storage } from '../storage/storage.ts';
 import { certify } from '../testing/odd-answers.ts';
 import { oddIsland } from '../testing/odd-island.ts';
 import { person, reopen } from '../testing/person.ts';
 import { type Aside, aside, putAside } from './aside.ts';
 import { contactChanges, wroteTo } from './contacts.ts';
 import { isUnlisted, noteUnlisted } from './unlisted.ts';
-import { tokensNamespace } from './wallet.ts';
+import { reserve, sparing, tokensNamespace } from './wallet.ts';
 
 t.setTimeout(60_000);
 
@@ -90,6 +92,15 @@ t.test(
   },
 );
 
+/** As if this day had brought no tokens yet. */
+const nextDay = async (storage: Storage) =>
+  storage.commit({
+    remove: (await storage.list('tokens-issued')).map(({ key }) => ({
+      namespace: 'tokens-issued',
+      key,
+    })),
+  });
+
 /** Bob, who has no tokens and gets none; Alice, whom he knows, and Mallory, whom he does not. */
 async function poor() {
   const held = new AsyncDisposableStack();
@@ -127,6 +138,7 @@ t.test(
     t.equal((await bob.storage.list('aside')).length, 1);
     await eventually(async () => island.acks.at(-1) === 4, 20_000);
     delete island.twist.before;
+    await nextDay(bob.storage);
     t.same(await bob.hears(1), ['mallory: a request']);
     await eventually(async () => (await bob.storage.list('aside')).length === 0, 20_000);
   },
@@ -139,6 +151,7 @@ t.test('what was put aside is opened after a restart, once', async (t) => {
   await eventually(async () => (await bob.storage.list('aside')).length === 1, 20_000);
   await bob.islander[Symbol.asyncDispose]();
   delete island.twist.before;
+  await nextDay(bob.storage);
   await using again = await reopen('bob', bob.storage);
   t.same(await again.hears(1), ['mallory: a request']);
   await eventually(async () => (await bob.storage.list('aside')).length === 0, 20_000);
@@ -169,4 +182,36 @@ t.test('attack: what is put aside is bounded, of one account and of all', async 
   await storage.commit(changes.rows());
   await put(friend, 20);
   t.equal((await aside(storage)).length, 220, 'strangers take no room from those we know');
+});
+
+t.test('attack: the last tokens of a day are for what is said here', async (t) => {
+  await using island = await oddIsland();
+  await using bob = await person(island, 'bob');
+  await using _alice = await person(island, 'alice');
+  const { delivery } = tokenClasses;
+  const { wallet } = bob.islander;
+  const caused = sparing(wallet);
+  await caused.take(delivery, 1, () => ({}));
+  const day = String(Math.floor(Date.now() / 86_400_000));
+  const count = async () => (await bob.storage.list(tokensNamespace)).length;
+  const bytes = Buffer.from(String(limits.deliveryTokensPerDay + (await count()) - reserve));
+  await bob.storage.commit({ put: [{ namespace: 'tokens-issued', key: day, bytes }] });
+  await t.rejects(
+    caused.take(delivery, 1, () => ({})),
+    { code: 'tokens_exhausted' },
+  );
+  t.equal((await wallet.take(delivery, 1, () => ({}))).length, 1);
+  await bob.islander.pass('alice', { kind: 'typing', began: true });
+  t.same(await bob.sends('alice', 'said'), ['accepted'], 'what was caused holds up nothing');
+  t.equal(island.sends.length, 1);
+  island.twist.before = (path) => {
+    if (path === '/v1/tokens') throw new Fault('tokens_exhausted', { seconds: 1000 });
+    return undefined;
+  };
+  await bob.storage.commit({ remove: [{ namespace: 'tokens-issued', key: day }] });
+  await t.rejects(wallet.take(delivery, (await count()) + 1, () => ({})));
+  await t.rejects(
+    caused.take(delivery, 1, () => ({})),
+    'other devices of the account had the rest',
+  );
 });

@@ -23,6 +23,21 @@ import type { Batch, Row, Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { dayMs, openTokenKeys, type TokenKey } from './token-keys.ts';
 
+/**
+ * What a person says here may cost all that there is. What others cause here, by sending something, leaves the
+ * last of the day's: else a few of them could keep the person silent.
+ */
+export type Purpose = 'said' | 'caused';
+
+/** There are tokens, but not for what others cause. */
+export class Reserved extends Fault {}
+
+/** A wallet for what others cause. */
+export const sparing = (wallet: Wallet): Wallet => ({
+  ...wallet,
+  take: (kind, count, batchOf, signal) => wallet.take(kind, count, batchOf, signal, 'caused'),
+});
+
 export interface Wallet {
   /**
    * Takes tokens out in the commit that `batchOf` makes of them, fetching more when there are too few.
@@ -34,6 +49,7 @@ export interface Wallet {
     count: number,
     batchOf: (tokens: readonly Token[]) => Batch,
     signal?: AbortSignal,
+    purpose?: Purpose,
   ): Promise<readonly Token[]>;
   /** Keeps enough of them until aborted. */
   keep(signal: AbortSignal): Promise<void>;
@@ -50,6 +66,10 @@ export interface Purse {
 export const tokensNamespace = 'tokens';
 const namespace = tokensNamespace;
 const stockNamespace = 'token-stock';
+/** How many delivery tokens came, by day. */
+const issuedNamespace = 'tokens-issued';
+/** Of a day's, for what is said here. */
+export const reserve = 512;
 /** Delivery tokens that are held at least, and fetched at once. */
 const low = 64;
 /** Milliseconds between looks, at most. */
@@ -79,8 +99,11 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
     count: number,
     batchOf: (tokens: readonly Token[]) => Batch,
     signal?: AbortSignal,
+    purpose: Purpose = 'said',
   ): Promise<readonly Token[]> {
     for (let fetches = 0; ; fetches++) {
+      if (purpose === 'caused' && (await left()) - count < reserve)
+        throw new Reserved('tokens_exhausted');
       const rows = (await held(kind)).slice(0, count);
       if (rows.length < count) {
         // Others take some, too; whoever gets none that often gets none.
@@ -97,6 +120,31 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
       });
       return tokens;
     }
+  }
+
+  /** Delivery tokens that are here, or that this day may still bring as far as this device knows. */
+  async function left(): Promise<number> {
+    const row = await storage.read(issuedNamespace, String(today()));
+    const issued = row ? Number(text.decode(row.bytes)) : 0;
+    const here = (await held(tokenClasses.delivery)).length;
+    return here + Math.max(0, limits.deliveryTokensPerDay - issued);
+  }
+
+  /** For the commit that brings so many: how many came that day. */
+  async function issuedRows(
+    day: number,
+    more: number,
+  ): Promise<Required<Pick<Batch, 'put' | 'remove'>>> {
+    const rows = await storage.list(issuedNamespace);
+    const row = rows.find(({ key }) => key === String(day));
+    const count = (row ? Number(text.decode(row.bytes)) : 0) + more;
+    const bytes = new TextEncoder().encode(String(count));
+    return {
+      put: [{ namespace: issuedNamespace, key: String(day), bytes }],
+      remove: rows
+        .filter(({ key }) => Number(key) < today() - 1)
+        .map(({ key }) => ({ namespace: issuedNamespace, key })),
+    };
   }
 
   async function fetchMore(kind: TokenClass, count: number, signal?: AbortSignal): Promise<void> {
@@ -152,17 +200,28 @@ export function openWallet({ storage, session, transport, now }: Purse): Wallet 
     const options = signal ? { signal } : {};
     const { request, secrets } = blindTokens(kind, day, count);
     const asked = { class: kind, day, blinded: base64url(request) };
-    const answer = await session.call('issueTokens', asked, options);
+    const delivery = kind === tokenClasses.delivery;
+    const answer = await session
+      .call('issueTokens', asked, options)
+      .catch(async (error: unknown) => {
+        // Other devices of the account had the others.
+        if (delivery && error instanceof Fault && error.code === 'tokens_exhausted')
+          await storage.commit(await issuedRows(day, limits.deliveryTokensPerDay));
+        throw error;
+      });
     const tokens = finishTokens(secrets, answer, key);
+    const counted = delivery ? await issuedRows(day, count) : { put: [], remove: [] };
+    const made = tokens.map((token) => ({
+      namespace,
+      key: `${kind} ${String(day).padStart(8, '0')} ${base64url(token.input)}`,
+      bytes: writeToken(new Writer(128), token).done(),
+    }));
+    const old = (await storage.list(namespace))
+      .filter((row) => dayOf(row.key) < today() - 1)
+      .map((row) => ({ namespace, key: row.key }));
     await storage.commit({
-      put: tokens.map((token) => ({
-        namespace,
-        key: `${kind} ${String(day).padStart(8, '0')} ${base64url(token.input)}`,
-        bytes: writeToken(new Writer(128), token).done(),
-      })),
-      remove: (await storage.list(namespace))
-        .filter((row) => dayOf(row.key) < today() - 1)
-        .map((row) => ({ namespace, key: row.key })),
+      put: [...made, ...counted.put],
+      remove: [...old, ...counted.remove],
     });
   }
 
