@@ -67,16 +67,19 @@ t.test('case, spaces and dashes do not matter, nor I and L for 1 and O for 0', a
   for (const text of others) t.equal(readCode(text), characters, text);
 });
 
-t.test('a code has no letters but those of ASCII: ı is not 1, ſ is not S, ß is not SS', async (t) => {
-  const code = codeText('1SS00000000000000000');
-  for (const [at, odd] of [
-    ['1', '\u0131'],
-    ['S', '\u017f'],
-    ['SS', '\u00df'],
-    ['1', '\uff11'],
-  ] as const)
-    t.not(mistakeIn(code.replace(at, odd)), undefined, odd);
-});
+t.test(
+  'a code has no letters but those of ASCII: ı is not 1, ſ is not S, ß is not SS',
+  async (t) => {
+    const code = codeText('1SS00000000000000000');
+    for (const [at, odd] of [
+      ['1', '\u0131'],
+      ['S', '\u017f'],
+      ['SS', '\u00df'],
+      ['1', '\uff11'],
+    ] as const)
+      t.not(mistakeIn(code.replace(at, odd)), undefined, odd);
+  },
+);
 
 t.test('any one wrong character is noticed, and its group is named', async () => {
   await fc.assert(
