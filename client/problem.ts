@@ -133,7 +133,8 @@ export const problems = {
   file_changed:
     'The file changed while it was being sent, so it was not sent. Send it again when nobody writes to it.',
   file_exists: 'There is a file {file} already, and it stays as it is. Choose another name.',
-  file_unreadable: 'The file {file} cannot be read ({reason}).',
+  file_unreadable: 'The file {file} cannot be read: {reason}.',
+  file_unwritable: 'The file {file} cannot be written: {reason}.',
   disk_full: 'The disk that holds {home} is full. Make room and try again; nothing was lost.',
   home_unusable: 'The folder {home} cannot be used: {reason}.',
   home_damaged:

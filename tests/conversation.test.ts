@@ -73,7 +73,7 @@ t.test('two people talk: each sees what the other does', async (t) => {
     await untilLine(theirs, ({ text }) => text === '/slash');
     t.match(await untilLine(ours, ({ type }) => type === 'refused'), { text: /no \/nonsense/ });
     const missing = await runIslander(bob, ['send', 'alice', '--attach', join(folder, 'absent')]);
-    t.match(missing, { code: 1, stderr: /cannot be read \(ENOENT\)/ });
+    t.match(missing, { code: 1, stderr: /cannot be read: it does not exist/ });
   });
 
   await t.test('all of it is found, exported, and the same on both sides', async (t) => {

@@ -354,6 +354,14 @@ t.test('a file that is there is not overwritten, and a link is not followed', as
   await t.rejects(fetchTo(descriptor, join(dir, 'b')));
   await symlink(join(dir, 'nowhere'), join(dir, 'c'));
   await t.rejects(fetchTo(descriptor, join(dir, 'c')), { code: 'file_exists' });
+  for (const [to, reason] of [
+    [join(dir, 'nowhere', 'd'), /it does not exist/],
+    [join(dir, 'a', 'd'), /a part of its path is no folder/],
+    [join(dir, 'x'.repeat(254)), /its name is too long/],
+  ] as const)
+    await t.rejects(fetchTo(descriptor, to), { code: 'file_unwritable', message: reason });
+  await t.rejects(fileSource(join(dir, 'nowhere')), { message: /it does not exist/ });
+  await t.rejects(fileSource(dir), { message: /it is a folder/ });
   t.equal(await readFile(join(dir, 'target'), 'utf8'), 'theirs');
 });
 

@@ -21,6 +21,7 @@ import { Problem } from '../problem.ts';
 import type { Transport } from '../transport/transport.ts';
 import { openAppender } from './appender.ts';
 import { getFrom } from './blobs.ts';
+import { fileTrouble } from './file-trouble.ts';
 
 export interface DownloadOptions {
   transport: Transport;
@@ -34,9 +35,20 @@ export interface DownloadOptions {
 
 /**
  * Resolves when the file is there. Throws `file_exists`; `attachment_broken` when it is not what the descriptor says,
- * and nothing of it is kept then; `blob_gone`; what a call throws that does not pass.
+ * and nothing of it is kept then; `file_unwritable`, and what came is there for the next try where it could be
+ * kept; `blob_gone`; what a call throws that does not pass.
  */
 export async function downloadAttachment(options: DownloadOptions): Promise<void> {
+  try {
+    await download(options);
+  } catch (cause) {
+    const reason = fileTrouble(cause);
+    if (reason === undefined) throw cause;
+    throw new Problem('file_unwritable', { file: options.to, reason }, { cause });
+  }
+}
+
+async function download(options: DownloadOptions): Promise<void> {
   const { descriptor, to } = options;
   if (await isThere(to)) throw new Problem('file_exists', { file: to });
   const [part, opened] = [`${to}.part`, `${to}.open`];

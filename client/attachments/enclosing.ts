@@ -119,7 +119,7 @@ export function openEnclosures(parts: EnclosureParts): Enclosures {
     },
 
     async save(descriptor, to, { onProgress, signal } = {}) {
-      const name = safeFileName(descriptor.name);
+      const name = safeFileName(descriptor.name, savedNameBytes);
       const path = (await isFolder(to)) ? await freeIn(to, name) : to;
       await downloadAttachment({
         transport,
@@ -132,6 +132,9 @@ export function openEnclosures(parts: EnclosureParts): Enclosures {
     },
   };
 }
+
+/** UTF-8 bytes: leaves room for ` (2)` and for what a download adds to the name meanwhile. */
+const savedNameBytes = limits.fileNameBytes - 16;
 
 async function look(source: Source, path: string): Promise<Given> {
   if (storedSize(source.size) > limits.blobBytes)

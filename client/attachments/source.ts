@@ -1,6 +1,7 @@
 /** What an attachment is made of: a file, or bytes. */
 import { open } from 'node:fs/promises';
 import { Problem } from '../problem.ts';
+import { fileTrouble } from './file-trouble.ts';
 
 /** Read several times, in order: what it gives must not change meanwhile, and is checked for it. */
 export interface Source extends AsyncDisposable {
@@ -24,7 +25,7 @@ export async function fileSource(path: string): Promise<Source> {
     await using held = new AsyncDisposableStack();
     const file = held.use(await open(path, 'r'));
     const { size } = await file.stat().then((stat) => {
-      if (!stat.isFile()) throw unreadable('it is no file');
+      if (!stat.isFile()) throw unreadable(stat.isDirectory() ? 'it is a folder' : 'it is no file');
       return stat;
     });
     const stack = held.move();
@@ -44,7 +45,8 @@ export async function fileSource(path: string): Promise<Source> {
     };
   } catch (error) {
     if (error instanceof Problem) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    throw unreadable(code, error);
+    const reason = fileTrouble(error);
+    if (reason === undefined) throw error;
+    throw unreadable(reason, error);
   }
 }
