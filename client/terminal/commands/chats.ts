@@ -18,7 +18,11 @@ export function chatsCommand(add: AddCommand): void {
       const all = await listed(context);
       const open = all.filter(({ standing }) => standing !== 'request');
       const requests = all.length - open.length;
-      show(context.terminal, open, 'No conversations yet. Begin one: islander chat NAME');
+      show(
+        context.terminal,
+        open,
+        'No conversations yet that this device knows of. Begin one with islander chat NAME; islander listen fetches what came meanwhile.',
+      );
       if (requests > 0 && !context.terminal.json)
         context.terminal.stdout.write(
           `\n${requests === 1 ? 'Somebody wants' : `${requests} people want`} to write to you: islander requests\n`,
@@ -36,7 +40,11 @@ export function requestsCommand(add: AddCommand): void {
     async (context) => {
       const all = await listed(context);
       const requests = all.filter(({ standing }) => standing === 'request');
-      show(context.terminal, requests, 'Nobody is waiting to be let in.');
+      show(
+        context.terminal,
+        requests,
+        'Nobody is waiting to be let in, as far as this device knows: islander listen fetches what came meanwhile.',
+      );
       if (requests.length > 0 && !context.terminal.json)
         context.terminal.stdout.write(
           '\nTo read all of it: islander chat NAME. Then: islander let-in NAME, or islander block NAME.\n',
