@@ -23,11 +23,8 @@ export async function testDirectory(): Promise<TestDirectory> {
   const begun = Date.now();
   const clock = { ahead: 0, now: () => begun + clock.ahead };
   await using held = new AsyncDisposableStack();
-  const island = held.use(await testIsland());
-  const kit = { ...(await island.kit('directory')), clock };
-  let running = await directoryService.start(kit);
-  held.defer(() => running[Symbol.asyncDispose]());
-  await running.ready;
+  const island = held.use(await testIsland([], { clock }));
+  await island.start(directoryService);
   const gateway = (await island.kit('gateway')).bus;
   const accounts = (await island.kit('accounts')).bus;
   const challenge = async () => (await gateway.call(directory, 'challenge', {})).challenge;
@@ -40,10 +37,7 @@ export async function testDirectory(): Promise<TestDirectory> {
     today: () => dayOf(clock.now()),
     challenge,
     async restart() {
-      await running[Symbol.asyncDispose]();
-      running = await directoryService.start(kit);
-      await running.ready;
-      await kit.bus.settled();
+      await island.restart(directoryService);
     },
     async enrolled(name, oneTime = 3) {
       const person = newcomer(name, { oneTime, now: clock.now() });
