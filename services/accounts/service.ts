@@ -56,7 +56,7 @@ export const accountsService = defineService({
     answerDevices(bus, { ...base, sessions, staging, shares: sealing, links, attempts });
     answerAdmission(bus, { store, clock, organisation, secrets, address: settings.address });
 
-    held.use(watchLists(bus, { store, clock, staging }, sessions, log));
+    held.use(watchLists(bus, { staging }, log));
     const work = async () => {
       await Promise.all([keys.rotate(), staging.settleAll()]);
       await forget(store, bus, unixSeconds(clock));

@@ -15,8 +15,7 @@ import { failure, type Log } from '../../kit/log.ts';
 import type { Sealing } from '../../kit/sealing.ts';
 import type { accounts } from '../contract.ts';
 import type { AccountsStore } from '../database.ts';
-import { type Asker, endUnlisted, mustGoOn } from '../sessions/session-ends.ts';
-import type { Sessions } from '../sessions/sessions.ts';
+import { type Asker, mustGoOn } from '../sessions/session-ends.ts';
 import type { Attempts } from '../sign-in/attempts.ts';
 import { usedSlots } from './code-slots.ts';
 import { findJoining } from './joinings.ts';
@@ -114,21 +113,13 @@ export async function putRecord(
  */
 export function watchLists(
   bus: Bus,
-  { store, clock, staging }: Omit<DeviceChanges, 'shares' | 'attempts'>,
-  sessions: Pick<Sessions, 'announce'>,
+  { staging }: Pick<DeviceChanges, 'staging'>,
   log: Log,
 ): Disposable {
-  async function follow(key: string): Promise<void> {
-    const account = accountId(key);
-    const { devices } = await staging.settled(account);
-    const listed = devices.map(({ device }) => device);
-    const ended = await store.write((db) => endUnlisted(db, account, listed, unixSeconds(clock)));
-    sessions.announce(account, ended);
-  }
   return bus.subscribe(directory, 'changed', '*', ({ epoch }, key) => {
     // The first list takes nothing from anybody.
     if (epoch === 1) return;
-    follow(key).catch((error: unknown) => {
+    staging.follow(accountId(key)).catch((error: unknown) => {
       if (error instanceof Fault) log.warn('sessions_not_ended', failure(error));
       else log.error('sessions_not_ended', error);
     });

@@ -46,7 +46,12 @@ export interface Change {
 export interface Staging {
   /** The account's present list, with its record in force. Throws what the directory throws. */
   settled(account: AccountId): Promise<DeviceList>;
-  /** The same, where a record is staged at all. */
+  /**
+   * The same, and the sessions of devices that are not on that list end. In one turn: a device that joins by the
+   * next list has no session before it, and keeps the one that it gets.
+   */
+  follow(account: AccountId): Promise<void>;
+  /** The same as `settled`, where a record is staged at all. */
   settle(account: AccountId): Promise<void>;
   /** What was left behind by a crash and nobody came back for. */
   settleAll(): Promise<void>;
@@ -139,6 +144,16 @@ export function createStaging({ store, bus, clock, shares, sessions }: StagingPa
 
   const settled = (account: AccountId) => inTurn(account, () => bringIntoForce(account));
 
+  const follow = (account: AccountId) =>
+    inTurn(account, async () => {
+      const { devices } = await bringIntoForce(account);
+      const listed = devices.map(({ device }) => device);
+      sessions.announce(
+        account,
+        await store.write((db) => endUnlisted(db, account, listed, now())),
+      );
+    });
+
   async function settle(account: AccountId): Promise<void> {
     if (await isStaged(store.read, account)) await settled(account);
   }
@@ -189,6 +204,7 @@ export function createStaging({ store, bus, clock, shares, sessions }: StagingPa
 
   return {
     settled,
+    follow,
     settle,
     async settleAll() {
       const old = await store.read

@@ -24,7 +24,7 @@ import type { AccountsStore, Database } from '../database.ts';
 import { devicesOf, isProven } from '../devices/devices.ts';
 import { families, refreshTokens } from '../schema.ts';
 import type { Nonces } from '../sign-in/nonces.ts';
-import { endFamily, endSurplus, endUnlisted } from './session-ends.ts';
+import { endFamily, endSurplus } from './session-ends.ts';
 import type { AccessClaims, SigningKeys } from './signing-keys.ts';
 
 export interface Tokens {
@@ -141,7 +141,8 @@ export function createSessions(tools: {
       const listed = (await devicesOf(bus, account)).map((cert) => cert.device);
       if (!listed.includes(device)) {
         const now = unixSeconds(clock);
-        announce(account, await store.write((db) => endUnlisted(db, account, listed, now)));
+        // This one alone: another device may have joined since the list was asked for.
+        announce(account, await store.write((db) => endFamily(db, claims.session, now)));
         throw new Fault(removed);
       }
       return { access: await keys.sign(claims), refresh: base64url(token) };
