@@ -7,6 +7,7 @@ import { type People, pinnedAccount } from '../messages/people.ts';
 import type { Speaking } from '../messages/speaking.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
+import { catchUp } from './catch-up.ts';
 import {
   type Conversation,
   conversations,
@@ -86,7 +87,9 @@ export function openConversations(parts: ConversationParts): Conversations {
   const targetOfMessage = ({ direction, id }: ShownMessage) =>
     ({ whose: direction === 'out' ? 'mine' : 'yours', id: fromHex(id) }) as const;
 
+  /** What was said a moment ago counts: a text that missed its timer would stay, and be archived. */
   async function timer(name: string): Promise<number> {
+    await catchUp(storage, now);
     const peer = await pinnedAccount(storage, name);
     return (peer && (await timerOf(storage, peer))?.seconds) ?? 0;
   }
