@@ -11,10 +11,10 @@ t.test(
     await using who = await people(island, 'alice', 'bob');
     const fromAlice = numbered('alice', count);
 
-    // All lines are queued, then the sender dies three times on the way.
-    let sender = talk(who.homeOf('alice'), 'chat', 'bob');
-    await untilLine(sender, ({ state }) => state === 'online');
+    // All lines are queued in one commit before the first is sent, then the sender dies three times on the way.
+    let sender = talk(who.homeOf('alice'), 'send', 'bob', '-');
     sender.write(`${fromAlice.join('\n')}\n`);
+    sender.end();
     const heard: string[] = [];
     let receiver = talk(who.homeOf('bob'), 'listen');
     for (const least of [20, 50, 90]) {

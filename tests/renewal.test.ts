@@ -4,13 +4,13 @@ import type { StatusReport } from '@island/appliance/status-report.ts';
 import t from 'tap';
 import { bootIsland, until } from './island.ts';
 
-/** The certificate that a listener shows, whether or not it would let us in. */
-function shown(address: string): Promise<PeerCertificate> {
-  const { promise, resolve, reject } = Promise.withResolvers<PeerCertificate>();
+/** The certificate that a listener shows, whether or not it lets us in: we have none, so it may hang up on us. */
+function shown(address: string): Promise<PeerCertificate | undefined> {
+  const { promise, resolve } = Promise.withResolvers<PeerCertificate | undefined>();
   const [host = '', port = ''] = address.split(':');
   const socket = connect({ host, port: Number(port), rejectUnauthorized: false });
   socket.once('secureConnect', () => resolve(socket.getPeerCertificate()));
-  socket.once('error', reject);
+  socket.once('error', () => resolve(undefined));
   return promise.finally(() => socket.destroy());
 }
 
@@ -25,7 +25,8 @@ t.test('T2 T3 T4 certificates of 12 seconds are renewed live, twice', async (t) 
     const address = addressOf(before, name);
     const seen = new Set<string>();
     await until(async () => {
-      seen.add((await shown(address)).serialNumber);
+      const certificate = await shown(address);
+      if (certificate) seen.add(certificate.serialNumber);
       return seen.size >= 3;
     }, 40_000);
     t.pass(`${name} has shown ${seen.size} certificates`);
