@@ -1,5 +1,5 @@
 /**
- * Primitives over node:crypto where it is there: X25519, Ed25519 signing and ML-KEM as KeyObjects, which
+ * Primitives over node:crypto where it is there: X25519, Ed25519 signing, ML-KEM and ML-DSA as KeyObjects, which
  * are imported once and kept beside the pair, SHA-256 and AES-256-GCM. HMAC and the ChaCha family stay
  * with libsodium: measured on 160 bytes it is an order of magnitude faster; and so does verifying a
  * signature, because importing the key tips the balance (docs/protocol/ratchet.md §1).
@@ -36,11 +36,15 @@ const plain = (bytes: Uint8Array): Uint8Array =>
 const raw = (key: KeyObject, format: 'raw-public' | 'raw-private'): Uint8Array =>
   plain((key as unknown as { export(o: { format: string }): Uint8Array }).export({ format }));
 
-/** Beginnings of SubjectPublicKeyInfo, before the raw key. RFC 8410, RFC 9935. */
+/** Beginnings of SubjectPublicKeyInfo, before the raw key. RFC 8410, RFC 9935, RFC 9881. */
 const x25519Prefix = Uint8Array.of(0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 3, 0x21, 0);
 const mlKem768Prefix = Uint8Array.of(
   ...[0x30, 0x82, 0x04, 0xb2, 0x30, 0x0b, 6, 9, 0x60, 0x86, 0x48],
   ...[1, 0x65, 3, 4, 4, 2, 3, 0x82, 0x04, 0xa1, 0],
+);
+const mlDsa44Prefix = Uint8Array.of(
+  ...[0x30, 0x82, 0x05, 0x32, 0x30, 0x0b, 6, 9, 0x60, 0x86, 0x48],
+  ...[1, 0x65, 3, 4, 3, 17, 3, 0x82, 0x05, 0x21, 0],
 );
 
 /**
@@ -199,6 +203,12 @@ function build(crypto: NodeCrypto): Backend {
       refused(() =>
         plain(keys.decapsulate(privateKey(pair, 'raw-seed', 'ml-kem-768'), ciphertext)),
       ),
+    dsaFromSeed: (seed) => fromRaw(seed, 'raw-seed', 'ml-dsa-44'),
+    dsaSign: (pair, message) =>
+      plain(crypto.sign(null, message, privateKey(pair, 'raw-seed', 'ml-dsa-44'))),
+    dsaVerify: (publicKey, message, signature) =>
+      refused(() => crypto.verify(null, message, publicPem(mlDsa44Prefix, publicKey), signature)) ??
+      false,
   };
 }
 

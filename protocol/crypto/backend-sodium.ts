@@ -1,10 +1,11 @@
 /**
  * Primitives over libsodium (WebAssembly): everything in a browser, the small symmetric ones in
  * Node as well, where setting up an OpenSSL context costs more than the work. AES-256-GCM is not
- * in the WebAssembly build and comes from noble, as does SHA-256 of a stream: its states there would never be freed.
+ * in the WebAssembly build and comes from noble, as do ML-DSA and SHA-256 of a stream: its states there would never be freed.
  */
 import { gcm } from '@noble/ciphers/aes.js';
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
+import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
 import sodium from 'libsodium-wrappers-sumo';
 import type { Aead, Backend } from './backend.ts';
 
@@ -119,6 +120,7 @@ function refused<T>(work: () => T): T | undefined {
 }
 
 const kemSecrets = new WeakMap<object, Uint8Array>();
+const dsaSecrets = new WeakMap<object, Uint8Array>();
 const signingSecrets = new WeakMap<object, Uint8Array>();
 
 function signingSecret(seed: Uint8Array, publicKey: Uint8Array): Uint8Array {
@@ -205,4 +207,20 @@ export const sodiumBackend: Backend = {
     const key = secret;
     return refused(() => sodium.crypto_kem_mlkem768_dec(ciphertext, key));
   },
+  dsaFromSeed(seed) {
+    const made = ml_dsa44.keygen(seed);
+    const pair = { public: made.publicKey, private: seed };
+    dsaSecrets.set(pair, made.secretKey);
+    return pair;
+  },
+  dsaSign(pair, message) {
+    let secret = dsaSecrets.get(pair);
+    if (secret === undefined) {
+      secret = ml_dsa44.keygen(pair.private).secretKey;
+      dsaSecrets.set(pair, secret);
+    }
+    return ml_dsa44.sign(message, secret);
+  },
+  dsaVerify: (publicKey, message, signature) =>
+    refused(() => ml_dsa44.verify(signature, message, publicKey)) ?? false,
 };

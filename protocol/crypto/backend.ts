@@ -18,6 +18,12 @@ export interface KemPair {
   readonly private: Uint8Array;
 }
 
+/** ML-DSA-44 key pair. `private` is the 32-byte seed ξ of FIPS 204. */
+export interface DsaPair {
+  readonly public: Uint8Array;
+  readonly private: Uint8Array;
+}
+
 export interface Encapsulated {
   /** 1,088 bytes. */
   readonly ciphertext: Uint8Array;
@@ -77,4 +83,7 @@ export interface Backend {
   kemFromSeed(seed: Uint8Array): KemPair;
   encapsulate(publicKey: Uint8Array): Encapsulated | undefined;
   decapsulate(pair: KemPair, ciphertext: Uint8Array): Uint8Array | undefined;
+  dsaFromSeed(seed: Uint8Array): DsaPair;
+  dsaSign(pair: DsaPair, message: Uint8Array): Uint8Array;
+  dsaVerify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }

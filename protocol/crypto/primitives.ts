@@ -3,6 +3,7 @@
  * Checks what the libraries leave open: lengths, canonical encodings, small order, strict Ed25519.
  * A wrong length of a key, nonce or secret is the caller's bug or damage and throws `malformed`.
  */
+import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { concat, utf8Bytes } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
@@ -11,6 +12,7 @@ import type {
   Backend,
   BulkAead,
   DhPair,
+  DsaPair,
   Encapsulated,
   KemPair,
   SigningPair,
@@ -18,7 +20,15 @@ import type {
 import { nodeBackend } from './backend-node.ts';
 import { sodiumBackend } from './backend-sodium.ts';
 
-export type { Aead, DhPair, Encapsulated, HashStream, KemPair, SigningPair } from './backend.ts';
+export type {
+  Aead,
+  DhPair,
+  DsaPair,
+  Encapsulated,
+  HashStream,
+  KemPair,
+  SigningPair,
+} from './backend.ts';
 
 /** Answers `length` unpredictable bytes; vectors put a deterministic one in its place. */
 export type Random = (length: number) => Uint8Array;
@@ -258,6 +268,27 @@ export function primitivesOver(backend: Backend) {
         return secret;
       },
     },
+
+    mldsa44: {
+      generate(random: Random = randomBytes): DsaPair {
+        return backend.dsaFromSeed(random(32));
+      },
+      fromSeed(seed32: Uint8Array): DsaPair {
+        want(seed32, 32);
+        return backend.dsaFromSeed(seed32);
+      },
+      /** 2,420 bytes, FIPS 204 without context; hedged, so two signatures of one message differ. */
+      sign(pair: DsaPair, message: Uint8Array, random?: Random): Uint8Array {
+        if (random === undefined) return backend.dsaSign(pair, message);
+        const { secretKey } = ml_dsa44.keygen(pair.private);
+        return ml_dsa44.sign(message, secretKey, { extraEntropy: random(32) });
+      },
+      /** Never throws. */
+      verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+        if (publicKey.length !== 1312 || signature.length !== 2420) return false;
+        return backend.dsaVerify(publicKey, message, signature);
+      },
+    },
   };
 }
 
@@ -289,6 +320,7 @@ export const {
   x25519,
   ed25519,
   mlkem768,
+  mldsa44,
 } = primitivesOver(nodeBackend ?? sodiumBackend);
 
 /** SHA-256 over the parts one after the other. */
