@@ -50,7 +50,7 @@ module.exports = {
     },
     only('pki-stands-alone', '^pki/', ['^pki/']),
     only('kit', '^services/kit/', ['^services/kit/', '^protocol/']),
-    ...['accounts', 'archive', 'delivery', 'directory', 'gateway', 'media'].map((service) =>
+    ...['accounts', 'archive', 'delivery', 'directory', 'gateway', 'media', 'witness'].map((service) =>
       only(`service-${service}`, `^services/${service}/`, [
         `^services/${service}/`,
         '^services/kit/',

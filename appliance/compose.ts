@@ -26,7 +26,7 @@ export const units: readonly UnitRow[] = [
   { name: 'redis', services: [], needs: ['pkid'] },
   {
     name: 'core',
-    services: ['accounts', 'directory', 'delivery', 'archive'],
+    services: ['accounts', 'directory', 'delivery', 'archive', 'witness'],
     needs: ['nats', 'redis'],
     heap: { old: 256, young: 8 },
   },
@@ -52,4 +52,5 @@ export const services: Readonly<Record<ServiceName, () => Promise<ServiceDefinit
   control: async () => (await import('@island/services/control/service.ts')).controlService,
   media: async () => (await import('@island/services/media/service.ts')).mediaService,
   gateway: async () => (await import('@island/services/gateway/service.ts')).gatewayService,
+  witness: async () => (await import('@island/services/witness/service.ts')).witnessService,
 };

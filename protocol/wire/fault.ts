@@ -210,6 +210,21 @@ export const faults = {
     4409,
     'A newer delivery key of this account is known already. Make one with a higher number.',
   ),
+  policy_moved: row(
+    409,
+    4409,
+    'The witnesses were changed by somebody else, or their last change is not published yet. Look again, then change them.',
+  ),
+  policy_unmet: row(
+    409,
+    4409,
+    'Too few of those witnesses have signed the present checkpoint. Nothing was changed: check that each of them knows this log and can be reached.',
+  ),
+  policy_weaker: row(
+    409,
+    4409,
+    'What witnesses sign once, they sign for ever: a log that has witnesses keeps at least one.',
+  ),
   requests_full: row(
     409,
     4409,

@@ -120,6 +120,8 @@ export const limits = {
   /** Sign-ins with the organisation begun from one address at once, then one every `oidcRefillSeconds`. */
   oidcBegins: 30,
   oidcRefillSeconds: 2,
+  /** One request to a witness, bytes: a checkpoint with sixteen of the largest signatures, and its proof. */
+  witnessRequestBytes: 65_536,
 } as const;
 
 /** Argon2id parameters (memory in KiB) that new accounts use, and the least that anybody accepts. docs/protocol/accounts.md §2 */

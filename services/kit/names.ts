@@ -8,6 +8,7 @@ export const services = [
   'delivery',
   'archive',
   'media',
+  'witness',
   'control',
 ] as const;
 export type ServiceName = (typeof services)[number];
