@@ -1,7 +1,16 @@
 /** Routes about the devices of a person and the keys that they share. docs/protocol/devices.md, keys.md */
 import * as v from 'valibot';
 import { limits } from './limits.ts';
-import { enrolment, keeping, nonce, route, signature, structureBytes, tokens } from './route.ts';
+import {
+  enrolment,
+  keeping,
+  logStep,
+  nonce,
+  route,
+  signature,
+  structureBytes,
+  tokens,
+} from './route.ts';
 import * as s from './schema.ts';
 
 const offer = s.text64(16);
@@ -34,6 +43,22 @@ export const deviceRoutes = {
       account: s.account,
       lists: v.pipe(v.array(s.text64UpTo(structureBytes.list)), v.maxLength(limits.listsPerAnswer)),
     }),
+  }),
+  /** What the log proves of a name and its account: of one's own, for a device that watches over it. */
+  proof: route({
+    method: 'GET',
+    path: '/v1/people/:name/proof',
+    auth: 'either',
+    request: s.empty,
+    answer: v.strictObject({ answer: s.text64UpTo(structureBytes.proof) }),
+  }),
+  /** The published versions of an account after one, ascending, at most `limits.listsPerAnswer`. */
+  history: route({
+    method: 'GET',
+    path: '/v1/people/:name/history/:after',
+    auth: 'either',
+    request: s.empty,
+    answer: v.strictObject({ steps: v.pipe(v.array(logStep), v.maxLength(limits.listsPerAnswer)) }),
   }),
   /** Removes devices of the asker, or changes what else a list says; the record goes with the list. */
   updateDevices: route({

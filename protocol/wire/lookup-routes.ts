@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { limits } from './limits.ts';
-import { route, structureBytes } from './route.ts';
+import { logStep, route, structureBytes } from './route.ts';
 import * as s from './schema.ts';
 import { tokenBytes } from './token.ts';
 
@@ -37,6 +37,22 @@ export const lookupRoutes = {
       account: s.account,
       lists: v.pipe(v.array(s.text64UpTo(structureBytes.list)), v.maxLength(limits.listsPerAnswer)),
     }),
+  }),
+  /** What the log proves of a name and of the account that it leads to, also that there is none. transparency.md §6 */
+  lookUpProof: route({
+    method: 'POST',
+    path: '/v1/lookup/proof',
+    auth: 'none',
+    request: v.strictObject({ token, name: s.person }),
+    answer: v.strictObject({ answer: s.text64UpTo(structureBytes.proof) }),
+  }),
+  /** The published versions of a person's account after one, ascending, at most `limits.listsPerAnswer`. */
+  lookUpHistory: route({
+    method: 'POST',
+    path: '/v1/lookup/history',
+    auth: 'none',
+    request: v.strictObject({ token, name: s.person, after: s.count }),
+    answer: v.strictObject({ steps: v.pipe(v.array(logStep), v.maxLength(limits.listsPerAnswer)) }),
   }),
   /** One prekey bundle for each device asked for, at `limits.bundlePrice` tokens each. */
   bundles: route({

@@ -28,7 +28,16 @@ export const structureBytes = {
   batch: 180_000,
   /** Signing key and certificate: exactly. dm.md §9 */
   senderCertificate: 348,
+  /** What the directory proves of one name: checkpoint with its cosignatures, and two labels. transparency.md §6 */
+  proof: 98_304,
 } as const;
+
+/** One version of a label with what opens its entry in the log. transparency.md §6 */
+export const logStep = v.strictObject({
+  event: s.text64(102),
+  opening: s.text64(16),
+  state: s.text64UpTo(structureBytes.list),
+});
 
 /** Bytes of a nonce of the island. accounts.md §4 */
 export const nonceBytes = 40;

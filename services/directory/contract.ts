@@ -11,6 +11,7 @@ const list = s.bytesUpTo(structureBytes.list);
 const signedPrekey = s.bytesUpTo(structureBytes.signedPrekey);
 const lastResort = s.bytesUpTo(structureBytes.lastResort);
 const batch = s.bytesUpTo(structureBytes.batch);
+const logStep = v.strictObject({ event: s.bytes(102), opening: s.bytes(16), state: list });
 
 /** The first device of a new account with its proof and its prekeys; also a part of a registration. */
 export const enrolment = {
@@ -72,6 +73,18 @@ export const directory = defineContract({
     lists: {
       request: v.strictObject({ name: v.string(), after: s.count }),
       answer: v.strictObject({ account: s.account, lists: v.array(list) }),
+      callers: ['gateway'],
+    },
+    /** What the published log proves of a name and of the account that it leads to: that it is there, or that it is not. */
+    lookup: {
+      request: v.strictObject({ name: v.string() }),
+      answer: v.strictObject({ answer: s.bytesUpTo(structureBytes.proof) }),
+      callers: ['gateway'],
+    },
+    /** The published versions of a name's account after one, ascending, at most `limits.listsPerAnswer`. */
+    history: {
+      request: v.strictObject({ name: v.string(), after: s.count }),
+      answer: v.strictObject({ steps: v.array(logStep) }),
       callers: ['gateway'],
     },
     /** The present list of an account: what accounts and the archive check signatures with. */

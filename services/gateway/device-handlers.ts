@@ -15,6 +15,9 @@ export const deviceHandlers = (bus: Bus): Required<Handlers<typeof deviceRoutes,
   person: async (_request, asked) => asText(await bus.call(directory, 'person', nameIn(asked))),
   lists: async (_request, asked) =>
     asText(await bus.call(directory, 'lists', { ...nameIn(asked), after: afterIn(asked) })),
+  proof: async (_request, asked) => asText(await bus.call(directory, 'lookup', nameIn(asked))),
+  history: async (_request, asked) =>
+    asText(await bus.call(directory, 'history', { ...nameIn(asked), after: afterIn(asked) })),
   updateDevices: (request, { who }) =>
     bus.call(accounts, 'updateDevices', { ...asker(who), ...request }),
   record: async (_request, { who }) => asText(await bus.call(accounts, 'record', either(who))),

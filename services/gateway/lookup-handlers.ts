@@ -33,6 +33,14 @@ export function lookupHandlers(bus: Bus): Required<Handlers<typeof lookupRoutes,
       await pay([token], headers);
       return asText(await bus.call(directory, 'lists', { name, after }));
     },
+    async lookUpProof({ token, name }, { headers }) {
+      await pay([token], headers);
+      return asText(await bus.call(directory, 'lookup', { name }));
+    },
+    async lookUpHistory({ token, name, after }, { headers }) {
+      await pay([token], headers);
+      return asText(await bus.call(directory, 'history', { name, after }));
+    },
     async bundles({ tokens, account, devices }, { headers }) {
       // What is out of form has to be found before it is paid for.
       if (new Set(devices).size !== devices.length) throw new Fault('malformed');

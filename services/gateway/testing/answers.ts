@@ -60,6 +60,8 @@ const answers = {
   'directory.challenge': { challenge: bytes(32) },
   'directory.person': { account: someone, list },
   'directory.lists': { account: someone, lists: [list, list] },
+  'directory.lookup': { answer: bytes(900) },
+  'directory.history': { steps: [{ event: bytes(102), opening: bytes(16), state: list }] },
   'directory.bundles': {
     bundles: [{ device: 1, signedPrekey: bytes(200), oneTime: bytes(1200) }],
   },
@@ -144,6 +146,8 @@ export const bodies: Partial<Record<RouteName, object>> = {
   linkGet: { offer: text(16), step: 2 },
   lookUpPerson: { token: text(101), name: 'ann' },
   lookUpLists: { token: text(101), name: 'ann', after: 7 },
+  lookUpProof: { token: text(101), name: 'ann' },
+  lookUpHistory: { token: text(101), name: 'ann', after: 7 },
   resetBegin: {},
   resetCancel: {},
   archiveAppend: { segment: text(800) },
