@@ -4,7 +4,7 @@
  */
 import type { ShownMessage } from '../../conversation/view.ts';
 import type { Islander } from '../../islander.ts';
-import { Mistake } from './commands.ts';
+import { Mistake } from './talk.ts';
 
 export interface Calls {
   numberOf(key: string): number;

@@ -7,10 +7,10 @@ import { durationText, parseDuration, sizeText } from '../amounts.ts';
 import { emojiOf } from '../emoji.ts';
 import { widthOf } from '../screen/columns.ts';
 import { emptyLine, lineOf } from '../screen/line-editor.ts';
-import { helpLines, isCommand, Mistake, runCommand, type Talk, unescaped } from './commands.ts';
-import { complete } from './completion.ts';
+import { helpLines, isCommand, runCommand, unescaped } from './commands.ts';
 import { layOut, movingText, type Window } from './layout.ts';
 import { conversationLines, type Look } from './lines.ts';
+import { Mistake, type Talk } from './talk.ts';
 
 const now = new Date(2026, 10, 23, 12, 0).getTime();
 const numbers = new Map<string, number>();
@@ -166,22 +166,6 @@ t.test('commands: by their beginning, with what they need, and never by mistake'
     '/timer soon',
   ])
     await t.rejects(runCommand(talk, line), Mistake, line);
-});
-
-t.test('Tab completes commands and paths', async (t) => {
-  const folder = t.testdir({ 'a plan.pdf': '', 'a photo.jpg': '', '.hidden': '', sub: {} });
-  t.same(await complete('/ver'), { line: '/verify ', choices: [] });
-  t.match(await complete('/re'), { line: '/re', choices: ['/reply', '/react'] });
-  t.same(await complete('no command'), { line: 'no command', choices: [] });
-  t.same(await complete(`/attach ${folder}/su`), { line: `/attach ${folder}/sub/`, choices: [] });
-  t.match(await complete(`/attach ${folder}/a`), {
-    line: `/attach "${folder}/a p`,
-    choices: ['a photo.jpg', 'a plan.pdf'],
-  });
-  t.same(await complete(`/attach "${folder}/a pl`), {
-    line: `/attach "${folder}/a plan.pdf" `,
-    choices: [],
-  });
 });
 
 t.test('amounts as people write them', async (t) => {

@@ -24,8 +24,9 @@ import {
   statedFailure,
 } from '../terminal.ts';
 import { openCalls } from './calls.ts';
-import { isCommand, Mistake, runCommand, type Talk, unescaped } from './commands.ts';
+import { isCommand, runCommand, unescaped } from './commands.ts';
 import { conversationLines, paintFor } from './lines.ts';
+import { Mistake, type Talk } from './talk.ts';
 
 export interface Streaming {
   /** A line that begins with `/` is a command. */

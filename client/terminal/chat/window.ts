@@ -11,11 +11,12 @@ import { textOf } from '../screen/line-editor.ts';
 import { openScreen } from '../screen/screen.ts';
 import { eventStatus, harmless, openTerminal, statedFailure } from '../terminal.ts';
 import { openCalls } from './calls.ts';
-import { isCommand, isLong, Mistake, runCommand, type Talk, unescaped } from './commands.ts';
+import { isCommand, isLong, runCommand, unescaped } from './commands.ts';
 import { openEntry } from './entry.ts';
 import { layOut } from './layout.ts';
 import { conversationLines, paintFor } from './lines.ts';
 import { openSight } from './sight.ts';
+import { Mistake, type Talk } from './talk.ts';
 
 /** Milliseconds: until a draft is kept; between looks at the clock. */
 const draftAfter = 1_500;
