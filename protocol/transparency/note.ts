@@ -198,14 +198,13 @@ export interface VerifiedSignature {
 }
 
 /**
- * Text and the signatures of known keys. Throws `note_malformed`, and `signature_invalid` where a known key's
- * signature is wrong or no known key has signed. Signatures of others are passed over.
+ * Those signatures of a note that known keys made. Signatures of others are passed over. Throws
+ * `note_malformed`, and `signature_invalid` where a signature in the name of a known key is wrong.
  */
-export function verifyNote(
-  note: string,
+export function knownSignatures(
+  { text, signatures }: Note,
   known: readonly NoteVerifier[],
-): { text: string; verified: VerifiedSignature[] } {
-  const { text, signatures } = parseNote(note);
+): VerifiedSignature[] {
   const verified: VerifiedSignature[] = [];
   for (const { name, keyId, signature } of signatures) {
     const asked = known.filter(({ vkey }) => vkey.name === name && sameKeyId(vkey.keyId, keyId));
@@ -214,6 +213,16 @@ export function verifyNote(
     if (signer !== undefined) verified.push({ vkey: signer.vkey, signature });
     else if (asked.length > 0) throw new TransparencyFault('signature_invalid');
   }
+  return verified;
+}
+
+/** Text and signatures of a note that at least one known key signed. Throws as `knownSignatures`, and `signature_invalid`. */
+export function verifyNote(
+  note: string,
+  known: readonly NoteVerifier[],
+): { text: string; verified: VerifiedSignature[] } {
+  const parsed = parseNote(note);
+  const verified = knownSignatures(parsed, known);
   if (verified.length === 0) throw new TransparencyFault('signature_invalid');
-  return { text, verified };
+  return { text: parsed.text, verified };
 }

@@ -1,0 +1,122 @@
+/**
+ * Cosignatures: a witness says when it saw which checkpoint as the largest of a log.
+ * docs/protocol/transparency.md §5, c2sp.org/tlog-cosignature
+ *
+ *     signature = u64 timestamp, seconds ‖ 64 bytes of Ed25519 (type 0x04) or 2,420 of ML-DSA-44 (type 0x06)
+ *
+ *     0x04 signs  "cosignature/v1\n" ‖ "time " ‖ decimal timestamp ‖ "\n" ‖ text of the checkpoint
+ *     0x06 signs  "subtree/v1\n\0" ‖ var8 cosigner name ‖ u64 timestamp ‖ var8 origin
+ *                 ‖ u64 start = 0 ‖ u64 end = size ‖ root 32
+ */
+import {
+  type DsaPair,
+  ed25519,
+  mldsa44,
+  type Random,
+  type SigningPair,
+} from '../crypto/primitives.ts';
+import { concat, Reader, utf8Bytes, Writer } from '../wire/bytes.ts';
+import { parseCheckpoint } from './checkpoint.ts';
+import {
+  keyTypes,
+  makeVkey,
+  type NoteSignature,
+  type NoteVerifier,
+  noteVerifier,
+  type Vkey,
+} from './note.ts';
+import { TransparencyFault } from './transparency-fault.ts';
+
+/** Signs checkpoints for one key; `timestamp` in seconds, above 0. */
+export interface Cosigner {
+  readonly vkey: Vkey;
+  /** `text` of a checkpoint. Throws `note_malformed` where it is none. */
+  cosign(text: string, timestamp: number): NoteSignature;
+}
+
+const subtreeLabel = utf8Bytes('subtree/v1\n\0');
+
+const v1Message = (text: string, timestamp: number): Uint8Array =>
+  utf8Bytes(`cosignature/v1\ntime ${timestamp}\n${text}`);
+
+function subtreeMessage(name: string, text: string, timestamp: number): Uint8Array {
+  const { origin, size, root } = parseCheckpoint(text);
+  const writer = new Writer().raw(subtreeLabel);
+  var8(writer, name).u64(timestamp);
+  return var8(writer, origin).u64(0).u64(size).raw(root).done();
+}
+
+function var8(writer: Writer, text: string): Writer {
+  const bytes = utf8Bytes(text);
+  if (bytes.length < 1 || bytes.length > 255) throw new TransparencyFault('note_malformed');
+  return writer.u8(bytes.length).raw(bytes);
+}
+
+function cosigner(vkey: Vkey, signs: (text: string, timestamp: number) => Uint8Array): Cosigner {
+  const { name, keyId } = vkey;
+  return {
+    vkey,
+    cosign(text, timestamp) {
+      if (!Number.isSafeInteger(timestamp) || timestamp <= 0) {
+        throw new TransparencyFault('note_malformed');
+      }
+      parseCheckpoint(text);
+      const stamp = new Writer(8).u64(timestamp).done();
+      return { name, keyId, signature: concat(stamp, signs(text, timestamp)) };
+    },
+  };
+}
+
+/** Type 0x04. The key MUST serve no other cosigner: its name is not in what it signs. */
+export const ed25519Cosigner = (name: string, pair: SigningPair): Cosigner =>
+  cosigner(makeVkey(name, keyTypes.cosignature, pair.public), (text, timestamp) =>
+    ed25519.sign(pair, v1Message(text, timestamp)),
+  );
+
+/** Type 0x06. */
+export const mldsaCosigner = (name: string, pair: DsaPair, random?: Random): Cosigner =>
+  cosigner(makeVkey(name, keyTypes.mldsaCosignature, pair.public), (text, timestamp) =>
+    mldsa44.sign(pair, subtreeMessage(name, text, timestamp), random),
+  );
+
+/** Seconds, or `undefined` where there is no time below 2^53 in front of the signature. */
+export function cosignatureTime(signature: Uint8Array): number | undefined {
+  if (signature.length < 8) return undefined;
+  try {
+    return new Reader(signature.subarray(0, 8)).u64();
+  } catch {
+    // A time that no clock shows: the signature counts as wrong.
+    return undefined;
+  }
+}
+
+/** For a vkey of type 0x04 or 0x06. Throws `vkey_malformed` for another. A time of 0 is refused: it says nothing of "largest". */
+export function cosignatureVerifier(vkey: Vkey): NoteVerifier {
+  if (vkey.type === keyTypes.ed25519) throw new TransparencyFault('vkey_malformed');
+  const message = vkey.type === keyTypes.cosignature ? v1Message : subtreeOf(vkey.name);
+  const verifies = vkey.type === keyTypes.cosignature ? ed25519.verify : mldsa44.verify;
+  return {
+    vkey,
+    verify(text, signature) {
+      const timestamp = cosignatureTime(signature);
+      if (timestamp === undefined || timestamp === 0 || !isCheckpoint(text)) return false;
+      return verifies(vkey.key, message(text, timestamp), signature.subarray(8));
+    },
+  };
+}
+
+const subtreeOf = (name: string) => (text: string, timestamp: number) =>
+  subtreeMessage(name, text, timestamp);
+
+function isCheckpoint(text: string): boolean {
+  try {
+    parseCheckpoint(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The verifier of a vkey, whatever its type. */
+export const verifierOf = (vkey: Vkey): NoteVerifier =>
+  vkey.type === keyTypes.ed25519 ? noteVerifier(vkey) : cosignatureVerifier(vkey);
