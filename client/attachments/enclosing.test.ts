@@ -41,10 +41,15 @@ t.test('two files and a text, saved under their names or free ones like them', a
   await writeFile(join(folder, 'plan.odt'), plan);
   await writeFile(join(folder, 'empty.txt'), '');
   const moved: string[] = [];
+  const sizes = new Set<number>();
   await alice.enclose('bob', [join(folder, 'plan.odt'), join(folder, 'empty.txt')], {
     text: 'Here they are.',
-    onProgress: ({ name, done, total }) => done === total && moved.push(name),
+    onProgress: ({ name, size, done, total }) => {
+      sizes.add(size);
+      if (done === total) moved.push(name);
+    },
   });
+  t.same([...sizes], [200_000, 0], 'as the person knows them, not as they are sealed');
   t.same([...new Set(moved)], ['plan.odt', 'empty.txt']);
   await eventually(async () => (await newest(bob, 'alice')) !== undefined);
   const message = await newest(bob, 'alice');
@@ -74,6 +79,34 @@ t.test('two files and a text, saved under their names or free ones like them', a
       return gone;
     });
   });
+});
+
+t.test('what is enclosed first is said first, however long it takes', async (t) => {
+  const folder = t.testdir();
+  const large = join(folder, 'large');
+  await writeFile(large, randomBytes(6_000_000));
+  const small = join(folder, 'small');
+  await writeFile(small, 'x');
+  const said: string[] = [];
+  const enclose = (file: string, text: string, signal?: AbortSignal) =>
+    alice.enclose('bob', [file], { text, ...(signal && { signal }) }).then(() => said.push(text));
+  const first = enclose(large, 'first');
+  const leaving = new AbortController();
+  const given = enclose(small, 'never', leaving.signal);
+  const refused = enclose(join(folder, 'absent'), 'refused');
+  const second = enclose(small, 'second');
+  await t.rejects(refused, { code: 'file_unreadable' });
+  t.same(said, [], 'what is refused waits for nobody');
+  leaving.abort(new Error('left'));
+  await t.rejects(given, { message: 'left' });
+  await Promise.all([first, second]);
+  t.same(said, ['first', 'second']);
+  await eventually(async () => (await newest(bob, 'alice'))?.text === 'second');
+  const shown = await bob.conversations.view('alice', { last: 2 });
+  t.same(
+    shown.map((each) => each.type === 'message' && each.text),
+    said,
+  );
 });
 
 t.test('what can be refused is refused before anything is uploaded', async (t) => {

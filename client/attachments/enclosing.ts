@@ -28,11 +28,15 @@ import { downloadAttachment } from './download.ts';
 import { safeFileName } from './file-name.ts';
 import { makePreview } from './preview.ts';
 import { fileSource, type Source } from './source.ts';
+import { openTurns } from './turns.ts';
 import { uploadAttachment } from './upload.ts';
 
-/** How far one file is, bytes as they are stored. */
+/** How far one file is. */
 export interface Moving {
   name: string;
+  /** Bytes of the file itself. */
+  size: number;
+  /** Bytes as they are stored: sealed, and padded. */
   done: number;
   total: number;
 }
@@ -47,8 +51,9 @@ export interface Enclosing {
 
 export interface Enclosures {
   /**
-   * Says a text, or nothing, with files; resolves with its key in the history. Throws what `say` throws,
-   * `attachments_many`, and what uploading throws: then nothing was said.
+   * Says a text, or nothing, with files; resolves with its key in the history. What is enclosed for one person
+   * is said in the order of the calls. Throws what `say` throws, `attachments_many`, and what uploading throws:
+   * then nothing was said.
    */
   enclose(name: string, files: readonly string[], enclosing?: Enclosing): Promise<string>;
   /**
@@ -79,15 +84,17 @@ interface Given extends Fitted {
 
 export function openEnclosures(parts: EnclosureParts): Enclosures {
   const { storage, transport, wallet } = parts;
+  const turns = openTurns();
 
   function upload(given: Given, { onProgress, signal }: Enclosing): Promise<AttachmentDescriptor> {
-    const { name } = given;
+    const { name, source } = given;
+    const { size } = source;
     return uploadAttachment({
       transport,
       storage,
       tokens: (count, batchOf, until) => wallet.take(tokenClasses.media, count, batchOf, until),
       ...given,
-      onProgress: (done, total) => onProgress?.({ name, done, total }),
+      onProgress: (done, total) => onProgress?.({ name, size, done, total }),
       signal,
     });
   }
@@ -97,6 +104,7 @@ export function openEnclosures(parts: EnclosureParts): Enclosures {
       const { text = '', reply, signal } = enclosing;
       if (files.length > bodyLimits.attachments)
         throw new Problem('attachments_many', { limit: bodyLimits.attachments });
+      using turn = turns.take(name);
       await parts.check(name);
       await using held = new AsyncDisposableStack();
       const given: Given[] = [];
@@ -104,6 +112,8 @@ export function openEnclosures(parts: EnclosureParts): Enclosures {
       for (const each of given)
         each.preview = await makePreview(each.source, signal ? { signal } : {});
       fit(text, given);
+      // What can be refused is refused at once; the rest waits for what was enclosed before it.
+      await turn.come(signal);
       const attachments: Uint8Array[] = [];
       try {
         for (const each of given) attachments.push(encodeDescriptor(await upload(each, enclosing)));
@@ -120,12 +130,13 @@ export function openEnclosures(parts: EnclosureParts): Enclosures {
 
     async save(descriptor, to, { onProgress, signal } = {}) {
       const name = safeFileName(descriptor.name, savedNameBytes);
+      const { size } = descriptor;
       const path = (await isFolder(to)) ? await freeIn(to, name) : to;
       await downloadAttachment({
         transport,
         descriptor,
         to: path,
-        onProgress: (done, total) => onProgress?.({ name, done, total }),
+        onProgress: (done, total) => onProgress?.({ name, size, done, total }),
         signal,
       });
       return path;

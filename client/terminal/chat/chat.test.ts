@@ -142,8 +142,8 @@ t.test('a window has as many lines as the terminal, and the cursor in it', async
   );
   t.match(frame.lines.at(-2), /^reconnecting….*bob is writing….*\/help$/);
   t.match(
-    movingText({ name: 'a.pdf', done: 500, total: 1_000 }, 60),
-    /a\.pdf █+░+ {2}50 % of 1\.0 kB/,
+    movingText({ name: 'a.pdf', size: 900, done: 512, total: 1_024 }, 60),
+    /a\.pdf █+░+ {2}50 % of 900 bytes/,
   );
 });
 

@@ -101,9 +101,9 @@ function quietLine(window: Window): string {
 }
 
 /** `plan.pdf ███████░░░░░  62 % of 3.4 MB` */
-export function movingText({ name, done, total }: Moving, columns: number): string {
+export function movingText({ name, size, done, total }: Moving, columns: number): string {
   const part = total === 0 ? 1 : done / total;
-  const end = ` ${String(Math.floor(part * 100)).padStart(3)} % of ${sizeText(total)}`;
+  const end = ` ${String(Math.floor(part * 100)).padStart(3)} % of ${sizeText(size)}`;
   const label = cut(name, Math.max(8, Math.floor(columns / 3)));
   const bar = Math.max(4, Math.min(24, columns - widthOf(label) - end.length - 2));
   const full = Math.round(bar * part);
