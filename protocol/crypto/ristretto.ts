@@ -68,6 +68,9 @@ export const multiplyBase = (by: Uint8Array): Uint8Array =>
 export const add = (a: Uint8Array, b: Uint8Array): Uint8Array =>
   must(() => sodium.crypto_core_ristretto255_add(a, b));
 
+export const subtract = (a: Uint8Array, b: Uint8Array): Uint8Array =>
+  must(() => sodium.crypto_core_ristretto255_sub(a, b));
+
 /** 1 / a, of a scalar that is not zero. */
 export const invert = (a: Uint8Array): Uint8Array =>
   must(() => sodium.crypto_core_ristretto255_scalar_invert(a));
@@ -75,3 +78,7 @@ export const invert = (a: Uint8Array): Uint8Array =>
 /** a - b · c */
 export const minusProduct = (a: Uint8Array, b: Uint8Array, c: Uint8Array): Uint8Array =>
   sodium.crypto_core_ristretto255_scalar_sub(a, sodium.crypto_core_ristretto255_scalar_mul(b, c));
+
+/** a + b · c */
+export const plusProduct = (a: Uint8Array, b: Uint8Array, c: Uint8Array): Uint8Array =>
+  sodium.crypto_core_ristretto255_scalar_add(a, sodium.crypto_core_ristretto255_scalar_mul(b, c));
