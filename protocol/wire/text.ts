@@ -1,5 +1,5 @@
 /** Bytes as text: base64url without padding, base64 with padding where another's format wants it, and lower-case hex. Strict both ways. docs/protocol/encoding.md §2 */
-import { base64 as base64Coder, base64urlnopad, hex as hexCoder } from '@scure/base';
+import { base32nopad, base64 as base64Coder, base64urlnopad, hex as hexCoder } from '@scure/base';
 import { Fault } from './fault.ts';
 
 export const base64url = (bytes: Uint8Array): string => base64urlnopad.encode(bytes);
@@ -24,6 +24,9 @@ export function fromBase64(text: string): Uint8Array {
     throw new Fault('malformed');
   }
 }
+
+/** RFC 4648 §6, lower-case and without padding: names that are made of hashes. One way only. */
+export const base32 = (bytes: Uint8Array): string => base32nopad.encode(bytes).toLowerCase();
 
 export const hex = (bytes: Uint8Array): string => hexCoder.encode(bytes);
 

@@ -1,0 +1,74 @@
+/**
+ * The newest checkpoint of each log, compared and set in the transaction that keeps what is signed: a witness never
+ * signs two roots for one size. docs/protocol/transparency.md §7
+ *
+ * Invariant: a signature leaves this file after the commit of the head that it is for, and only then.
+ */
+import { equal } from '@island/protocol/crypto/primitives.ts';
+import type { Checkpoint } from '@island/protocol/transparency/checkpoint.ts';
+import type { Cosigner } from '@island/protocol/transparency/cosignature.ts';
+import { formatNote, type NoteSignature } from '@island/protocol/transparency/note.ts';
+import { type Clock, unixSeconds } from '../kit/clock.ts';
+import { groupCommit, type Outcome } from '../kit/group-commit.ts';
+import type { Statements } from '../kit/store-handle.ts';
+import type { WitnessStore } from './database.ts';
+import { idOf, type Rows } from './logs.ts';
+import type * as schema from './schema.ts';
+
+/** A checkpoint whose proof was checked against what was the newest one then. */
+export interface Proved {
+  checkpoint: Checkpoint;
+  /** Its text, and the signatures of the log. */
+  text: string;
+  signatures: readonly NoteSignature[];
+  /** What the proof leads on from. */
+  from: { size: number; root: Uint8Array };
+}
+
+/** Our signatures; or, where another request was first, the size of the newest checkpoint now. */
+export type Cosigned = { signatures: readonly NoteSignature[] } | { size: number } | 'unknown';
+
+export interface Heads {
+  /**
+   * Resolves after the commit.
+   * @throws UnopenedRecord for a row that was changed; storage_full, unavailable: nothing was signed
+   */
+  cosign(proved: Proved): Promise<Cosigned>;
+}
+
+export function openHeads(parts: {
+  store: WitnessStore;
+  rows: Rows;
+  clock: Clock;
+  cosigners: readonly Cosigner[];
+}): Heads {
+  const { store, rows, clock, cosigners } = parts;
+
+  async function one(proved: Proved, sql: Statements): Promise<Outcome<Cosigned>> {
+    const { checkpoint, text, signatures, from } = proved;
+    const { origin, size, root } = checkpoint;
+    const row = await rows.find(sql, idOf(origin));
+    if (!row?.log.trusted) return { result: 'unknown' };
+    const { head } = row;
+    if (head.size !== from.size || !equal(head.root, from.root))
+      return { result: { size: head.size } };
+    // "As of this time, the largest": a clock that was put back must not deny what was signed before.
+    const signed = Math.max(unixSeconds(clock), head.signed);
+    const ours = cosigners.map((cosigner) => cosigner.cosign(text, signed));
+    const note = formatNote({ text, signatures: [...signatures, ...ours] });
+    await rows.putHead(sql, origin, { size, root, signed, note });
+    return { result: { signatures: ours } };
+  }
+
+  const writes = groupCommit<typeof schema, Proved, Cosigned>(store, {
+    prepare: () => rows.ready(),
+    async apply(group, _db, sql) {
+      const outcomes: Outcome<Cosigned>[] = [];
+      for (const proved of group) outcomes.push(await one(proved, sql));
+      return outcomes;
+    },
+    mostItems: 64,
+    mostWaiting: 1024,
+  });
+  return { cosign: (proved) => writes.add(proved) };
+}

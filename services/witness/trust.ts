@@ -1,0 +1,52 @@
+/** Which logs this witness signs for: the operator's word. docs/operations.md §9 */
+import { keyTypes, parseVkey } from '@island/protocol/transparency/note.ts';
+import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { WitnessStore } from './database.ts';
+import { idOf, type Rows } from './logs.ts';
+
+/** Keys of one log: the present one, and those of a change. */
+const mostKeys = 8;
+
+export interface Trust {
+  /** @throws malformed for what is no key that a log signs with */
+  trust(vkey: string): Promise<{ origin: string }>;
+  /** How far the log was stays known: trusted again, it has to lead on from there. @throws not_found */
+  distrust(origin: string): Promise<void>;
+}
+
+export function openTrust(store: WitnessStore, rows: Rows): Trust {
+  return {
+    async trust(vkey) {
+      const origin = originOf(vkey);
+      await rows.ready();
+      await store.write(async (_db, sql) => {
+        const known = await rows.find(sql, idOf(origin));
+        const keys = [...new Set([...(known?.log.keys ?? []), vkey])];
+        if (keys.length > mostKeys) throw new Fault('malformed');
+        await rows.putLog(sql, { origin, keys, trusted: true });
+      });
+      return { origin };
+    },
+    async distrust(origin) {
+      await rows.ready();
+      await store.write(async (_db, sql) => {
+        const known = await rows.find(sql, idOf(origin));
+        if (known === undefined) throw new Fault('not_found');
+        await rows.putLog(sql, { ...known.log, trusted: false });
+      });
+    },
+  };
+}
+
+function originOf(text: string): string {
+  try {
+    const { name, type } = parseVkey(text);
+    // A cosignature of 0x06 has room for an origin of so many bytes.
+    if (type === keyTypes.ed25519 && utf8Bytes(name).length <= 255) return name;
+  } catch (error) {
+    if (!(error instanceof TransparencyFault)) throw error;
+  }
+  throw new Fault('malformed');
+}

@@ -1,0 +1,245 @@
+/** A witness, request by request as c2sp.org/tlog-witness says. Real SQLite. docs/protocol/transparency.md §7 */
+import { ed25519 } from '@island/protocol/crypto/primitives.ts';
+import { signCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
+import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
+import {
+  formatVkey,
+  noteSigner,
+  parseNote,
+  parseVkey,
+  verifyNote,
+} from '@island/protocol/transparency/note.ts';
+import { base64 } from '@island/protocol/wire/text.ts';
+import * as fc from 'fast-check';
+import t from 'tap';
+import { requestBody, testLogOf } from './testing/log.ts';
+import { testWitness } from './testing/witness.ts';
+
+const log = testLogOf('example.com/log');
+const text = 'text/plain; charset=utf-8';
+
+async function trusting() {
+  let now = 1_800_000_000_000;
+  const witness = await testWitness({ now: () => now });
+  await witness.trust(log.vkey);
+  const to = (milliseconds: number) => {
+    now = milliseconds;
+  };
+  return Object.assign(witness, { to });
+}
+
+/** Times of the cosignatures, each verified, of one answer. */
+function times(note: string, body: string, keys: readonly string[]): number[] {
+  const known = keys.map((key) => verifierOf(parseVkey(key)));
+  const { verified } = verifyNote(`${parseNote(note).text}\n${body}`, known);
+  return verified.map(({ signature }) => Number(Buffer.from(signature).readBigUInt64BE()));
+}
+
+t.test('K1: a checkpoint that grew is cosigned with both keys', async (t) => {
+  await using witness = await trusting();
+  for (const [old, size] of [
+    [0, 0],
+    [0, 1],
+    [1, 5],
+    [5, 8],
+    [8, 13],
+  ] as const) {
+    const { status, type, body } = await witness.add(await log.request(old, size));
+    t.match({ status, type }, { status: 200, type: text }, `${old} to ${size}`);
+    const signed = times(await log.checkpoint(size), body, witness.keys.keys);
+    t.same(signed, [1_800_000_000, 1_800_000_000]);
+    t.match(body, /^— pi-witness\/[a-z2-7]{26} \S+\n— pi-witness\/[a-z2-7]{26} \S+\n$/);
+  }
+});
+
+t.test('a lost answer is asked again: equal sizes are signed anew, at a newer time', async (t) => {
+  await using witness = await trusting();
+  await witness.add(await log.request(0, 5));
+  const lost = await witness.add(await log.request(0, 5));
+  t.same(lost, { status: 409, type: 'text/x.tlog.size', body: '5\n' });
+  witness.to(1_800_000_007_000);
+  const again = await witness.add(await log.request(5, 5));
+  const note = await log.checkpoint(5);
+  t.same(times(note, again.body, witness.keys.keys), [1_800_000_007, 1_800_000_007]);
+  witness.to(1_700_000_000_000);
+  const back = await witness.add(await log.request(5, 6));
+  t.same(
+    times(await log.checkpoint(6), back.body, witness.keys.keys),
+    [1_800_000_007, 1_800_000_007],
+    'a clock that was put back denies nothing that was signed before',
+  );
+});
+
+t.test('each refusal has the status that the specification gives it', async (t) => {
+  await using witness = await trusting();
+  const stranger = testLogOf('example.com/unknown');
+  const forger = testLogOf('example.com/forger');
+  await witness.add(await log.request(0, 5));
+  const note = await log.checkpoint(8);
+  const [line = ''] = note.split('\n\n').slice(1);
+  const forged = (await forger.checkpoint(8)).replaceAll(forger.origin, log.origin);
+  const proof = await log.proof(5, 8);
+  const other = await log.fork(3).checkpoint(5);
+  const status = async (body: Uint8Array | string) => (await witness.add(body)).status;
+
+  t.equal(await status(await stranger.request(0, 3)), 404, 'an unknown origin');
+  t.equal(await status(requestBody(5, proof, forged)), 403, 'signed by nobody who is known');
+  const broken = `${note.slice(0, -1)}\n${line.replace(/.(?=.{12}\n$)/, (c) => (c === 'A' ? 'B' : 'A'))}`;
+  t.equal(await status(requestBody(5, proof, broken)), 403, 'one of two signatures is wrong');
+  t.equal(await status(requestBody(9, [], note)), 400, 'an old size above the size');
+  t.same(
+    await witness.add(requestBody(4, await log.proof(4, 8), note)),
+    { status: 409, type: 'text/x.tlog.size', body: '5\n' },
+    'an old size that is not the newest',
+  );
+  t.equal((await witness.add(requestBody(0, [], note))).body, '5\n', 'as who asks for the size');
+  t.equal(await status(requestBody(5, [], note)), 422, 'no proof');
+  t.equal(await status(requestBody(5, await log.fork(6).proof(5, 8), note)), 422, 'a bad proof');
+  t.equal(await status(requestBody(5, [...proof, ...proof], note)), 422, 'too long a proof');
+  t.equal(await status(requestBody(5, [], other)), 422, 'equal size, other root');
+  t.equal(await status(requestBody(5, proof, await log.checkpoint(5))), 422, 'a needless proof');
+  t.equal(await status(requestBody(5, proof, note)), 200, 'and the right one');
+
+  await using fresh = await trusting();
+  const first = async (body: Uint8Array | string) => (await fresh.add(body)).status;
+  t.equal(await first(requestBody(0, proof, note)), 422, 'a proof from the empty tree');
+  t.same(await fresh.add(requestBody(3, [], note)), {
+    status: 409,
+    type: 'text/x.tlog.size',
+    body: '0\n',
+  });
+});
+
+t.test('a size of zero has the root of the empty tree', async (t) => {
+  await using witness = await trusting();
+  const signer = noteSigner('odd', ed25519.fromSeed(new Uint8Array(32).fill(7)));
+  await witness.trust(formatVkey(signer.vkey));
+  const note = signCheckpoint({ origin: 'odd', size: 0, root: await log.root(1) }, signer);
+  t.equal((await witness.add(requestBody(0, [], note))).status, 422);
+});
+
+t.test('what is no request is a 400, and changes nothing', async (t) => {
+  await using witness = await trusting();
+  const good = Buffer.from(await log.request(0, 3)).toString();
+  const [head = ''] = good.split('\n\n');
+  const rest = good.slice(head.length);
+  for (const [what, body] of [
+    ['nothing', ''],
+    ['no empty line', 'old 0\n'],
+    ['no old line', `\n${rest}`],
+    ['a leading zero', `old 00${rest}`],
+    ['a sign', `old +0${rest}`],
+    ['two spaces', `old  0${rest}`],
+    ['a carriage return', `old 0\r${rest}`],
+    ['too large a number', `old 99999999999999999999${rest}`],
+    ['a hash of 31 bytes', `old 0\n${base64(new Uint8Array(31))}${rest}`],
+    ['no base64', `old 0\n${'*'.repeat(44)}${rest}`],
+    [
+      '64 hashes',
+      `old 0\n${Array(64)
+        .fill(base64(new Uint8Array(32)))
+        .join('\n')}${rest}`,
+    ],
+    ['no note', `old 0\n\n${log.origin}\n`],
+    ['no signature', `old 0\n\n${log.origin}\n3\n${base64(await log.root(3))}\n\n`],
+  ] as const)
+    t.equal((await witness.add(body)).status, 400, what);
+  t.equal((await witness.add(Buffer.from([0x6f, 0xff, 0x0a, 0x0a]))).status, 400, 'no UTF-8');
+  t.equal((await witness.add(good)).status, 200, 'the good one');
+});
+
+t.test('several signatures on a note: those of unknown keys are passed over', async (t) => {
+  await using witness = await trusting();
+  const others = ['a', 'b', 'c'].map((name) => testLogOf(`example.com/${name}`));
+  const more = await Promise.all(
+    others.map(async (other) => (await other.checkpoint(2)).split('\n\n')[1] ?? ''),
+  );
+  const [body = '', own = ''] = (await log.checkpoint(4)).split('\n\n');
+  const note = `${body}\n\n${more[0]}${own}${more[1]}${more[2]}`;
+  t.equal((await witness.add(requestBody(0, [], note))).status, 200);
+  const unsigned = `${body}\n\n${more.join('')}`;
+  t.equal((await witness.add(requestBody(4, [], unsigned))).status, 403);
+});
+
+t.test('pitfall: a witness never signs two roots for one size', async (t) => {
+  for (let round = 0; round < 4; round++) {
+    await using witness = await trusting();
+    await witness.add(await log.request(0, 4));
+    const [one, other] = [await log.request(4, 9), await log.fork(5).request(4, 9)];
+    const answers = await Promise.all(
+      Array.from({ length: 64 }, (_, n) =>
+        witness.add((n + round) % 2 === 0 ? one : other).then((answer) => ({ n, ...answer })),
+      ),
+    );
+    t.equal(answers.filter(({ status }) => status === 200).length, 1, 'one wins');
+    t.equal(answers.filter(({ status, body }) => status === 409 && body === '9\n').length, 63);
+    // Whoever lost and asks again with the size that it was told gets no further.
+    const again = await Promise.all(
+      [log, log.fork(5)].map(async (side) => (await witness.add(await side.request(9, 9))).status),
+    );
+    t.same(again.sort(), [200, 422]);
+  }
+});
+
+t.test(
+  'what was signed outlives the process, also for a log that was not trusted meanwhile',
+  async (t) => {
+    await using witness = await trusting();
+    await witness.add(await log.request(0, 6));
+    const before = witness.keys.keys;
+    await witness.restart();
+    t.same(witness.keys.keys, before, 'the same keys');
+    t.equal((await witness.add(await log.fork(2).request(0, 7))).body, '6\n');
+    await witness.distrust(log.origin);
+    t.equal((await witness.add(await log.request(6, 7))).status, 404);
+    await witness.trust(log.vkey);
+    t.equal((await witness.add(await log.fork(2).request(0, 7))).body, '6\n', 'still known');
+    t.equal((await witness.add(await log.request(6, 7))).status, 200);
+  },
+);
+
+t.test('M5: a row that was exchanged is an error, and never a log without a past', async (t) => {
+  await using witness = await trusting();
+  const second = testLogOf('example.com/second');
+  await witness.trust(second.vkey);
+  await witness.add(await log.request(0, 6));
+  await witness.add(await second.request(0, 3));
+  const heads = await witness.store.rows<{ head: Buffer }>('SELECT head FROM logs');
+  for (const { head } of heads) t.notMatch(head.toString('latin1'), /example\.com/);
+  await witness.store.write((_db, sql) =>
+    sql.run('UPDATE logs SET head = (SELECT head FROM logs AS o WHERE o.id <> logs.id)'),
+  );
+  await t.rejects(witness.add(await log.request(0, 2)), { name: 'UnopenedRecord' });
+});
+
+t.test('a key that is none of a log is not trusted', async (t) => {
+  await using witness = await testWitness();
+  for (const vkey of ['', 'x', ...witness.keys.keys, log.vkey.replace('+', '+0')])
+    await t.rejects(witness.trust(vkey), { code: 'malformed' });
+  await t.rejects(witness.distrust('nobody'), { code: 'not_found' });
+});
+
+t.test(
+  'any request that was altered on its way gets a refusal, and never a signature',
+  async (t) => {
+    await using witness = await trusting();
+    const good = await log.request(0, 7);
+    const property = fc.asyncProperty(
+      fc.array(fc.tuple(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 })), {
+        minLength: 1,
+      }),
+      fc.nat(good.length),
+      async (changes, length) => {
+        const bytes = Uint8Array.from(
+          good.subarray(0, changes.length % 3 === 0 ? length : undefined),
+        );
+        for (const [at, by] of changes) if (at < bytes.length) bytes[at] = (bytes[at] ?? 0) ^ by;
+        if (Buffer.compare(bytes, good) === 0) return true;
+        const { status } = await witness.add(bytes);
+        return [400, 403, 404, 409, 422].includes(status);
+      },
+    );
+    await fc.assert(property, { numRuns: 500 });
+    t.equal((await witness.add(good)).status, 200);
+  },
+);
