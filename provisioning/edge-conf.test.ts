@@ -100,7 +100,10 @@ t.test(
     // In order: what the first path fits is not asked about the second.
     t.same(
       seen?.filter((each) => each.includes('path')),
-      ['"path":["/v1/blobs","/v1/blobs/*"]', '"path":["/v1/*","/.well-known/island"]'],
+      [
+        '"path":["/v1/blobs","/v1/blobs/*"]',
+        '"path":["/v1/*","/.well-known/island","/log/*","/witness/*"]',
+      ],
     );
     t.match(
       seen?.filter((each) => each.includes('max_size')),

@@ -100,7 +100,7 @@ https://:${island.port} {
 	handle @blobs {
 		${proxy(conf, conf.media, conf.blobBytes)}
 	}
-	@api path /v1/* /.well-known/island
+	@api path /v1/* /.well-known/island /log/* /witness/*
 	handle @api {
 		${proxy(conf, conf.gateway, conf.bodyBytes)}
 	}

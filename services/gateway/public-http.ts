@@ -25,6 +25,7 @@ import { openDiscovery } from './discovery.ts';
 import { lookupHandlers } from './lookup-handlers.ts';
 import { messageHandlers } from './message-handlers.ts';
 import { oidcReturn } from './oidc-page.ts';
+import { witnessRoutes } from './witness-routes.ts';
 
 export interface PublicParts {
   bus: Bus;
@@ -69,6 +70,7 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
       log,
       raw: [send(bus)],
       pages: [oidcReturn(bus)],
+      bytes: [...witnessRoutes(bus)],
     },
   );
 }

@@ -9,7 +9,6 @@ import type {
   RequestListener,
   ServerResponse,
 } from 'node:http';
-import type { Readable } from 'node:stream';
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import type { RouteAuth, RouteRow } from '@island/protocol/wire/route.ts';
@@ -66,9 +65,12 @@ export interface RawRoute {
   answer(body: Uint8Array, asked: Asked<undefined>): Promise<number>;
 }
 
-/** An address whose bodies are bytes that nobody holds in memory as a whole, in either direction. It may take a query. */
+/**
+ * An address whose bodies are bytes: in either direction nobody has to hold them in memory as a whole. It may take a
+ * query. What is posted there may be of any type: others' protocols have their own.
+ */
 export interface ByteRoute {
-  methods: readonly ('GET' | 'HEAD' | 'PUT')[];
+  methods: readonly ('GET' | 'HEAD' | 'PUT' | 'POST')[];
   path: string;
   answer(asked: AskedBytes): Promise<ByteReply>;
 }
@@ -78,7 +80,7 @@ export interface AskedBytes extends Asked<undefined> {
   /** What follows the question mark, not decoded. */
   query: string;
   /** Has to be read to its end, or the connection closes behind the answer. */
-  body: Readable;
+  body: IncomingMessage;
 }
 
 export interface ByteReply {
@@ -319,6 +321,7 @@ const mountBytes = ({ methods, path, answer }: ByteRoute): Mounted => ({
   query: true,
   async answer(request, params, query) {
     if (request.method === 'PUT') expectType(request, 'application/octet-stream');
+    else if (request.method === 'POST') expectPlain(request);
     else await readNothing(request);
     const { method = '' } = request;
     const asked = { ...askedBy(request, params), who: undefined };
@@ -347,8 +350,13 @@ async function readNothing(request: IncomingMessage): Promise<void> {
 
 function expectType(request: IncomingMessage, type: string): void {
   const given = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  if (given !== type || request.headers['content-encoding'] !== undefined)
-    throw new Fault('malformed');
+  if (given !== type) throw new Fault('malformed');
+  expectPlain(request);
+}
+
+/** Neither compressed nor anything else that the limit of its bytes would not bound. */
+function expectPlain(request: IncomingMessage): void {
+  if (request.headers['content-encoding'] !== undefined) throw new Fault('malformed');
 }
 
 function bearer(request: IncomingMessage): string {
