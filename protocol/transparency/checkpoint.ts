@@ -1,5 +1,5 @@
 /**
- * Checkpoints: what a log says about itself. docs/protocol/transparency.md §4, c2sp.org/tlog-checkpoint
+ * Checkpoints: what a log says about itself. docs/protocol/transparency.md §2.3, c2sp.org/tlog-checkpoint
  *
  *     text = origin ‖ "\n" ‖ decimal size ‖ "\n" ‖ base64( root 32 ) ‖ "\n"
  *

@@ -1,6 +1,6 @@
 /**
  * Cosignatures: a witness says when it saw which checkpoint as the largest of a log.
- * docs/protocol/transparency.md §5, c2sp.org/tlog-cosignature
+ * docs/protocol/transparency.md §2.4, c2sp.org/tlog-cosignature
  *
  *     signature = u64 timestamp, seconds ‖ 64 bytes of Ed25519 (type 0x04) or 2,420 of ML-DSA-44 (type 0x06)
  *

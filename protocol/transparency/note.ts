@@ -1,5 +1,5 @@
 /**
- * Signed notes: text, an empty line, signature lines. docs/protocol/transparency.md §3, c2sp.org/signed-note
+ * Signed notes: text, an empty line, signature lines. docs/protocol/transparency.md §2.2, c2sp.org/signed-note
  *
  *     note      = text ‖ "\n" ‖ n × line                     text ends with a line feed
  *     line      = "— " ‖ name ‖ " " ‖ base64( keyId 4 ‖ signature ) ‖ "\n"
@@ -13,7 +13,7 @@ import { concat, utf8Bytes } from '../wire/bytes.ts';
 import { base64, fromBase64, fromHex, hex } from '../wire/text.ts';
 import { TransparencyFault } from './transparency-fault.ts';
 
-/** A note longer than this is not looked at, in UTF-16 units; 128 signatures of the largest kind fit. */
+/** A note longer than this is not looked at, bytes; 128 signatures of the largest kind fit. */
 export const noteMax = 524_288;
 export const signaturesMax = 128;
 
@@ -26,7 +26,7 @@ export interface NoteSignature {
   name: string;
   /** 4 bytes. */
   keyId: Uint8Array;
-  /** What follows the key id: 64 bytes of Ed25519, or a timestamp and a signature of §5. */
+  /** What follows the key id: 64 bytes of Ed25519, or a timestamp and a signature of §2.4. */
   signature: Uint8Array;
 }
 
@@ -68,8 +68,10 @@ const isClean = (text: string): boolean => {
   return text.isWellFormed();
 };
 
+const fits = (text: string): boolean => text.length <= noteMax && utf8Bytes(text).length <= noteMax;
+
 export const isNoteText = (text: string): boolean =>
-  text.endsWith('\n') && text.length <= noteMax && isClean(text);
+  text.endsWith('\n') && fits(text) && isClean(text);
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -85,7 +87,7 @@ export function noteFromBytes(bytes: Uint8Array): string {
 
 /** Throws `note_malformed`. A note has at least one signature. */
 export function parseNote(note: string): Note {
-  if (note.length > noteMax || !isClean(note)) throw new TransparencyFault('note_malformed');
+  if (!fits(note) || !isClean(note)) throw new TransparencyFault('note_malformed');
   const end = note.lastIndexOf('\n\n');
   if (end < 0) throw new TransparencyFault('note_malformed');
   return { text: note.slice(0, end + 1), signatures: parseSignatureLines(note.slice(end + 2)) };

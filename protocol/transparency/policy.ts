@@ -1,5 +1,5 @@
 /**
- * Whose signatures make a checkpoint count. docs/protocol/transparency.md §6, c2sp.org/tlog-policy
+ * Whose signatures make a checkpoint count. docs/protocol/transparency.md §2.5, c2sp.org/tlog-policy
  *
  *     log <vkey> [<url>]
  *     witness <name> <vkey> [<url>]

@@ -1,5 +1,5 @@
 /**
- * A log as files that never change: 256 hashes or 256 entries each. docs/protocol/transparency.md §7, c2sp.org/tlog-tiles
+ * A log as files that never change: 256 hashes or 256 entries each. docs/protocol/transparency.md §2.6, c2sp.org/tlog-tiles
  *
  *     tile/<L>/<N>[.p/<W>]         hashes of level 8·L, numbers 256·N to 256·N + W, each 32 bytes
  *     tile/entries/<N>[.p/<W>]     as many entries, each u16 length ‖ bytes

@@ -1,5 +1,5 @@
 /**
- * A proof that can be kept in a file and checked without asking anybody. docs/protocol/transparency.md §8, c2sp.org/tlog-proof
+ * A proof that can be kept in a file and checked without asking anybody. docs/protocol/transparency.md §2.7, c2sp.org/tlog-proof
  *
  *     "c2sp.org/tlog-proof@v1\n" [ ‖ "extra " ‖ base64 ‖ "\n" ] ‖ "index " ‖ decimal ‖ "\n"
  *     ‖ n × { base64( hash 32 ) ‖ "\n" } ‖ "\n" ‖ the note of a checkpoint

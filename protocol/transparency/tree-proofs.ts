@@ -1,5 +1,5 @@
 /**
- * Roots and proofs out of stored hashes. docs/protocol/transparency.md §2, RFC 6962 §2.1
+ * Roots and proofs out of stored hashes. docs/protocol/transparency.md §2.1, RFC 6962 §2.1
  *
  * Every hash that is read is that of a complete subtree: 2^level leaves, the first of them number
  * index × 2^level. Such a hash never changes while the log grows.

@@ -1,5 +1,5 @@
 /**
- * The Merkle tree of a log and its two proofs. docs/protocol/transparency.md §2, RFC 6962 §2.1, RFC 9162 §2.1
+ * The Merkle tree of a log and its two proofs. docs/protocol/transparency.md §2.1, RFC 6962 §2.1, RFC 9162 §2.1
  *
  *     leaf = SHA-256( 0x00 ‖ data )    node = SHA-256( 0x01 ‖ left ‖ right )    empty tree = SHA-256( )
  *
