@@ -27,6 +27,16 @@ t.test('two people talk: each sees what the other does', async (t) => {
   const theirs = talk(bob, 'chat', 'alice', '--commands');
   const hello = await untilLine(theirs, ({ text }) => text === 'Hello Bob');
 
+  await t.test('what is in the home is said before what the island has', async (t) => {
+    await untilLine(ours, ({ type }) => type === 'sent');
+    const fate = ours.lines.filter(({ type }) => type === 'queued' || type === 'sent');
+    t.same(fate, [
+      { type: 'queued', to: 'bob', id: hello.id },
+      { type: 'sent', to: 'bob', id: hello.id },
+    ]);
+    t.match(hello, { request: true });
+  });
+
   await t.test('a first message is a request until it is answered or let in', async (t) => {
     t.match(await run(bob, 'requests'), /^alice +1 new +\d\d:\d\d +Hello Bob\n/);
     t.equal(await run(bob, 'let-in', 'alice'), 'alice can write to you now.\n');

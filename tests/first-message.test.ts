@@ -14,7 +14,8 @@ t.test('two people register with invites, and exchange their first messages', as
   t.match(sent, { code: 0, stdout: '✓ Sent to bob.\n' });
   const heard = await runIslander(bob, ['listen', '--count', '1']);
   t.equal(heard.code, 0);
-  t.match(heard.stdout, /^\d\d:\d\d alice: Hello Bob\n$/);
+  t.match(heard.stdout, /^\d\d:\d\d alice \(request\): Hello Bob\n$/);
+  t.match(heard.stderr, /^alice wrote to you first.* islander let-in alice lets alice in/m);
 
   const lines = Array.from({ length: 30 }, (_, i) => `line ${i}`);
   const many = await runIslander(bob, ['send', 'alice', '-'], `${lines.join('\n')}\n`);

@@ -23,6 +23,7 @@ export type Line = {
   digits?: string;
   uri?: string;
   device?: number;
+  request?: boolean;
 };
 
 export interface Talking {

@@ -51,6 +51,8 @@ t.test('lines for people, objects for programs', async (t) => {
     sentAt: 5,
     id: 'ab',
   });
+  t.match(arrivalLine(message, true), /^\d\d:\d\d alice \(request\): hi$/);
+  t.match(arrivalObject(message, true), { from: 'alice', request: true });
   const unreadable = {
     type: 'unreadable',
     key: '2',

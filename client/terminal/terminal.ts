@@ -68,12 +68,14 @@ export const plain = (text: string): string => harmless(text).replaceAll('\n', '
 export const harmless = (text: string): string =>
   text.replace(/(?![\t\n\u200c\u200d])[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
 
-export function arrivalLine(arrival: Arrival): string {
+/** `request`: nobody has let its sender in yet. */
+export function arrivalLine(arrival: Arrival, request = false): string {
   if (arrival.type === 'message') {
+    const who = `${arrival.from}${request ? ' (request)' : ''}`;
     const answers = arrival.reply ? '(an answer) ' : '';
     const attached = attachmentsOf(arrival).map((each) => `📎 ${attachmentText(each)}`);
     const said = [...(arrival.text === '' ? [] : [plain(arrival.text)]), ...attached];
-    return `${clockTime(arrival.receivedAt)} ${arrival.from}: ${answers}${said.join(' ')}`;
+    return `${clockTime(arrival.receivedAt)} ${who}: ${answers}${said.join(' ')}`;
   }
   const { state, claims, count } = arrival;
   const who = claims ?? 'somebody';
@@ -87,7 +89,7 @@ export function arrivalLine(arrival: Arrival): string {
   return `${clockTime(arrival.receivedAt)} (${what} cannot be read: ${arrival.reason})`;
 }
 
-export function arrivalObject(arrival: Arrival): Record<string, unknown> {
+export function arrivalObject(arrival: Arrival, request = false): Record<string, unknown> {
   const { id, from } = arrival;
   if (arrival.type === 'unreadable') {
     const { claims, reason, state, count } = arrival;
@@ -97,6 +99,7 @@ export function arrivalObject(arrival: Arrival): Record<string, unknown> {
   const attachments = attachmentsOf(arrival).map(attachmentObject);
   return {
     ...{ type: 'message', from, text, sentAt, id },
+    ...(request && { request }),
     ...(reply && { reply: { to: reply.whose === 'yours' ? 'you' : from, id: reply.id } }),
     ...(timer !== undefined && { timer }),
     ...(attachments.length > 0 && { attachments }),

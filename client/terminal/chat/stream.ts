@@ -6,15 +6,17 @@ import { createInterface } from 'node:readline';
 import { pause } from '../../backoff.ts';
 import { createBell } from '../../bell.ts';
 import { happenings } from '../../conversation/happenings.ts';
+import { openTold } from '../../conversation/told.ts';
 import type { SentState } from '../../conversation/view.ts';
 import { arrivals } from '../../messages/arrivals.ts';
 import { allDeparted, departures } from '../../messages/departures.ts';
-import type { Kept, Outgoing } from '../../messages/messages.ts';
+import { type Kept, type Outgoing, readMessage } from '../../messages/messages.ts';
 import type { Context } from '../command.ts';
 import { clockTime } from '../dates.ts';
 import type { Home } from '../home.ts';
 import { PartlyFailed } from '../partly-failed.ts';
 import { progressOn } from '../progress.ts';
+import { explainRequest, requestsIn } from '../requests.ts';
 import {
   arrivalLine,
   arrivalObject,
@@ -50,6 +52,7 @@ export async function chatStream(
   const done = new AbortController();
   const either = AbortSignal.any([signal, done.signal]);
   const calls = openCalls(islander, name);
+  const told = await openTold(storage);
   const sent = new Map<string, SentState>();
   const following: Promise<void>[] = [];
   let failures = 0;
@@ -67,14 +70,19 @@ export async function chatStream(
 
   async function showArrivals(): Promise<void> {
     for await (const group of arrivals(storage, either, { from: name })) {
-      for (const arrival of group)
-        terminal.say(called(arrival.key) + arrivalLine(arrival), arrivalObject(arrival));
+      const request = (await requestsIn(conversations, group)).has(name);
+      for (const arrival of group) {
+        const line = called(arrival.key) + arrivalLine(arrival, request);
+        terminal.say(line, arrivalObject(arrival, request));
+      }
+      told.add(group.map(({ key }) => key));
+      if (request) explainRequest(terminal, name, commands ? 'in-chat' : 'command');
       if (person) await conversations.read(name);
     }
   }
 
   async function showHappenings(): Promise<void> {
-    for await (const happening of happenings(storage, either, { from: name }))
+    for await (const happening of happenings(storage, either, { from: name, told }))
       terminal.say(happeningLine(happening), { ...happening });
   }
 
@@ -107,8 +115,16 @@ export async function chatStream(
     }
   }
 
-  async function follow(keys: readonly string[]): Promise<void> {
-    for await (const message of departures(storage, keys, either)) onDeparture(message);
+  async function follow(key: string): Promise<void> {
+    for await (const message of departures(storage, [key], either)) onDeparture(message);
+  }
+
+  /** It is in this home: whatever ends this program now, it goes out with the next one. */
+  async function onSaid(key: string): Promise<void> {
+    const message = await readMessage(storage, key);
+    if (terminal.json && message?.type === 'sent')
+      terminal.say('', { type: 'queued', to: message.to, id: message.id });
+    following.push(follow(key));
   }
 
   const talk: Talk = {
@@ -118,7 +134,7 @@ export async function chatStream(
     message: calls.find,
     lastOfOurs: calls.lastOfOurs,
     tell: (lines, object = { type: 'told', lines }) => terminal.say(lines.join('\n'), object),
-    said: (key) => void following.push(follow([key])),
+    said: onSaid,
     onProgress: progressOn(terminal),
     quit: () => done.abort(),
   };
@@ -130,7 +146,7 @@ export async function chatStream(
         if (terminal.json) terminal.say('', { type: 'done', line });
       } else {
         const text = commands ? unescaped(line) : line;
-        following.push(follow([await conversations.say(name, text)]));
+        await onSaid(await conversations.say(name, text));
       }
     } catch (error) {
       if (either.aborted) return;

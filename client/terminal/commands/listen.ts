@@ -1,9 +1,12 @@
 /** `islander listen`: shows what comes. */
 import { InvalidArgumentError } from 'commander';
 import { happenings } from '../../conversation/happenings.ts';
-import { arrivals } from '../../messages/arrivals.ts';
-import type { AddCommand } from '../command.ts';
-import { openHome } from '../home.ts';
+import { placeAt } from '../../conversation/places.ts';
+import { openTold } from '../../conversation/told.ts';
+import { type Arrival, arrivals } from '../../messages/arrivals.ts';
+import type { AddCommand, Context } from '../command.ts';
+import { type Home, openHome } from '../home.ts';
+import { explainRequest, requestsIn } from '../requests.ts';
 import { arrivalLine, arrivalObject, happeningLine } from '../terminal.ts';
 
 export function listenCommand(add: AddCommand): void {
@@ -13,35 +16,66 @@ export function listenCommand(add: AddCommand): void {
     ['islander listen', 'islander listen --count 1 --json'],
     (command) => command.option('--count <n>', 'ends after so many messages', toCount),
     async (context, _args, { count }) => {
-      const { terminal, signal } = context;
       await using home = await openHome(context);
-      const { islander, storage } = home;
-      islander.startReceiving();
-      islander.startSending();
-      let left = typeof count === 'number' ? count : Number.POSITIVE_INFINITY;
-      const show = async () => {
-        for await (const group of arrivals(storage, signal, { most: () => left })) {
-          for (const arrival of group) {
-            terminal.say(arrivalLine(arrival), arrivalObject(arrival));
-            if (arrival.type === 'message') left -= 1;
-          }
-        }
-      };
-      const done = new AbortController();
-      const either = AbortSignal.any([signal, done.signal]);
-      const tell = async () => {
-        for await (const happening of happenings(storage, either))
-          terminal.say(happeningLine(happening), { ...happening });
-      };
-      const telling = tell();
-      try {
-        await Promise.race([show(), islander.failed, telling]);
-      } finally {
-        done.abort();
-        await telling;
-      }
+      await listen(context, home, typeof count === 'number' ? count : Number.POSITIVE_INFINITY);
     },
   );
+}
+
+/** Until so many messages were shown, or aborted. */
+export async function listen(
+  { terminal, signal }: Pick<Context, 'terminal' | 'signal'>,
+  { islander, storage }: Pick<Home, 'islander' | 'storage'>,
+  count: number,
+): Promise<void> {
+  const { conversations } = islander;
+  // A program may show it to somebody, or to nobody: only a person at a terminal has seen it.
+  const seen = !terminal.json && terminal.stdout.isTTY === true;
+  const done = new AbortController();
+  const either = AbortSignal.any([signal, done.signal]);
+  const told = await openTold(storage);
+  let left = count;
+
+  async function showArrivals(): Promise<void> {
+    for await (const group of arrivals(storage, signal, { most: () => left })) {
+      const requests = await requestsIn(conversations, group);
+      for (const arrival of group) {
+        const request = arrival.type === 'message' && requests.has(arrival.from);
+        terminal.say(arrivalLine(arrival, request), arrivalObject(arrival, request));
+        if (arrival.type === 'message') left -= 1;
+      }
+      told.add(group.map(({ key }) => key));
+      for (const name of requests) explainRequest(terminal, name, 'command');
+      if (!seen) continue;
+      for (const [name, upTo] of newestOf(group)) await conversations.read(name, upTo);
+    }
+  }
+
+  async function showHappenings(): Promise<void> {
+    for await (const happening of happenings(storage, either, { told }))
+      terminal.say(happeningLine(happening), { ...happening });
+  }
+
+  islander.startReceiving();
+  islander.startSending();
+  const telling = showHappenings();
+  try {
+    await Promise.race([showArrivals(), islander.failed, telling]);
+  } finally {
+    done.abort();
+    await telling;
+  }
+}
+
+/** By person, the place of the last message. */
+function newestOf(group: readonly Arrival[]): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const each of group) {
+    if (each.type !== 'message') continue;
+    const at = placeAt(each.receivedAt, each.key);
+    if (at > (found.get(each.from) ?? '')) found.set(each.from, at);
+  }
+  return found;
 }
 
 function toCount(text: string): number {
