@@ -1,0 +1,276 @@
+/**
+ * The map itself, in memory: values by index, its root, and proofs. docs/protocol/transparency.md §4.3
+ *
+ * What a snapshot sees is never written to: a node that was made in an earlier version is copied, with the nodes
+ * above it, before it changes, and given back once no snapshot sees it. Hashes are made when a root or a proof is
+ * asked for, once for everything that was set since.
+ */
+import { equal, sha256 } from '../crypto/primitives.ts';
+import { Writer } from '../wire/bytes.ts';
+import { Fault } from '../wire/fault.ts';
+import { MapNodes, type NodeRef } from './map-nodes.ts';
+import {
+  bitOf,
+  commonBits,
+  emptyHashes,
+  encodeMapProof,
+  type Hash,
+  indexBits,
+  type MapStep,
+  mapProofKinds,
+  putPrefix,
+} from './map-proof.ts';
+
+/** A map as it was; readable until it is released. */
+export interface MapSnapshot {
+  readonly root: Uint8Array;
+  /** Indices that have a value. */
+  readonly count: number;
+  /** The encoded proof of what is, or is not, at `index`. */
+  prove(index: Uint8Array): Uint8Array;
+}
+
+export interface LabelMap {
+  readonly root: Uint8Array;
+  readonly count: number;
+  /** Nodes that the map and its snapshots hold: about 73 bytes each. */
+  readonly nodes: number;
+  /** Both 32 bytes. */
+  set(index: Uint8Array, value: Uint8Array): void;
+  prove(index: Uint8Array): Uint8Array;
+  snapshot(): MapSnapshot;
+  /** Gives back what nobody but this snapshot saw. It is not to be asked again. */
+  release(snapshot: MapSnapshot): void;
+  /** Makes the map what the newest snapshot that is not released has: for a change that could not be stored. */
+  revert(snapshot: MapSnapshot): void;
+}
+
+/** `hash`: for known answers of the same trie over another function. */
+export function createMap(hash: Hash = sha256): LabelMap {
+  return new Trie(hash);
+}
+
+interface Held extends MapSnapshot {
+  version: number;
+  top: NodeRef;
+}
+
+/** Nodes that the map of this version did without; snapshots of earlier versions may see them. */
+interface Retired {
+  version: number;
+  refs: NodeRef[];
+}
+
+class Trie implements LabelMap {
+  readonly #nodes = new MapNodes();
+  readonly #hash: Hash;
+  readonly #empty: { root: Uint8Array; child: Uint8Array };
+  /** H( u32 bits ‖ prefix 32 ) is made here, and what two hashes make. */
+  readonly #labelled = new Uint8Array(36);
+  readonly #pair = new Uint8Array(64);
+  /** Ascending. */
+  readonly #held: Held[] = [];
+  /** Ascending. */
+  #retired: Retired[] = [];
+  #version = 1;
+  #top: NodeRef;
+  #count = 0;
+
+  constructor(hash: Hash) {
+    this.#hash = hash;
+    this.#empty = emptyHashes(hash);
+    this.#top = this.#nodes.addInner(0, this.#labelOf(new Uint8Array(32), 0), 1);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get nodes(): number {
+    return this.#nodes.used;
+  }
+
+  get root(): Uint8Array {
+    return Uint8Array.from(this.#hashOf(this.#top));
+  }
+
+  set(index: Uint8Array, value: Uint8Array): void {
+    if (index.length !== 32 || value.length !== 32) throw new Fault('malformed');
+    const nodes = this.#nodes;
+    const found = this.#nearest(this.#top, index);
+    const alike = found === 0 ? 0 : commonBits(index, nodes.index(found));
+    if (alike === indexBits && equal(nodes.value(found), value)) return;
+    if (alike < indexBits) this.#count++;
+
+    this.#top = this.#own(this.#top);
+    let parent = this.#top;
+    for (;;) {
+      const side = bitOf(index, nodes.bits(parent));
+      const child = nodes.child(parent, side);
+      if (child > 0 && nodes.bits(child) < alike) {
+        const own = this.#own(child);
+        nodes.setChild(parent, side, own);
+        parent = own;
+      } else {
+        nodes.setChild(parent, side, this.#placed(child, alike, index, value));
+        return;
+      }
+    }
+  }
+
+  /** What stands in the place of `child` once the value is in: the leaf, or a node above both. */
+  #placed(child: NodeRef, alike: number, index: Uint8Array, value: Uint8Array): NodeRef {
+    const nodes = this.#nodes;
+    if (alike === indexBits) {
+      if (nodes.born(child) === this.#version) {
+        nodes.setValue(child, value);
+        return child;
+      }
+      this.#retire(child);
+    }
+    const leaf = nodes.addLeaf(index, value, this.#version);
+    if (child === 0 || alike === indexBits) return leaf;
+    const fork = nodes.addInner(alike, this.#labelOf(index, alike), this.#version);
+    const side = bitOf(index, alike);
+    nodes.setChild(fork, side, leaf);
+    nodes.setChild(fork, 1 - side, child);
+    return fork;
+  }
+
+  /** The leaf that the bits of `index` lead to, or 0 on the empty side of the root. */
+  #nearest(top: NodeRef, index: Uint8Array): NodeRef {
+    let ref = top;
+    while (ref > 0) ref = this.#nodes.child(ref, bitOf(index, this.#nodes.bits(ref)));
+    return ref;
+  }
+
+  /** The node itself, or a copy if a snapshot may see it; in either case its hash is no longer true. */
+  #own(ref: NodeRef): NodeRef {
+    if (this.#nodes.born(ref) === this.#version) {
+      this.#nodes.setStale(ref);
+      return ref;
+    }
+    const copy = this.#nodes.copyInner(ref, this.#version);
+    this.#retire(ref);
+    return copy;
+  }
+
+  #retire(ref: NodeRef): void {
+    const newest = this.#held.at(-1);
+    if (newest === undefined || newest.version < this.#nodes.born(ref)) {
+      this.#nodes.free(ref);
+      return;
+    }
+    const last = this.#retired.at(-1);
+    if (last?.version === this.#version) last.refs.push(ref);
+    else this.#retired.push({ version: this.#version, refs: [ref] });
+  }
+
+  snapshot(): MapSnapshot {
+    const { root, count } = this;
+    const top = this.#top;
+    const held: Held = {
+      ...{ root, count, top, version: this.#version++ },
+      prove: (index) => this.#prove(top, index),
+    };
+    this.#held.push(held);
+    return held;
+  }
+
+  #place(snapshot: MapSnapshot): number {
+    const at = this.#held.indexOf(snapshot as Held);
+    if (at < 0) throw new Fault('internal');
+    return at;
+  }
+
+  release(snapshot: MapSnapshot): void {
+    this.#held.splice(this.#place(snapshot), 1);
+    const oldest = this.#held[0]?.version ?? this.#version;
+    const kept = this.#retired.findIndex(({ version }) => version > oldest);
+    const gone = this.#retired.splice(0, kept < 0 ? this.#retired.length : kept);
+    for (const { refs } of gone) for (const ref of refs) this.#nodes.free(ref);
+  }
+
+  revert(snapshot: MapSnapshot): void {
+    const held = this.#held[this.#place(snapshot)];
+    if (held === undefined || held !== this.#held.at(-1)) throw new Fault('internal');
+    this.#forget(this.#top, held.version);
+    for (const { version, refs } of this.#retired) {
+      if (version <= held.version) continue;
+      for (const ref of refs) if (this.#nodes.born(ref) > held.version) this.#nodes.free(ref);
+    }
+    this.#retired = this.#retired.filter(({ version }) => version <= held.version);
+    this.#top = held.top;
+    this.#count = held.count;
+  }
+
+  /** Gives back the nodes below that were made after a version: above an older one there is none. */
+  #forget(ref: NodeRef, version: number): void {
+    if (ref === 0 || this.#nodes.born(ref) <= version) return;
+    if (ref > 0) {
+      this.#forget(this.#nodes.child(ref, 0), version);
+      this.#forget(this.#nodes.child(ref, 1), version);
+    }
+    this.#nodes.free(ref);
+  }
+
+  prove(index: Uint8Array): Uint8Array {
+    return this.#prove(this.#top, index);
+  }
+
+  #prove(top: NodeRef, index: Uint8Array): Uint8Array {
+    if (index.length !== 32) throw new Fault('malformed');
+    const nodes = this.#nodes;
+    const found = this.#nearest(top, index);
+    const alike = found === 0 ? 0 : commonBits(index, nodes.index(found));
+    const path: MapStep[] = [];
+    let ref = top;
+    while (ref > 0 && (path.length === 0 || nodes.bits(ref) <= alike)) {
+      const bits = nodes.bits(ref);
+      const side = bitOf(index, bits);
+      path.push({ bits, sibling: this.#hashOf(nodes.child(ref, 1 - side)) });
+      ref = nodes.child(ref, side);
+    }
+    if (alike === indexBits) return encodeMapProof({ kind: mapProofKinds.member, path });
+    if (ref === 0) {
+      const nothing = nodes.child(top, 0) === 0 && nodes.child(top, 1) === 0;
+      return encodeMapProof({ kind: mapProofKinds.empty, path: nothing ? [] : path });
+    }
+    const bits = ref < 0 ? indexBits : nodes.bits(ref);
+    const prefix = new Uint8Array(32);
+    putPrefix(prefix, 0, nodes.index(found), bits);
+    const other = { bits, prefix, value: ref < 0 ? nodes.value(ref) : this.#pairOf(ref) };
+    return encodeMapProof({ kind: mapProofKinds.other, path, other });
+  }
+
+  /** H( u32 bits ‖ prefix 32 ). */
+  #labelOf(index: Uint8Array, bits: number): Uint8Array {
+    this.#labelled.set(new Writer(4).u32(bits).done());
+    putPrefix(this.#labelled, 4, index, bits);
+    return this.#hash(this.#labelled);
+  }
+
+  #hashed(left: Uint8Array, right: Uint8Array): Uint8Array {
+    this.#pair.set(left);
+    this.#pair.set(right, 32);
+    return this.#hash(this.#pair);
+  }
+
+  /** H( left ‖ right ) of an inner node. */
+  #pairOf(ref: NodeRef): Uint8Array {
+    const left = this.#hashOf(this.#nodes.child(ref, 0));
+    return this.#hashed(left, this.#hashOf(this.#nodes.child(ref, 1)));
+  }
+
+  #hashOf(ref: NodeRef): Uint8Array {
+    const nodes = this.#nodes;
+    if (ref === 0) return this.#empty.child;
+    if (ref < 0) return this.#hashed(nodes.value(ref), this.#labelOf(nodes.index(ref), indexBits));
+    if (nodes.isStale(ref)) {
+      const nothing = nodes.child(ref, 0) === 0 && nodes.child(ref, 1) === 0;
+      const label = nodes.label(ref);
+      nodes.setHash(ref, nothing ? this.#empty.root : this.#hashed(this.#pairOf(ref), label));
+    }
+    return nodes.hash(ref);
+  }
+}
