@@ -28,6 +28,7 @@ import {
 import { fold } from './fold.ts';
 import { firstFew, indexActs } from './index-acts.ts';
 import { newWords } from './index-words.ts';
+import { cameFrom, noteLetIn } from './let-in.ts';
 import { applyMarks, markOf } from './marks.ts';
 import {
   expiringRows,
@@ -93,6 +94,7 @@ async function indexMessages(
 ): Promise<readonly Kept[]> {
   const accounts = new Map<string, AccountId | undefined>();
   const talks = new Map<string, AccountId | undefined>();
+  const came = new Map<AccountId, number>();
   const done: Kept[] = [];
   for (const message of messages) {
     if (isFull(changes)) break;
@@ -108,9 +110,12 @@ async function indexMessages(
     const where = await placed(storage, message, accounts);
     if (!where) continue;
     talks.set(where.name, where.peer);
+    if (message.type === 'message' && where.peer !== undefined)
+      cameFrom(came, where.peer, message.receivedAt);
     await indexMessage(storage, changes, where, indexing);
   }
   for (const [name, peer] of talks) changes.put.push(knownTalkRow(name, peer));
+  await noteLetIn(storage, changes, came);
   if (indexing.before) await acceptWritten(storage, changes, done, accounts);
   return done;
 }

@@ -100,8 +100,11 @@ t.test(
     await using bob = await reopen('bob', homes[1], now);
     online(alice, bob);
     const [hers, his] = [alice.islander.conversations, bob.islander.conversations];
+    const requests = async () =>
+      (await hers.view('bob')).map((each) => each.type === 'message' && (each.request ?? 'none'));
     await hers.say('bob', 'are you there?');
     await sees(bob, 'alice', ['in are you there?']);
+    await eventually(async () => (await requests())[0] === 'waits');
     await his.read('alice');
     t.same(await bob.storage.list('receipts-due'), [], 'a request is read without a word');
     await his.accept('alice');
@@ -111,6 +114,7 @@ t.test(
     await sees(bob, 'alice', ['in are you there?', 'in hello?']);
     await his.say('alice', 'yes');
     await sees(alice, 'bob', ['out are you there? sent', 'out hello? sent', 'in yes']);
+    t.equal((await requests())[0], 'over', 'nothing will ever tell that it came');
     await his.read('alice');
     t.match(
       (await bob.storage.list('receipts-due')).map(({ key }) => key.split(' ')[1]),

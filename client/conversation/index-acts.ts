@@ -12,6 +12,7 @@ import type { Storage } from '../storage/storage.ts';
 import { type Changes, eraseActs, eraseDeleted, isEdit, rowsAtOnce } from './erasing.ts';
 import { aboutMessage, fold, isLater, outdone, type TargetOf } from './fold.ts';
 import { newWords, oldWords } from './index-words.ts';
+import { cameFrom, noteLetIn } from './let-in.ts';
 import {
   actOnRow,
   findMessage,
@@ -53,6 +54,7 @@ export async function indexActs(
   const touched = new Map<string, { target: TargetOf; first: KeptAct; acts: KeptAct[] }>();
   const timers = new Map<AccountId, KeptAct>();
   const unbound = new Map<AccountId, LooseAct[]>();
+  const came = new Map<AccountId, number>();
   const loosen = (peer: AccountId, act: LooseAct) =>
     unbound.set(peer, [...(unbound.get(peer) ?? []), act]);
   for (const act of acts) {
@@ -60,6 +62,8 @@ export async function indexActs(
       const held = timers.get(act.peer);
       if (!held || isLater(stamped(act), stamped(held))) timers.set(act.peer, act);
     }
+    if (act.body.kind === 'delivery-key' && act.direction === 'in')
+      cameFrom(came, act.peer, act.receivedAt);
     const target = aboutMessage(act);
     if (!target) {
       if (act.direction === 'in') loosen(act.peer, { key: act.key, target });
@@ -70,6 +74,7 @@ export async function indexActs(
     here.acts.push(act);
     touched.set(key, here);
   }
+  await noteLetIn(storage, changes, came);
   for (const [peer, act] of timers) await setTimer(storage, changes, peer, act);
   for (const { target, first, acts: fresh } of touched.values()) {
     const { peer, name } = first;

@@ -5,6 +5,7 @@ import { pinnedAccount } from '../messages/people.ts';
 import type { Storage } from '../storage/storage.ts';
 import { catchUp } from './catch-up.ts';
 import { type Direction, fold, type Reaction, type TargetOf, targetOf } from './fold.ts';
+import { requestThen } from './let-in.ts';
 import { endOf, findMessage, isUnread, keyOfPlace, newestPlaces, timeOfPlace } from './places.ts';
 import { actsOn, placed } from './placing.ts';
 import { receiptOf } from './receipt-rows.ts';
@@ -48,6 +49,8 @@ export interface ShownMessage {
   state?: SentState;
   /** Why it failed. */
   reason?: string;
+  /** Of one whose state stays `sent`: it was a request, and is or was when they let us in. */
+  request?: 'waits' | 'over';
   /** Another device of ours sent it. */
   elsewhere?: true;
   /** Seconds that it lives, and when it ends, as far as that is known. */
@@ -175,11 +178,24 @@ async function show(
     ...(timer !== undefined && { timer }),
     ...(expires !== undefined && { expires }),
     ...(message.type === 'sent' && {
-      state: await stateOf(storage, seen, message, target, peer),
+      ...(await fateOf(storage, seen, message, target, peer)),
       ...(message.reason !== undefined && { reason: message.reason }),
       ...(message.elsewhere && { elsewhere: true }),
     }),
   };
+}
+
+async function fateOf(
+  storage: Storage,
+  seen: Sights,
+  message: Extract<Kept, { type: 'sent' }>,
+  target: TargetOf,
+  peer: AccountId | undefined,
+): Promise<Pick<ShownMessage, 'state' | 'request'>> {
+  const state = await stateOf(storage, seen, message, target, peer);
+  if (state !== 'sent' || peer === undefined) return { state };
+  const request = await requestThen(storage, peer, message.sentAt);
+  return { state, ...(request && { request }) };
 }
 
 /** It only ever rises: queued, sent, delivered, read. */

@@ -36,6 +36,12 @@ t.test('each thing that was done to a message shows', async (t) => {
   t.same(shownAs({ text: 'Hi', direction: 'out', state: 'queued', elsewhere: true }), [
     '  7 12:00 you  Hi (from another device) … waits to be sent',
   ]);
+  t.same(shownAs({ text: 'Hi', direction: 'out', state: 'sent', request: 'waits' }), [
+    '  7 12:00 you  Hi ✓ request: not told whether it came',
+  ]);
+  t.same(shownAs({ text: 'Hi', direction: 'out', state: 'sent', request: 'over' }), [
+    '  7 12:00 you  Hi ✓ request',
+  ]);
   t.same(shownAs({ deleted: true }), ['  7 12:00 bob  bob took this back']);
   const reply = { direction: 'out', id: 'cd', excerpt: 'Coming?' } as const;
   const reactions = [{ emoji: '👍', mine: true, theirs: false }];

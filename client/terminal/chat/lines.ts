@@ -120,9 +120,12 @@ function bodyLines(message: ShownMessage, look: Look, width: number): string[] {
 
 const oneLine = (text: string): string => harmless(text).replace(/\s+/gu, ' ');
 
+/** Whoever gets a request is not made to tell that it came, then or later. */
+const requestTexts = { waits: ' request: not told whether it came', over: ' request' } as const;
+
 /** What is said about a message behind it. */
 function marksOf(message: ShownMessage, { now }: Look): Plain[] {
-  const { state, reason, edited, timer, expires, elsewhere } = message;
+  const { state, request, reason, edited, timer, expires, elsewhere } = message;
   const marks: Plain[] = [];
   if (edited !== undefined) marks.push(['dim', '(edited)']);
   if (elsewhere) marks.push(['dim', '(from another device)']);
@@ -131,7 +134,7 @@ function marksOf(message: ShownMessage, { now }: Look): Plain[] {
   else if (timer !== undefined) marks.push(['dim', `⧗ ${leftText(timer)}`]);
   if (state === 'queued') marks.push(['yellow', '… waits to be sent']);
   if (state === 'failed') marks.push(['red', `✗ ${oneLine(reason ?? 'not sent')}`]);
-  if (state === 'sent') marks.push(['dim', '✓']);
+  if (state === 'sent') marks.push(['dim', `✓${request ? requestTexts[request] : ''}`]);
   if (state === 'delivered') marks.push(['dim', '✓✓']);
   if (state === 'read') marks.push(['green', '✓✓ read']);
   return marks;
