@@ -3,6 +3,7 @@ import { chacha20poly1305, xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { ed25519 as nobleEd, x25519 as nobleX } from '@noble/curves/ed25519.js';
 import { hmac as nobleHmac } from '@noble/hashes/hmac.js';
 import { sha256 as nobleSha, sha512 as nobleSha512 } from '@noble/hashes/sha2.js';
+import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import fc from 'fast-check';
 import t from 'tap';
@@ -167,6 +168,37 @@ t.test('M1 both back ends and noble agree on random input', (t) => {
     { numRuns: 25 },
   );
   t.end();
+});
+
+t.test('K1: ML-DSA-44 agrees across back ends and noble, in both directions', async (t) => {
+  const seed = sodium.randomBytes(32);
+  const noble = ml_dsa44.keygen(seed);
+  const message = sodium.randomBytes(300);
+  for (const set of sets) {
+    const pair = set.mldsa44.fromSeed(seed);
+    t.ok(equal(pair.public, noble.publicKey), set.backend);
+    const stored = { public: pair.public, private: seed };
+    const fixed = set.mldsa44.sign(pair, message, (length) => new Uint8Array(length));
+    for (const made of [
+      set.mldsa44.sign(pair, message),
+      set.mldsa44.sign(stored, message),
+      fixed,
+    ]) {
+      t.ok(ml_dsa44.verify(made, message, noble.publicKey));
+      for (const other of sets) {
+        t.ok(other.mldsa44.verify(pair.public, message, made));
+        t.notOk(other.mldsa44.verify(pair.public, message.subarray(1), made));
+        t.notOk(other.mldsa44.verify(pair.public, message, made.subarray(1)));
+        t.notOk(other.mldsa44.verify(pair.public.subarray(1), message, made));
+        t.notOk(other.mldsa44.verify(noble.publicKey.toReversed(), message, made));
+      }
+    }
+    t.ok(equal(fixed, ml_dsa44.sign(message, noble.secretKey, { extraEntropy: false })));
+    t.equal(
+      code(() => set.mldsa44.fromSeed(seed.subarray(1))),
+      'malformed',
+    );
+  }
 });
 
 t.test('M1 ML-KEM agrees across back ends and noble, in both directions', (t) => {

@@ -28,6 +28,7 @@ export function sampleLog(size: number, name = 'entry'): SampleLog {
   const entries = Array.from({ length: size }, (_, i) => new TextEncoder().encode(`${name} ${i}`));
   const leaves = entries.map(leafHash);
   const known = new Map<string, Uint8Array>();
+  const roots = new Map<number, Uint8Array>();
   const hashOf = (level: number, index: number): Uint8Array => {
     const name = `${level}/${index}`;
     let hash = known.get(name) ?? (level === 0 ? leaves[index] : undefined);
@@ -49,7 +50,11 @@ export function sampleLog(size: number, name = 'entry'): SampleLog {
   return {
     entries,
     leaves,
-    root: (at) => treeHash(leaves.slice(0, at)),
+    root(at) {
+      const root = roots.get(at) ?? treeHash(leaves.slice(0, at));
+      roots.set(at, root);
+      return root;
+    },
     read,
     tile: () => (_path, tile) => bytesOf(tile),
   };
