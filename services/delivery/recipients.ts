@@ -1,6 +1,9 @@
 /**
  * Which devices a put must address: the directory's lists, cached. A put that does not match is
  * refused only after the directory was asked afresh. docs/protocol/dm.md §6
+ *
+ * The newest list is in force at once: no other device gets anything. What senders can prove is the published one,
+ * so a put has all devices that are on both, and may have those that only the newest has.
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId, DeviceId } from '@island/protocol/wire/ids.ts';
@@ -11,6 +14,10 @@ import type { Clock } from '../kit/clock.ts';
 interface DeviceList {
   epoch: number;
   devices: ReadonlySet<DeviceId>;
+  /** The newest epoch that is published; 0 for none. */
+  published: number;
+  /** Devices that are on both. */
+  required: ReadonlySet<DeviceId>;
 }
 
 interface Cached extends DeviceList {
@@ -26,7 +33,7 @@ export interface Admission extends Disposable {
 
 export interface Recipients extends Disposable {
   /**
-   * Resolves when `devices` are exactly those of the account's present list.
+   * Resolves when `devices` are those of the account's present list, at least those that are published.
    * @throws stale_devices { missing, extra, epoch }; unavailable when the directory is down and nothing is known
    */
   check(account: AccountId, epoch: number, devices: readonly DeviceId[]): Promise<Admission>;
@@ -40,8 +47,8 @@ const mostCached = 20_000;
 
 export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Recipients {
   const lists = new Map<AccountId, Cached>();
-  /** Questions under way; `told` is the newest epoch an event told of meanwhile. */
-  const asking = new Map<AccountId, { running: number; told: number }>();
+  /** Questions under way; `told` and `shown` are the newest epochs that events told of meanwhile. */
+  const asking = new Map<AccountId, { running: number; told: number; shown: number }>();
   /** Puts between their check and their commit. */
   const admitted = new Map<AccountId, Set<{ epoch: number; overtaken: boolean }>>();
   /** Puts that find no list wait for one question, not one each. */
@@ -55,20 +62,29 @@ export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Reci
     if (asked !== undefined) asked.told = Math.max(asked.told, epoch);
     for (const put of admitted.get(account) ?? []) put.overtaken ||= put.epoch < epoch;
   });
+  const published = bus.subscribe(directory, 'published', '*', ({ epoch }, key) => {
+    const account = key as AccountId;
+    const cached = lists.get(account);
+    if (cached !== undefined && cached.published < epoch) lists.delete(account);
+    const asked = asking.get(account);
+    if (asked !== undefined) asked.shown = Math.max(asked.shown, epoch);
+  });
   const unsubscribe = bus.onReconnect(() => {
     for (const list of lists.values()) list.at = 0;
   });
 
   async function ask(account: AccountId): Promise<DeviceList> {
     const since = clock.now();
-    const asked = asking.get(account) ?? { running: 0, told: 0 };
+    const asked = asking.get(account) ?? { running: 0, told: 0, shown: 0 };
     asking.set(account, asked);
     asked.running += 1;
     try {
       const answer = await bus.call(directory, 'devices', { account });
-      const list = { epoch: answer.epoch, devices: new Set(answer.devices) };
+      const { epoch, published } = answer;
+      const sets = { devices: new Set(answer.devices), required: new Set(answer.required) };
+      const list = { epoch, published, ...sets };
       // An answer that an event has overtaken is used once, not kept.
-      if (asked.told <= list.epoch) keep(account, { ...list, at: since });
+      if (asked.told <= epoch && asked.shown <= published) keep(account, { ...list, at: since });
       return list;
     } finally {
       asked.running -= 1;
@@ -132,7 +148,7 @@ export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Reci
       const { list, asked } = await known(account);
       if (!matches(list, epoch, devices)) {
         // Epochs only grow. A shared question may have been put before the sender learned of a newer list.
-        const newer = list.epoch > epoch || (asked && list.epoch === epoch);
+        const newer = list.published > epoch || (asked && list.epoch >= epoch);
         const fresh = newer ? list : await ask(account);
         if (!matches(fresh, epoch, devices)) {
           throw new Fault('stale_devices', difference(fresh, devices));
@@ -142,31 +158,36 @@ export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Reci
       return admission;
     },
     async present(account, epoch = 0) {
-      const { at, ...cached } = lists.get(account) ?? { at: 0, epoch: 0, devices: new Set() };
-      if (cached.epoch >= epoch && clock.now() - at < freshFor) return cached.devices;
+      const cached = lists.get(account);
+      if (cached && cached.epoch >= epoch && clock.now() - cached.at < freshFor)
+        return cached.devices;
       const list = await askTogether(account);
       return (list.epoch >= epoch ? list : await ask(account)).devices;
     },
     [Symbol.dispose]() {
       changed[Symbol.dispose]();
+      published[Symbol.dispose]();
       unsubscribe();
     },
   };
 }
 
-/** Same epoch and same devices: under another epoch the same number may stand for another key. */
+/** Ids never stand for another key than before: a list follows from the one before it. */
 function matches(list: DeviceList, epoch: number, devices: readonly DeviceId[]): boolean {
+  const given = new Set(devices);
   return (
-    list.epoch === epoch &&
-    list.devices.size === devices.length &&
-    list.devices.isSubsetOf(new Set(devices))
+    list.published <= epoch &&
+    epoch <= list.epoch &&
+    given.size === devices.length &&
+    given.isSubsetOf(list.devices) &&
+    list.required.isSubsetOf(given)
   );
 }
 
-function difference({ epoch, devices }: DeviceList, sent: readonly DeviceId[]) {
+function difference({ epoch, devices, required }: DeviceList, sent: readonly DeviceId[]) {
   const given = new Set(sent);
   return {
-    missing: [...devices].filter((device) => !given.has(device)),
+    missing: [...required].filter((device) => !given.has(device)),
     extra: sent.filter((device) => !devices.has(device)),
     epoch,
   };

@@ -93,10 +93,52 @@ export const directory = defineContract({
       answer: v.strictObject({ list }),
       callers: ['accounts', 'archive'],
     },
-    /** Ids and epoch of an account's current device list. */
+    /** As `lookup`, of an account alone. */
+    account: {
+      request: v.strictObject({ account: s.account }),
+      answer: v.strictObject({ answer: s.bytesUpTo(structureBytes.proof) }),
+      callers: ['accounts'],
+    },
+    /** The newest published checkpoint, with the signatures of witnesses. */
+    checkpoint: {
+      request: s.empty,
+      answer: v.strictObject({ note: v.string() }),
+      callers: ['gateway'],
+    },
+    /** Hashes or entries of the published log, c2sp.org/tlog-tiles. */
+    tile: {
+      request: v.strictObject({
+        level: v.union([v.literal('entries'), s.count]),
+        index: s.count,
+        width: s.count,
+      }),
+      answer: v.strictObject({ bytes: s.bytesUpTo(65_536) }),
+      callers: ['gateway'],
+    },
+    /** What clients pin of the log. */
+    log: {
+      request: s.empty,
+      answer: v.strictObject({
+        vkey: v.string(),
+        vrf: s.bytes(32),
+        policy: v.string(),
+        policyNumber: s.count,
+        witnessed: v.boolean(),
+      }),
+      callers: ['gateway'],
+    },
+    /**
+     * Ids and epoch of an account's current device list. `published` is the newest epoch of it that the log shows,
+     * 0 for none, and `required` are the devices that both have: senders know these for certain.
+     */
     devices: {
       request: v.strictObject({ account: s.account }),
-      answer: v.strictObject({ epoch: s.count, devices }),
+      answer: v.strictObject({
+        epoch: s.count,
+        devices,
+        published: s.count,
+        required: devices,
+      }),
       callers: ['delivery', 'accounts'],
     },
     bundles: {
@@ -145,5 +187,7 @@ export const directory = defineContract({
   events: {
     /** key: AccountId. The device list has a new epoch. */
     changed: { payload: v.strictObject({ epoch: s.count }), listeners: ['delivery', 'accounts'] },
+    /** key: AccountId. The published log shows that epoch of the device list. */
+    published: { payload: v.strictObject({ epoch: s.count }), listeners: ['delivery'] },
   },
 });

@@ -47,12 +47,31 @@ export async function findByName(db: Database, name: string): Promise<AccountId>
 export const currentState = async (db: Database, account: AccountId): Promise<DeviceListState> =>
   readState(new Reader(await currentList(db, account)));
 
+const idsOf = ({ devices }: DeviceListState): DeviceId[] => devices.map(({ device }) => device);
+
 export async function devicesOf(
   db: Database,
   account: AccountId,
 ): Promise<{ epoch: number; devices: DeviceId[] }> {
-  const { epoch, devices } = await currentState(db, account);
-  return { epoch, devices: devices.map(({ device }) => device) };
+  const state = await currentState(db, account);
+  return { epoch: state.epoch, devices: idsOf(state) };
+}
+
+/** With the devices of an epoch that are still there: of the one that is published. 0 stands for none. */
+export async function devicesSince(db: Database, account: AccountId, published: number) {
+  const { epoch, devices } = await devicesOf(db, account);
+  const known = published === 0 ? [] : published >= epoch ? devices : await devicesAt();
+  const required = devices.filter((device) => known.includes(device));
+  // What was published since the newest list was read is not newer than that list.
+  return { epoch, devices, published: Math.min(published, epoch), required };
+
+  async function devicesAt(): Promise<DeviceId[]> {
+    const [row] = await db
+      .select({ bytes: lists.bytes })
+      .from(lists)
+      .where(and(eq(lists.account, account), eq(lists.epoch, published)));
+    return row === undefined ? [] : idsOf(readState(new Reader(row.bytes)));
+  }
 }
 
 /** The device's public signing key (DSK). Throws `unknown_device` when it is not on the list. */

@@ -18,6 +18,8 @@ t.test('a person who enrolled is found by name, with the very list they signed',
   t.same(await accounts.call(directory, 'devices', { account: ada.keys.account }), {
     epoch: 1,
     devices: [1],
+    published: 1,
+    required: [1],
   });
   await t.rejects(gateway.call(directory, 'person', { name: 'nobody' }), {
     code: 'unknown_person',

@@ -14,6 +14,8 @@ import type { Challenges } from './challenges.ts';
 import { directory } from './contract.ts';
 import type { Database, DirectoryStore } from './database.ts';
 import { addList } from './device-lists.ts';
+import type { DirectoryLog } from './log/log.ts';
+import { addListEvent, addNameEvent } from './log/log-events.ts';
 import { openPrekeys } from './prekey-check.ts';
 import { storePrekeys } from './prekeys.ts';
 import { enrolments, names } from './schema.ts';
@@ -25,9 +27,16 @@ export interface Enrolment {
   bus: Bus;
   clock: Clock;
   challenges: Challenges;
+  log: Pick<DirectoryLog, 'settled'>;
 }
 
+/** Resolves once it is published, or after a while: it is on the disk then. */
 export async function enrol(tools: Enrolment, request: EnrolRequest): Promise<void> {
+  await storeEnrolment(tools, request);
+  await tools.log.settled();
+}
+
+async function storeEnrolment(tools: Enrolment, request: EnrolRequest): Promise<void> {
   const { store, bus, clock, challenges } = tools;
   const { name, account, device } = request;
   const hash = enrolmentHash(request);
@@ -37,11 +46,13 @@ export async function enrol(tools: Enrolment, request: EnrolRequest): Promise<vo
   const cert = onlyDevice(list, request);
   checkDikProof(challenges.pairOf(request.challenge), cert.dik, certHash(cert), request.proof);
   const prekeys = openPrekeys(request, cert.dsk, dayOf(clock.now()));
-  const added = await store.write(async (db) => {
+  const added = await store.write(async (db, sql) => {
     if (await isEnrolled(db, account, hash)) return false;
     await db.insert(enrolments).values({ account, hash });
     await takeName(db, name, account);
     await addList(db, list);
+    await addListEvent(sql, list);
+    await addNameEvent(sql, name, list.account);
     await storePrekeys(db, { account, device }, prekeys, Math.floor(clock.now() / 1000));
     return true;
   });

@@ -1,5 +1,6 @@
 /** Directory: device lists, names, prekeys, certificates of senders. docs/protocol/directory.md */
 import { join } from 'node:path';
+import { Fault } from '@island/protocol/wire/fault.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import { createQuotas } from '../kit/quotas.ts';
 import { startRounds } from '../kit/rounds.ts';
@@ -9,8 +10,9 @@ import { openVault } from '../kit/vault.ts';
 import { bundles, prekeyCount, replenish } from './bundles.ts';
 import { createChallenges } from './challenges.ts';
 import { directory } from './contract.ts';
-import { currentList, devicesOf, findByName, listsAfter } from './device-lists.ts';
+import { currentList, devicesSince, findByName, listsAfter } from './device-lists.ts';
 import { enrol } from './enrolment.ts';
+import { openDirectoryLog } from './log/log.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
 import { openSenderCertificates } from './sender-certificates.ts';
@@ -32,7 +34,14 @@ export const directoryService = defineService({
     const secret = await vault.secrets.seed('limits', true);
     const certificates = await openSenderCertificates({ store, vault, clock });
     const challenges = createChallenges(clock);
-    const enrolment = { store, bus, clock, challenges };
+    const keyLog = held.use(
+      await openDirectoryLog({
+        ...{ store, secrets: vault.secrets, clock, log },
+        cosign: () => Promise.reject(new Fault('unavailable')),
+        onPublished: (account, epoch) => bus.publish(directory, 'published', account, { epoch }),
+      }),
+    );
+    const enrolment = { store, bus, clock, challenges, log: keyLog };
     const quotas = createQuotas({ cache, clock, secret, prefix: 'hand-out' });
     const prekeys = { store, clock, quotas };
 
@@ -58,7 +67,19 @@ export const directoryService = defineService({
     bus.handle(directory, 'current', async ({ account }) => ({
       list: await currentList(store.read, account),
     }));
-    bus.handle(directory, 'devices', ({ account }) => devicesOf(store.read, account));
+    bus.handle(directory, 'devices', async ({ account }) =>
+      devicesSince(store.read, account, await keyLog.versionOf(account)),
+    );
+    bus.handle(directory, 'lookup', async ({ name }) => ({ answer: await keyLog.lookUp(name) }));
+    bus.handle(directory, 'account', async ({ account }) => ({
+      answer: await keyLog.ofAccount(account),
+    }));
+    bus.handle(directory, 'history', async ({ name, after }) => ({
+      steps: await keyLog.history(name, after),
+    }));
+    bus.handle(directory, 'checkpoint', async () => ({ note: keyLog.checkpoint() }));
+    bus.handle(directory, 'tile', async (tile) => ({ bytes: await keyLog.tile(tile) }));
+    bus.handle(directory, 'log', () => keyLog.pinned());
     bus.handle(directory, 'bundles', (request) => bundles(prekeys, request));
     bus.handle(directory, 'prekeyCount', (at) => prekeyCount(prekeys, at));
     bus.handle(directory, 'replenish', (request) => replenish(prekeys, request));

@@ -54,6 +54,8 @@ t.test(
     t.same(await accounts.call(directory, 'devices', { account: first.list.account }), {
       epoch: 2,
       devices: [1, 2],
+      published: 2,
+      required: [1, 2],
     });
     t.same(
       (await bundlesOf(first, 1, 2)).bundles.map(({ device }) => device),

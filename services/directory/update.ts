@@ -20,6 +20,7 @@ import { directory } from './contract.ts';
 import type { Database } from './database.ts';
 import { addList, currentList } from './device-lists.ts';
 import type { Enrolment } from './enrolment.ts';
+import { addListEvent } from './log/log-events.ts';
 import { type CheckedPrekeys, openPrekeys } from './prekey-check.ts';
 import { dropPrekeys, storePrekeys } from './prekeys.ts';
 
@@ -32,7 +33,13 @@ export interface Updates extends Enrolment {
   quotas: Quotas;
 }
 
+/** Resolves once it is published, or after a while: it is on the disk then, and in force. */
 export async function update(tools: Updates, request: UpdateRequest): Promise<void> {
+  await storeUpdate(tools, request);
+  await tools.log.settled();
+}
+
+async function storeUpdate(tools: Updates, request: UpdateRequest): Promise<void> {
   const { store, bus, clock, quotas } = tools;
   const { account } = request;
   const next = openDeviceList(request.list);
@@ -43,11 +50,12 @@ export async function update(tools: Updates, request: UpdateRequest): Promise<vo
   checkChange(seen, next, request);
   const prekeys = checkJoining(tools, newDevice(seen, next), request);
   await quotas.count(`update\0${account}`, updatesPerHour, 3600);
-  const changed = await store.write(async (db) => {
+  const changed = await store.write(async (db, sql) => {
     const newest = hashDeviceList(await currentList(db, account));
     if (equal(newest, next.hash)) return false;
     if (!equal(newest, seen.hash)) throw new Fault('stale_list');
     await addList(db, next);
+    await addListEvent(sql, next);
     if (prekeys !== undefined)
       await storePrekeys(db, prekeys.at, prekeys.checked, unixSeconds(clock));
     await dropRemoved(db, seen, next);

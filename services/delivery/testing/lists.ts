@@ -21,11 +21,20 @@ export interface TestLists {
   person(...devices: number[]): AccountId;
   /** Gives an account another list, and tells so unless `silently`. */
   change(account: AccountId, devices: number[], silently?: boolean): void;
+  /** Like `change`, but the published log does not show the list until `publish`. */
+  changeUnseen(account: AccountId, devices: number[]): void;
+  publish(account: AccountId): void;
 }
 
 /** @param bus of the service `directory` */
 export function testLists(bus: Bus): TestLists {
-  const known = new Map<AccountId, { epoch: number; devices: DeviceId[] }>();
+  interface List {
+    epoch: number;
+    devices: DeviceId[];
+    /** The one that is published. */
+    seen?: List;
+  }
+  const known = new Map<AccountId, List>();
   const lists: TestLists = {
     asked: 0,
     down: false,
@@ -39,6 +48,20 @@ export function testLists(bus: Bus): TestLists {
       known.set(account, { epoch, devices: devices.map(deviceId) });
       if (!silently) bus.publish(directory, 'changed', account, { epoch });
     },
+    changeUnseen(account, devices) {
+      const before = known.get(account);
+      const epoch = (before?.epoch ?? 0) + 1;
+      const seen = before?.seen ?? before;
+      known.set(account, { epoch, devices: devices.map(deviceId), ...(seen && { seen }) });
+      bus.publish(directory, 'changed', account, { epoch });
+    },
+    publish(account) {
+      const list = known.get(account);
+      if (list === undefined) return;
+      const { epoch, devices } = list;
+      known.set(account, { epoch, devices });
+      bus.publish(directory, 'published', account, { epoch });
+    },
   };
   const root = randomBytes(32);
   bus.handle(directory, 'senderRoot', async () => ({ root }));
@@ -47,7 +70,9 @@ export function testLists(bus: Bus): TestLists {
     if (lists.down) throw new Fault('unavailable');
     const list = known.get(account);
     if (list === undefined) throw new Fault('unknown_person');
-    return list;
+    const { epoch, devices, seen = list } = list;
+    const required = devices.filter((device) => seen.devices.includes(device));
+    return { epoch, devices, published: seen.epoch, required };
   });
   return lists;
 }

@@ -1,0 +1,235 @@
+/**
+ * The epochs of the log, one after the other: drafted, stored with the log's signature, cosigned, published.
+ * docs/protocol/transparency.md §6
+ *
+ *     nothing new → draft → open → published
+ *
+ * Invariants: one epoch is in flight, and what is new waits behind it. A draft that could not be stored is stored
+ * later as it is: the map has it already. An open epoch is shown to witnesses with its stored note, also by the
+ * next process. Whoever waits for an epoch waits so long and no longer.
+ */
+import type { MapSnapshot } from '@island/protocol/transparency/map-tree.ts';
+import { parsePolicy } from '@island/protocol/transparency/policy.ts';
+import { consistencyProof, inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
+import { backoff, pause } from '../../kit/backoff.ts';
+import type { Clock } from '../../kit/clock.ts';
+import { failure, type Log } from '../../kit/log.ts';
+import { type DraftParts, draftEpoch, type Epoch, type EpochDraft } from './epoch-draft.ts';
+import { loadMap } from './label-map.ts';
+import type { PublishedEpoch } from './log-answers.ts';
+import { newestEpochs, publishEpoch, storeEpoch } from './log-epochs.ts';
+
+/** A checkpoint that witnesses are asked to sign. */
+export interface Asked {
+  /** Texts: all of them are to be satisfied. */
+  policies: readonly string[];
+  /** As the log signed it. */
+  note: string;
+  size: number;
+  /** From a size that a witness knows to this one. */
+  proofFrom(size: number): Promise<Uint8Array[]>;
+}
+
+/** Resolves with the note that satisfies the policies, however long that takes; rejects when `signal` is aborted. */
+export type Cosign = (asked: Asked, signal: AbortSignal) => Promise<string>;
+
+/** A label with its newest version. */
+export interface Changed {
+  label: Uint8Array;
+  version: number;
+}
+
+export interface EpochWork extends AsyncDisposable {
+  readonly published: PublishedEpoch;
+  /** Something new may be there. */
+  wake(): void;
+  /** Resolves when all that is stored now is published, or after `patience`. */
+  settled(): Promise<void>;
+  /** Resolves when the published epoch is not older than it may be, or after `patience`. */
+  fresh(): Promise<void>;
+}
+
+/** Milliseconds: less than a caller on the bus waits. */
+const patience = 3000;
+/** Age at which the newest epoch gets a successor, also without anything new; milliseconds. */
+const oldest = 20 * 60_000;
+const retries = { first: 250, most: 30_000 };
+
+/** An epoch with what answers say of it. */
+interface Shown {
+  epoch: Epoch;
+  leaf: Uint8Array;
+  inclusion: readonly Uint8Array[];
+  changed: readonly Changed[];
+}
+
+export async function openEpochWork(
+  parts: Omit<DraftParts, 'map'> & {
+    clock: Clock;
+    log: Log;
+    cosign: Cosign;
+    /** In the moment in which an epoch becomes the published one. */
+    onPublished(changed: readonly Changed[]): void;
+  },
+): Promise<EpochWork> {
+  const { store, hashes, entries, clock, log, cosign, onPublished } = parts;
+  const epochs = await newestEpochs(store);
+  const loaded = await loadMap(parts, epochs);
+  const drafting: DraftParts = { ...parts, map: loaded.map };
+  const ended = new AbortController();
+  let newest: Epoch | undefined = epochs.at(-1);
+  let draft: EpochDraft | undefined;
+  let open: Shown | undefined;
+  let current: PublishedEpoch | undefined;
+  let waiting: { until(at: PublishedEpoch): boolean; done(): void }[] = [];
+  let [wanted, always] = [false, false];
+  let working: Promise<void> | undefined;
+
+  async function stored(epoch: Epoch, since: number): Promise<Shown> {
+    const { size } = epoch;
+    const leaf = await entries.entry(size - 1);
+    const inclusion = await inclusionProof(size - 1, size, hashes.read);
+    const sql = 'SELECT label, version FROM log_labels WHERE position >= ?';
+    const changed = (await store.rows(sql, [since])) as unknown as Changed[];
+    return { epoch, leaf, inclusion, changed };
+  }
+
+  const last = epochs.findLast(({ published }) => published !== undefined);
+  const inFlight = epochs.findLast(({ published }) => published === undefined);
+  if (last?.published !== undefined && loaded.published !== undefined)
+    current = publishedOf(await stored(last, last.size), last.published, loaded.published);
+  if (inFlight !== undefined) open = await stored(inFlight, last?.size ?? 0);
+
+  /** In one turn of the event loop: nobody sees a half of it. */
+  function become(shown: Shown, note: string): void {
+    const before = current;
+    const now = publishedOf(shown, note, drafting.map.snapshot());
+    current = now;
+    onPublished(shown.changed);
+    if (before !== undefined) drafting.map.release(before.map);
+    const done = waiting.filter(({ until }) => until(now));
+    waiting = waiting.filter(({ until }) => !until(now));
+    for (const each of done) each.done();
+  }
+
+  /** The texts that an epoch has to satisfy: the policy in force, and all that it brings. */
+  async function policiesOf({ policy }: Epoch): Promise<string[]> {
+    const rows = await store.rows(
+      'SELECT text FROM policies WHERE number BETWEEN ? AND ? ORDER BY number',
+      [current?.policy ?? policy, policy],
+    );
+    return rows.map(({ text }) => String(text));
+  }
+
+  async function storeDraft(made: EpochDraft): Promise<void> {
+    const { epoch } = made;
+    const policies = await policiesOf(epoch);
+    const alone = policies.every((text) => parsePolicy(text).quorum === undefined);
+    // The answer of a commit may have been lost.
+    const there = (await newestEpochs(store)).at(-1)?.number === epoch.number;
+    if (!there) await storeEpoch(parts, made, alone ? epoch.note : undefined);
+    entries.keep(made.entries);
+    hashes.keep(made.tree);
+    newest = epoch;
+    draft = undefined;
+    const shown = { ...made, changed: made.labels };
+    if (alone) become(shown, epoch.note);
+    else open = shown;
+  }
+
+  async function publish(shown: Shown): Promise<void> {
+    const { note, size } = shown.epoch;
+    const policies = await policiesOf(shown.epoch);
+    const proofFrom = (from: number) => consistencyProof(from, size, hashes.read);
+    const cosigned = await cosign({ policies, note, size, proofFrom }, ended.signal);
+    const kept = await publishEpoch(store, shown.epoch, cosigned);
+    open = undefined;
+    become(shown, kept);
+  }
+
+  /** @returns whether there was anything to do */
+  async function step(): Promise<boolean> {
+    if (open !== undefined) {
+      await publish(open);
+      return true;
+    }
+    const asked = { now: clock.now(), always: always || newest === undefined };
+    draft ??= await draftEpoch(drafting, newest, asked);
+    if (draft === undefined) return false;
+    always = false;
+    await storeDraft(draft);
+    return true;
+  }
+
+  async function work(): Promise<void> {
+    for (let failures = 0; !ended.signal.aborted; ) {
+      wanted = false;
+      try {
+        while (await step()) failures = 0;
+        if (!wanted) return;
+      } catch (error) {
+        if (ended.signal.aborted) return;
+        log.warn('epoch_waits', failure(error));
+        await pause(backoff(retries, ++failures), ended.signal);
+      }
+    }
+  }
+
+  function wake(): void {
+    wanted = true;
+    working ??= work().finally(() => {
+      working = undefined;
+    });
+  }
+
+  async function when(until: (at: PublishedEpoch) => boolean): Promise<void> {
+    if (current !== undefined && until(current)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = { until, done: resolve };
+    waiting.push(waiter);
+    wake();
+    const given = new AbortController();
+    await Promise.race([promise, pause(patience, given.signal)]);
+    given.abort();
+    waiting = waiting.filter((each) => each !== waiter);
+  }
+
+  const isOld = ({ timestamp }: PublishedEpoch) => clock.now() - timestamp >= oldest;
+
+  // A log that has begun is published at least as it was: nobody waits for witnesses here.
+  while (current === undefined) await step();
+  wake();
+
+  return {
+    get published() {
+      if (current === undefined) throw new TypeError('a log without an epoch');
+      return current;
+    },
+    wake,
+    async settled() {
+      const [row] = await store.rows('SELECT coalesce(max(seq), 0) AS seq FROM log_events');
+      const seq = Number(row?.['seq']);
+      await when(({ lastEvent }) => lastEvent >= seq);
+    },
+    async fresh() {
+      if (current === undefined || !isOld(current)) return;
+      always = true;
+      const { number } = current;
+      await when((at) => at.number > number);
+    },
+    async [Symbol.asyncDispose]() {
+      ended.abort();
+      await working;
+    },
+  };
+}
+
+function publishedOf(
+  shown: Omit<Shown, 'changed'>,
+  note: string,
+  map: MapSnapshot,
+): PublishedEpoch {
+  const { number, size, lastEvent, policy, timestamp } = shown.epoch;
+  const head = { number, size, lastEvent, policy, timestamp, note };
+  return { ...head, epoch: shown.leaf, epochProof: shown.inclusion, map };
+}

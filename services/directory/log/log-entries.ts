@@ -1,0 +1,105 @@
+/**
+ * The entries of the log, in bundles of 256 as they are handed out. docs/protocol/transparency.md §6, c2sp.org/tlog-tiles
+ *
+ *     bundle = n × { u16 length ‖ entry }
+ *
+ * Invariant: a bundle only grows at its end.
+ */
+import { concat } from '@island/protocol/wire/bytes.ts';
+import type { Statements } from '../../kit/store-handle.ts';
+import type { DirectoryStore } from '../database.ts';
+import { newestKept } from './newest-kept.ts';
+
+const width = 256;
+/** 26 kB each, when they are full. */
+const mostBundles = 512;
+
+interface Bundle {
+  bytes: Uint8Array;
+  /** Where each entry begins, and where the last one ends. */
+  ends: readonly number[];
+}
+
+export interface GrownEntries {
+  bundles: readonly { bundle: number; bytes: Uint8Array }[];
+}
+
+export interface LogEntries {
+  /** One entry, without its length. */
+  entry(index: number): Promise<Uint8Array>;
+  /** Of entries `256 × bundle` onwards the first so many. */
+  bundle(bundle: number, count: number): Promise<Uint8Array>;
+  grow(size: number, entries: readonly Uint8Array[]): Promise<GrownEntries>;
+  store(sql: Statements, grown: GrownEntries): Promise<void>;
+  /** Once it is stored. */
+  keep(grown: GrownEntries): void;
+}
+
+export function openLogEntries(store: DirectoryStore): LogEntries {
+  const kept = newestKept<Bundle>(mostBundles);
+
+  /** With so many entries at least. */
+  async function load(bundle: number, least: number): Promise<Bundle> {
+    const known = kept.get(bundle);
+    if (known !== undefined && known.ends.length > least) return known;
+    const [row] = await store.rows('SELECT entries FROM log_bundles WHERE bundle = ?', [bundle]);
+    const bytes = row?.['entries'];
+    const found = opened(bytes instanceof Uint8Array ? bytes : new Uint8Array(0));
+    if (found.ends.length <= least) throw new RangeError('an entry of the log is not there');
+    const other = kept.get(bundle);
+    // Another one may have come while this was being read: the longer one is the newer.
+    if (other !== undefined && other.ends.length >= found.ends.length) return other;
+    kept.set(bundle, found);
+    return found;
+  }
+
+  return {
+    async entry(index) {
+      const at = index % width;
+      const { bytes, ends } = await load(Math.floor(index / width), at + 1);
+      // A copy: whoever keeps it does not keep the bundle.
+      return Uint8Array.from(bytes.subarray((ends[at] ?? 0) + 2, ends[at + 1]));
+    },
+    async bundle(bundle, count) {
+      const { bytes, ends } = await load(bundle, count);
+      return bytes.subarray(0, ends[count]);
+    },
+    async grow(size, entries) {
+      const bundles = [];
+      let bundle = Math.floor(size / width);
+      const has = size % width;
+      const { bytes, ends } = has === 0 ? opened(new Uint8Array(0)) : await load(bundle, has);
+      let parts: Uint8Array[] = [bytes.subarray(0, ends[has])];
+      let count = has;
+      for (const entry of entries) {
+        parts.push(Uint8Array.of(entry.length >> 8, entry.length & 255), entry);
+        count += 1;
+        if (count < width) continue;
+        bundles.push({ bundle, bytes: concat(...parts) });
+        [bundle, count, parts] = [bundle + 1, 0, []];
+      }
+      if (count > 0) bundles.push({ bundle, bytes: concat(...parts) });
+      return { bundles };
+    },
+    async store(sql, { bundles }) {
+      for (const { bundle, bytes } of bundles)
+        await sql.run(
+          `INSERT INTO log_bundles (bundle, entries) VALUES (?, ?)
+           ON CONFLICT (bundle) DO UPDATE SET entries = excluded.entries`,
+          [bundle, bytes],
+        );
+    },
+    keep({ bundles }) {
+      for (const { bundle, bytes } of bundles) kept.set(bundle, opened(bytes));
+    },
+  };
+}
+
+function opened(bytes: Uint8Array): Bundle {
+  const ends = [0];
+  for (let at = 0; at < bytes.length; ) {
+    at += 2 + (((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0));
+    ends.push(at);
+  }
+  return { bytes, ends };
+}

@@ -1,0 +1,82 @@
+/**
+ * The epochs of the log on the disk. docs/protocol/transparency.md §6
+ *
+ * Invariants: entries, hashes, labels and the signed checkpoint of an epoch are stored in one transaction, before
+ * anybody is shown the checkpoint; it is never changed, and no other of its size is ever signed. At most the newest
+ * epoch is open. An epoch that says it is published has a note that satisfies its policies.
+ */
+import type { Row, Statements } from '../../kit/store-handle.ts';
+import type { DirectoryStore } from '../database.ts';
+import type { Epoch, EpochDraft, LabelChange } from './epoch-draft.ts';
+import type { LogEntries } from './log-entries.ts';
+import type { LogHashes } from './log-hashes.ts';
+
+export interface StoredEpoch extends Epoch {
+  /** The note with the signatures of witnesses; absent while the epoch is open. */
+  published: string | undefined;
+}
+
+const columns =
+  'number, size, last_event AS lastEvent, policy, timestamp, root, map_root AS mapRoot, map_count AS mapCount, note, published';
+
+/** Ascending; the newest two. */
+export async function newestEpochs(store: DirectoryStore): Promise<StoredEpoch[]> {
+  const rows = await store.rows(`SELECT ${columns} FROM log_epochs ORDER BY number DESC LIMIT 2`);
+  return rows.map(epochOf).reverse();
+}
+
+const epochOf = (row: Row): StoredEpoch => {
+  const epoch = row as unknown as StoredEpoch & { published: string | null };
+  return { ...epoch, published: epoch.published ?? undefined };
+};
+
+/**
+ * @param published the note, where the epoch needs nobody's signature but the log's
+ * @throws when it, or another of its number or size, is there already
+ */
+export function storeEpoch(
+  parts: { store: DirectoryStore; entries: LogEntries; hashes: LogHashes },
+  draft: EpochDraft,
+  published?: string,
+): Promise<void> {
+  const { number, size, lastEvent, policy, timestamp, root, mapRoot, mapCount, note } = draft.epoch;
+  return parts.store.write(async (_db, sql) => {
+    await parts.entries.store(sql, draft.entries);
+    await parts.hashes.store(sql, draft.tree);
+    await storeLabels(sql, draft.labels);
+    await sql.run(
+      `INSERT INTO log_epochs (number, size, last_event, policy, timestamp, root, map_root, map_count, note, published)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      [
+        ...[number, size, lastEvent, policy, timestamp],
+        ...[root, mapRoot, mapCount, note, published ?? null],
+      ],
+    );
+    if (published !== undefined) await policiesInForce(sql, policy);
+  });
+}
+
+async function storeLabels(sql: Statements, labels: readonly LabelChange[]): Promise<void> {
+  for (const { id, place, proof, version, position, hash } of labels)
+    await sql.run(
+      `UPDATE log_labels SET place = ?, proof = ?, version = ?, position = ?, hash = ? WHERE id = ?`,
+      [place, proof, version, position, hash, id],
+    );
+}
+
+const policiesInForce = (sql: Statements, newest: number) =>
+  sql.run('UPDATE policies SET published = 1 WHERE number <= ? AND published = 0', [newest]);
+
+/** @returns the note that it is published with: the one of before, where it was published already */
+export const publishEpoch = (
+  store: DirectoryStore,
+  { number, policy }: Epoch,
+  note: string,
+): Promise<string> =>
+  store.write(async (_db, sql) => {
+    const open = 'UPDATE log_epochs SET published = ? WHERE number = ? AND published IS NULL';
+    await sql.run(open, [note, number]);
+    await policiesInForce(sql, policy);
+    const [row] = await sql.rows('SELECT published FROM log_epochs WHERE number = ?', [number]);
+    return String(row?.['published']);
+  });

@@ -1,0 +1,127 @@
+/**
+ * The directory's log: what happens to lists and names becomes epochs, and what is asked of it is answered from the
+ * published one. docs/protocol/transparency.md §6
+ */
+
+import { labelKinds, readLabel } from '@island/protocol/transparency/label.ts';
+import { parsePolicy } from '@island/protocol/transparency/policy.ts';
+import { existsIn, type Tile } from '@island/protocol/transparency/tiles.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
+import type { Answer as RouteAnswer } from '@island/protocol/wire/routes.ts';
+import type { Clock } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import { startRounds } from '../../kit/rounds.ts';
+import type { VaultSecrets } from '../../kit/vault-secrets.ts';
+import type { DirectoryStore } from '../database.ts';
+import { type Cosign, openEpochWork } from './epoch-work.ts';
+import { openLogAnswers, type PublishedEpoch, type Step } from './log-answers.ts';
+import { openLogEntries } from './log-entries.ts';
+import { newestEpochs } from './log-epochs.ts';
+import { openLogHashes } from './log-hashes.ts';
+import { type LogKeys, openLogKeys } from './log-keys.ts';
+import { beginPolicies, policyOf } from './log-policies.ts';
+
+/** What clients pin. */
+export type LogPinned = NonNullable<RouteAnswer<'discovery'>['log']>;
+
+export interface DirectoryLog extends AsyncDisposable {
+  readonly keys: LogKeys;
+  /** All that is stored now is published, or somebody waited long enough. */
+  settled(): Promise<void>;
+  /** There may be a new policy. */
+  wake(): void;
+  /** What is proved of a name and of the account that it leads to. */
+  lookUp(name: string): Promise<Uint8Array>;
+  ofAccount(account: AccountId): Promise<Uint8Array>;
+  /** Published versions of a name's account. Throws `unknown_person`. */
+  history(name: string, after: number): Promise<Step[]>;
+  /** The newest published version of an account; 0 for none. */
+  versionOf(account: AccountId): Promise<number>;
+  /** The newest published one, with the signatures of witnesses. */
+  checkpoint(): string;
+  /** Throws `not_found` for what the published log does not have. */
+  tile(tile: Tile): Promise<Uint8Array>;
+  pinned(): Promise<LogPinned>;
+}
+
+/** Milliseconds between two looks whether the newest epoch is too old. */
+const round = 60_000;
+/** Answers are of one epoch: where it was overtaken so often, something else is wrong. */
+const mostTries = 20;
+
+export async function openDirectoryLog(parts: {
+  store: DirectoryStore;
+  secrets: VaultSecrets;
+  clock: Clock;
+  log: Log;
+  cosign: Cosign;
+  /** The published list of an account has a new epoch. */
+  onPublished(account: AccountId, epoch: number): void;
+}): Promise<DirectoryLog> {
+  const { store, secrets, clock, log, cosign, onPublished } = parts;
+  await using held = new AsyncDisposableStack();
+  const began = (await newestEpochs(store)).length > 0;
+  const keys = await openLogKeys(secrets, began);
+  await beginPolicies(store, keys);
+  const shared = { store, keys, hashes: openLogHashes(store), entries: openLogEntries(store) };
+  const answers = openLogAnswers(shared);
+  const work = held.use(
+    await openEpochWork({
+      ...{ ...shared, clock, log, cosign },
+      onPublished(changed) {
+        for (const { label, version } of changed) {
+          answers.forget(label);
+          const named = readLabel(label);
+          if (named.kind === labelKinds.account) onPublished(named.account, version);
+        }
+      },
+    }),
+  );
+  held.use(startRounds(round, () => work.fresh(), log));
+
+  /** Of one published epoch from beginning to end. */
+  async function ofOne<T>(ask: (at: PublishedEpoch) => Promise<T>): Promise<T> {
+    await work.fresh();
+    for (let tries = 0; tries < mostTries; tries++) {
+      const at = work.published;
+      try {
+        const answer = await ask(at);
+        if (at === work.published) return answer;
+      } catch (error) {
+        if (at === work.published) throw error;
+      }
+    }
+    throw new Fault('unavailable');
+  }
+
+  const stack = held.move();
+  return {
+    keys,
+    settled: () => work.settled(),
+    wake: () => work.wake(),
+    lookUp: (name) => ofOne((at) => answers.ofName(name, at)),
+    ofAccount: (account) => ofOne((at) => answers.ofAccount(account, at)),
+    history: (name, after) => ofOne((at) => answers.history(name, after, at)),
+    versionOf: (account) => answers.versionOf(account, work.published),
+    checkpoint: () => work.published.note,
+    async tile(tile) {
+      if (!existsIn(work.published.size, tile)) throw new Fault('not_found');
+      const { level, index, width } = tile;
+      return level === 'entries'
+        ? shared.entries.bundle(index, width)
+        : shared.hashes.tile(level, index, width);
+    },
+    async pinned() {
+      const { number, text } = await policyOf(store, work.published.policy);
+      return {
+        vkey: keys.vkey,
+        vrf: keys.vrf.public,
+        policy: text,
+        policyNumber: number,
+        witnessed: parsePolicy(text).quorum !== undefined,
+      };
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
