@@ -1,0 +1,126 @@
+/**
+ * One witness and one checkpoint, as often as it takes: the client of c2sp.org/tlog-witness.
+ * docs/protocol/transparency.md §7
+ */
+import { parseDecimal } from '@island/protocol/transparency/checkpoint.ts';
+import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
+import {
+  type NoteSignature,
+  parseNote,
+  parseSignatureLines,
+  sameKeyId,
+  type Vkey,
+} from '@island/protocol/transparency/note.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { base64 } from '@island/protocol/wire/text.ts';
+import { backoff, pause } from '../kit/backoff.ts';
+import type { WitnessDoor } from './witness-door.ts';
+
+/** A checkpoint that the log has signed, with what a witness wants to see of it. */
+export interface Submission {
+  note: string;
+  size: number;
+  /** Consistency proof from a smaller size, not 0, to this one. */
+  proofFrom(oldSize: number): Promise<readonly Uint8Array[]>;
+}
+
+/** Why a witness has not signed. */
+export type WitnessProblem =
+  /** No answer, an error of its own, or too many questions. */
+  | 'unreachable'
+  /** It does not know this log (yet), or not this key of it. */
+  | 'untrusting'
+  /** It has signed a larger tree: this log was put back to an earlier state. */
+  | 'ahead'
+  /** It has signed another tree, or finds no sense in the request. */
+  | 'refused'
+  /** Its answer has no signature of the key in the policy. */
+  | 'unsigned';
+
+export type WitnessAttempt =
+  | { signature: NoteSignature }
+  | { problem: WitnessProblem; size?: number };
+
+/** Rounds of "that is not my size" within one attempt: another one asks at the same time, or it plays with us. */
+const mostConflicts = 4;
+
+export const addCheckpointBody = (
+  old: number,
+  proof: readonly Uint8Array[],
+  note: string,
+): Uint8Array =>
+  utf8Bytes(`old ${old}\n${proof.map((hash) => `${base64(hash)}\n`).join('')}\n${note}`);
+
+/**
+ * Asks once, with as many corrections of the size as a witness that lost an answer may need. A signature whose answer
+ * was lost is asked for again, with the size that the witness then says.
+ * @param known the size that it is believed to have signed last
+ */
+export async function attempt(
+  { door, vkey }: { door: WitnessDoor; vkey: Vkey },
+  { note, size, proofFrom }: Submission,
+  known: number,
+  signal: AbortSignal,
+): Promise<WitnessAttempt> {
+  let old = Math.min(known, size);
+  for (let conflicts = 0; ; conflicts++) {
+    const proof = old === 0 || old === size ? [] : await proofFrom(old);
+    const body = addCheckpointBody(old, proof, note);
+    const { status, type, body: text } = await door.post('/add-checkpoint', body, signal);
+    if (status === 200) return signatureIn(text, note, vkey);
+    if (status === 409 && type.split(';', 1)[0]?.trim() === 'text/x.tlog.size') {
+      const theirs = text.endsWith('\n') ? parseDecimal(text.slice(0, -1)) : undefined;
+      if (theirs === undefined) return { problem: 'refused' };
+      if (theirs > size) return { problem: 'ahead', size: theirs };
+      if (conflicts === mostConflicts || theirs === old) return { problem: 'refused' };
+      old = theirs;
+      continue;
+    }
+    if (status === 403 || status === 404) return { problem: 'untrusting' };
+    if (status === 400 || status === 409 || status === 422) return { problem: 'refused' };
+    return { problem: 'unreachable' };
+  }
+}
+
+/** Whatever else is in the answer is passed over. */
+function signatureIn(answer: string, note: string, vkey: Vkey): WitnessAttempt {
+  const { text } = parseNote(note);
+  const verifier = verifierOf(vkey);
+  try {
+    const signature = parseSignatureLines(answer).find(
+      ({ name, keyId, signature }) =>
+        name === vkey.name && sameKeyId(keyId, vkey.keyId) && verifier.verify(text, signature),
+    );
+    if (signature !== undefined) return { signature };
+  } catch {
+    // Not a line of signatures: said as one that is missing.
+  }
+  return { problem: 'unsigned' };
+}
+
+/** Milliseconds: for who does not answer, and for who has to be told something by a person first. */
+const soon = { first: 250, most: 10_000 };
+const later = { first: 2_000, most: 30_000 };
+
+/**
+ * Asks until it has signed, has signed too much already, or `signal` says to stop. `told` hears of every attempt.
+ */
+export async function persist(
+  asked: { door: WitnessDoor; vkey: Vkey },
+  submission: Submission,
+  known: () => Promise<number>,
+  { signal, told }: { signal: AbortSignal; told(came: WitnessAttempt): void },
+): Promise<NoteSignature | undefined> {
+  for (let failures = 1; !signal.aborted; failures++) {
+    const came = await attempt(asked, submission, await known(), signal).catch(
+      (): WitnessAttempt => ({ problem: 'unreachable' }),
+    );
+    if (signal.aborted) return undefined;
+    told(came);
+    if ('signature' in came) return came.signature;
+    if (came.problem === 'ahead') return undefined;
+    const wait = came.problem === 'unreachable' ? soon : later;
+    await pause(backoff(wait, failures), signal);
+  }
+  return undefined;
+}

@@ -1,0 +1,187 @@
+/**
+ * The witnesses of a log: asks all that its policies name at once, until each policy has enough signatures.
+ * Knows no table: what each witness has signed last is kept by `KnownSizes`. docs/protocol/transparency.md §7
+ *
+ * An empty list of witnesses is nobody, never everybody: only `quorum none` needs no signature.
+ */
+import { cosignatureTime } from '@island/protocol/transparency/cosignature.ts';
+import {
+  addSignatures,
+  formatVkey,
+  type NoteSignature,
+} from '@island/protocol/transparency/note.ts';
+import {
+  hasQuorum,
+  type Policy,
+  type PolicyWitness,
+} from '@island/protocol/transparency/policy.ts';
+import { hex } from '@island/protocol/wire/text.ts';
+import { pause } from '../kit/backoff.ts';
+import { type Clock, unixSeconds } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import {
+  attempt,
+  persist,
+  type Submission,
+  type WitnessAttempt,
+  type WitnessProblem,
+} from './witness-ask.ts';
+import { openDoor, type WitnessDoor } from './witness-door.ts';
+
+/** What the directory remembers of each witness, by its verifier key. */
+export interface KnownSizes {
+  /** The size of our log that it signed last, as far as we know; 0 when it never did. */
+  size(vkey: string): Promise<number>;
+  /** @param signed Unix seconds of its signature */
+  learn(vkey: string, size: number, signed: number): Promise<void>;
+  /** SHA-256 of the root by which the island at this address is known; absent for one of the system's. */
+  root(url: string): Promise<Uint8Array | undefined>;
+}
+
+/** How it went with a witness the last time, since this process began. */
+export interface WitnessState {
+  /** Unix seconds. */
+  at: number;
+  problem?: WitnessProblem;
+}
+
+export interface Witnesses extends Disposable {
+  /**
+   * The note with signatures of witnesses, as soon as every policy has its quorum; those who answer at about the same
+   * time are among them. A policy with `quorum none` needs nobody.
+   * @throws the reason of `signal` where it ends first: nothing was gathered
+   */
+  gather(
+    submission: Submission,
+    options: {
+      policies: readonly Policy[];
+      signal: AbortSignal;
+      /** By address, where it is to be another than the one that is known. */
+      roots?: ReadonlyMap<string, Uint8Array>;
+    },
+  ): Promise<string>;
+  /**
+   * What each witness of the policy says that it has signed last, asked with a checkpoint that was published before,
+   * so that nothing new is signed. Those who do not answer in time are missing. docs/operations.md §9
+   */
+  sizes(submission: Submission, policy: Policy, signal: AbortSignal): Promise<Map<string, number>>;
+  state(vkey: string): WitnessState | undefined;
+}
+
+/** Milliseconds after the quorum in which others' signatures are still taken. */
+const grace = 200;
+
+export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log }): Witnesses {
+  const { known, clock, log } = parts;
+  const doors = new Map<string, WitnessDoor>();
+  const states = new Map<string, WitnessState>();
+
+  async function doorOf(url: string, roots: Roots = new Map()): Promise<WitnessDoor> {
+    const root = roots.get(url) ?? (await known.root(url));
+    const name = `${url} ${root === undefined ? '' : hex(root)}`;
+    const door = doors.get(name) ?? openDoor(url, root);
+    doors.set(name, door);
+    return door;
+  }
+
+  /** One that changes is said once. */
+  function note(witness: PolicyWitness, came: WitnessAttempt): void {
+    const vkey = formatVkey(witness.vkey);
+    const problem = 'problem' in came ? came.problem : undefined;
+    if (states.get(vkey)?.problem !== problem)
+      log[problem === undefined ? 'info' : 'warn']('witness', {
+        peer: witness.name,
+        reason: problem ?? 'signed',
+      });
+    states.set(vkey, { at: unixSeconds(clock), ...(problem && { problem }) });
+  }
+
+  async function signatureOf(
+    witness: PolicyWitness & { url: string },
+    submission: Submission,
+    { signal, roots }: { signal: AbortSignal; roots: Roots | undefined },
+  ): Promise<NoteSignature | undefined> {
+    const vkey = formatVkey(witness.vkey);
+    const asked = { door: await doorOf(witness.url, roots), vkey: witness.vkey };
+    const signature = await persist(asked, submission, () => known.size(vkey), {
+      signal,
+      told: (came) => note(witness, came),
+    });
+    if (signature !== undefined)
+      await known.learn(vkey, submission.size, cosignatureTime(signature.signature) ?? 0);
+    return signature;
+  }
+
+  return {
+    async gather(submission, { policies, signal, roots }) {
+      const open = policies.filter(({ quorum }) => quorum !== undefined);
+      if (open.length === 0) return submission.note;
+      const witnesses = byKey(open);
+      const signed = new Map<string, NoteSignature>();
+      const enough = (): boolean =>
+        open.every((policy) => hasQuorum(policy, namesIn(policy, signed)));
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const stop = new AbortController();
+      const ended = AbortSignal.any([signal, stop.signal]);
+      const abort = (): void => reject(signal.reason);
+      signal.addEventListener('abort', abort);
+      if (signal.aborted) abort();
+      const asking = [...witnesses].map(async ([vkey, witness]) => {
+        const signature = await signatureOf(witness, submission, { signal: ended, roots });
+        if (signature === undefined) return;
+        signed.set(vkey, signature);
+        if (enough()) resolve();
+      });
+      const all = Promise.all(asking);
+      all.catch(reject);
+      try {
+        await promise;
+        await Promise.race([all, pause(grace, signal)]);
+      } finally {
+        signal.removeEventListener('abort', abort);
+        stop.abort();
+        await Promise.allSettled(asking);
+      }
+      return addSignatures(submission.note, [...signed.values()]);
+    },
+
+    async sizes(submission, policy, signal) {
+      const found = new Map<string, number>();
+      await Promise.all(
+        [...byKey([policy]).values()].map(async (witness) => {
+          const asked = { door: await doorOf(witness.url), vkey: witness.vkey };
+          const came = await attempt(asked, submission, 0, signal).catch(() => undefined);
+          if (came === undefined || signal.aborted) return;
+          note(witness, came);
+          if ('signature' in came) found.set(witness.name, submission.size);
+          else if (came.size !== undefined) found.set(witness.name, came.size);
+        }),
+      );
+      return found;
+    },
+
+    state: (vkey) => states.get(vkey),
+    [Symbol.dispose]() {
+      for (const door of doors.values()) door[Symbol.dispose]();
+    },
+  };
+}
+
+type Roots = ReadonlyMap<string, Uint8Array>;
+type Reachable = PolicyWitness & { url: string };
+
+/** Each key once, whatever a policy calls it; whoever has no address signs by other ways. */
+function byKey(policies: readonly Policy[]): Map<string, Reachable> {
+  const found = new Map<string, Reachable>();
+  for (const { witnesses } of policies)
+    for (const witness of witnesses) {
+      const { url } = witness;
+      if (url !== undefined) found.set(formatVkey(witness.vkey), { ...witness, url });
+    }
+  return found;
+}
+
+function namesIn(policy: Policy, signed: ReadonlyMap<string, NoteSignature>): Set<string> {
+  const names = policy.witnesses.filter(({ vkey }) => signed.has(formatVkey(vkey)));
+  return new Set(names.map(({ name }) => name));
+}
