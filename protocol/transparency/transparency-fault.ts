@@ -22,6 +22,7 @@ export const transparencyFaults = {
   chain_broken: 'A version of the label is missing, or does not follow from the one before.',
   stale: 'The newest checkpoint that was shown is too old.',
   rolled_back: 'The log that was shown is older than one that was seen before.',
+  evidence_invalid: 'What the evidence shows convicts nobody.',
   forked: 'Two checkpoints of one size differ: the log shows different people different histories.',
 } as const;
 

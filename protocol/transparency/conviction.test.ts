@@ -1,0 +1,287 @@
+/** Evidence: each kind convicts who did it, and nobody who did not. docs/protocol/transparency.md §9.1 */
+import { type Test, test } from 'tap';
+import { listFlags } from '../crypto/account-state.ts';
+import { sha256 } from '../crypto/primitives.ts';
+import { utf8Bytes } from '../wire/bytes.ts';
+import { Fault } from '../wire/fault.ts';
+import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
+import { commit } from './commitment.ts';
+import { verifyEvidence } from './conviction.ts';
+import {
+  type Evidence,
+  type EvidenceKind,
+  evidenceKinds,
+  formatEvidence,
+  parseEvidence,
+} from './evidence.ts';
+import { labelIndex, nameLabel } from './label.ts';
+import { eventHash } from './leaves.ts';
+import { mapValue } from './map-proof.ts';
+import {
+  type DirectoryLog,
+  directoryLog,
+  label,
+  testPolicy,
+  testVkey,
+} from './testing/directory-log.ts';
+import { TransparencyFault } from './transparency-fault.ts';
+import { consistencyProof, rootAt } from './tree-proofs.ts';
+import { prove } from './vrf.ts';
+
+const trust = { vkey: testVkey, policy: testPolicy };
+const alice = label('alice');
+const bob = label('bob');
+
+/** A log in which two people registered, and one changed. */
+function began(): DirectoryLog {
+  const log = directoryLog();
+  log.event(alice);
+  log.event(bob);
+  log.epoch();
+  return log;
+}
+
+async function leavesOf(log: DirectoryLog, kind: EvidenceKind, ...at: number[]): Promise<Evidence> {
+  const leaves = await Promise.all(at.map((index) => log.shown(index)));
+  return { kind, notes: [await log.checkpoint()], leaves };
+}
+
+/** Every kind once, as it convicts. */
+async function guilty(): Promise<Record<EvidenceKind, Evidence>> {
+  const short = began();
+  const other = directoryLog();
+  other.event(alice);
+  other.event(label('carol'));
+  other.epoch();
+  const fork: Evidence = {
+    kind: 'fork',
+    notes: [await short.checkpoint(), await other.checkpoint()],
+    leaves: [],
+  };
+  other.event(bob);
+  other.epoch();
+  const rewrite: Evidence = {
+    kind: 'rewrite',
+    notes: [await short.checkpoint(), await other.checkpoint()],
+    leaves: [],
+    prefix: {
+      root: await rootAt(short.size, other.read),
+      proof: await consistencyProof(short.size, other.size, other.read),
+    },
+  };
+  const grown = began();
+  const rollback: Evidence = {
+    kind: 'rollback',
+    notes: [
+      await grown.checkpoint({ seconds: 1000 }),
+      await grown.checkpoint({ size: 3, seconds: 2000 }),
+    ],
+    leaves: [],
+  };
+
+  const odd = began();
+  const what = odd.push(utf8Bytes('what is this'));
+  odd.epoch();
+  const entry = await leavesOf(odd, 'entry', what);
+  const ending = began();
+  const end = await leavesOf(ending, 'end', ending.event(alice));
+  const twice = began();
+  const first = twice.event(alice);
+  const version = await leavesOf(
+    twice,
+    'version',
+    first,
+    twice.event(alice, { version: 2, prevEvent: label('x') }),
+  );
+  const early = began();
+  const time = await leavesOf(early, 'time', 2, early.epoch({ timestamp: 1000 }));
+  const spread = began();
+  const span = await leavesOf(spread, 'span', 5, spread.epoch({ firstEvent: 4 }));
+  const numbered = began();
+  const operator = await leavesOf(numbered, 'operator', 0, numbered.operator({ number: 1 }));
+
+  const hiding = began();
+  const { root, count } = hiding.map;
+  const proof = hiding.map.prove(label('carol'));
+  const event = hiding.event(label('carol'));
+  const epoch = hiding.epoch({ mapRoot: root, mapCount: count });
+  const hidden = {
+    ...(await leavesOf(hiding, 'hidden', event, epoch)),
+    map: { index: label('carol'), proof },
+  };
+
+  const inventing = began();
+  const newest = { version: 7, eventIndex: 3, eventHash: label('nothing') };
+  inventing.map.set(bob, mapValue(newest.version, newest.eventIndex, newest.eventHash));
+  const invented = inventing.epoch();
+  const unlogged = {
+    ...(await leavesOf(inventing, 'unlogged', 3, invented)),
+    map: { index: bob, proof: inventing.map.prove(bob), newest },
+  };
+
+  const names = began();
+  const name = nameLabel('alice');
+  const vrf = prove(names.vrf, name);
+  const index = labelIndex(vrf.output);
+  const opened = {
+    label: name,
+    opening: new Uint8Array(16).fill(1),
+    state: new Uint8Array(16).fill(2),
+  };
+  names.event(index);
+  const taken = names.event(index, { commitment: commit({ ...opened, version: 2 }) });
+  const rebound = {
+    ...(await leavesOf(names, 'rebound', 1, taken)),
+    opened: { ...opened, vrfKey: names.vrf.public, vrfProof: vrf.proof },
+  };
+  return {
+    ...{ fork, rewrite, rollback, entry, end, version, time, span, operator },
+    ...{ hidden, unlogged, rebound },
+  };
+}
+
+/** Codes with which evidence is refused. */
+function refusal(t: Test, evidence: Evidence, why: string, with_ = trust): string {
+  try {
+    verifyEvidence(formatEvidence(evidence), with_);
+  } catch (error) {
+    if (error instanceof TransparencyFault || error instanceof Fault) return error.code;
+    throw error;
+  }
+  t.fail(`convicts: ${why}`);
+  return 'none';
+}
+
+test('K2: each kind of evidence convicts, with the vkey of the log alone, and says why', async (t) => {
+  const all = await guilty();
+  for (const kind of evidenceKinds) {
+    const text = formatEvidence(all[kind]);
+    t.strictSame(formatEvidence(parseEvidence(text)), text, `${kind} has one text`);
+    const needs = kind === 'rollback' ? trust : { vkey: testVkey };
+    const { convicts, who, statement } = verifyEvidence(text, needs);
+    t.equal(convicts, kind === 'rollback' ? 'witness' : 'log', kind);
+    t.equal(who, kind === 'rollback' ? 'w1' : 'pi-kt/test');
+    t.match(statement, /^It.*\.$/);
+  }
+});
+
+test('K2: evidence against another log, with a proof less, or called another kind, convicts nobody', async (t) => {
+  const all = await guilty();
+  const stranger = {
+    ...trust,
+    vkey: 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k',
+  };
+  for (const kind of evidenceKinds) {
+    const evidence = all[kind];
+    t.equal(refusal(t, evidence, kind, stranger), 'unknown_origin');
+    const forged = evidence.notes.map((note) => note.replace(/(test [A-Za-z0-9+/]{20})./, '$1A'));
+    t.equal(refusal(t, { ...evidence, notes: forged }, `${kind}, forged`), 'signature_invalid');
+    if (evidence.leaves.length > 0) {
+      const leaves = evidence.leaves.map((leaf) => ({ ...leaf, proof: leaf.proof.slice(1) }));
+      t.equal(refusal(t, { ...evidence, leaves }, `${kind}, cut`), 'inclusion_invalid');
+    }
+    for (const other of evidenceKinds) {
+      if (other !== kind) refusal(t, { ...evidence, kind: other }, `${kind} as ${other}`);
+    }
+  }
+});
+
+test('pitfall: an honest log is convicted by nothing that it signed', async (t) => {
+  const log = began();
+  const before = await log.checkpoint({ seconds: 1000 });
+  const size = log.size;
+  log.event(alice);
+  log.event(alice);
+  log.event(bob, { flags: listFlags.update });
+  log.epoch();
+  log.operator({ number: 2 });
+  log.epoch();
+  const notes = [before, await log.checkpoint({ seconds: 2000 })];
+  refusal(t, { kind: 'fork', notes, leaves: [] }, 'two sizes');
+  refusal(t, { kind: 'fork', notes: [before, before], leaves: [] }, 'the same twice');
+  refusal(t, { kind: 'rollback', notes: [...notes].reverse(), leaves: [] }, 'in order');
+  const prefix = {
+    root: await rootAt(size, log.read),
+    proof: await consistencyProof(size, log.size, log.read),
+  };
+  refusal(t, { kind: 'rewrite', notes, leaves: [], prefix }, 'consistent');
+  const kinds: EvidenceKind[] = ['version', 'time', 'span', 'operator'];
+  for (let a = 0; a < log.size; a++) {
+    for (const kind of ['entry', 'end'] as const)
+      refusal(t, await leavesOf(log, kind, a), `${kind} ${a}`);
+    for (let b = 0; b < log.size; b++) {
+      for (const kind of kinds) refusal(t, await leavesOf(log, kind, a, b), `${kind} ${a} ${b}`);
+    }
+  }
+  const last = log.size - 1;
+  for (const index of [alice, bob]) {
+    const proof = log.map.prove(index);
+    const at = index === alice ? 7 : 8;
+    const version = index === alice ? 3 : 2;
+    const newest = {
+      version,
+      eventIndex: at,
+      eventHash: eventHash(log.entries[at] ?? new Uint8Array()),
+    };
+    for (const entry of [3, 4, 6, 7, 8]) {
+      const shown = await leavesOf(log, 'hidden', entry, last);
+      refusal(t, { ...shown, map: { index, proof, newest } }, `hidden ${entry}`);
+      refusal(t, { ...shown, map: { index, proof } }, `absent ${entry}`);
+      refusal(
+        t,
+        { ...shown, kind: 'unlogged', map: { index, proof, newest } },
+        `unlogged ${entry}`,
+      );
+    }
+  }
+});
+
+test('pitfall: the first binding of a name, its erasure and an account that changes are no rebinding', async (t) => {
+  const { rebound } = await guilty();
+  const { opened } = rebound;
+  if (opened === undefined) throw new Error('nothing opened');
+  for (const said of [
+    { version: 1, flags: 1 },
+    { version: 2, flags: listFlags.erase },
+  ]) {
+    const log = began();
+    const index = labelIndex(prove(log.vrf, opened.label).output);
+    if (said.version === 2) log.event(index);
+    const at = log.event(index, {
+      ...said,
+      commitment: commit({ ...opened, version: said.version }),
+    });
+    refusal(t, { ...(await leavesOf(log, 'rebound', 1, at)), opened }, JSON.stringify(said));
+  }
+  const other = { ...opened, vrfKey: sha256(opened.vrfKey) };
+  t.equal(refusal(t, { ...rebound, opened: other }, 'another key'), 'evidence_invalid');
+  const state = new Uint8Array(16).fill(9);
+  t.equal(
+    refusal(t, { ...rebound, opened: { ...opened, state } }, 'another state'),
+    'commitment_invalid',
+  );
+});
+
+test('Evidence of every kind survives every alteration with a stated refusal', async (t) => {
+  const all = await guilty();
+  const text = (bytes: Uint8Array): string => {
+    // A text has no such character; the fuzzer puts one behind it.
+    if (bytes.at(-1) === 0) throw new Fault('trailing_bytes');
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      throw new Fault('malformed');
+    }
+  };
+  await fuzzDecoder(t, {
+    decode(bytes) {
+      const evidence = parseEvidence(text(bytes));
+      verifyEvidence(formatEvidence(evidence), trust);
+      return evidence;
+    },
+    encode: (evidence) => utf8Bytes(formatEvidence(evidence)),
+    samples: Object.values(all).map((evidence) => utf8Bytes(formatEvidence(evidence))),
+    otherFault: (error) => error instanceof TransparencyFault,
+    headless: true,
+  });
+});

@@ -1,0 +1,172 @@
+/** The log of a directory, for tests of whoever judges one: honest, unless it is told what to say instead. */
+import { ed25519, sha256 } from '../../crypto/primitives.ts';
+import { utf8Bytes } from '../../wire/bytes.ts';
+import { signCheckpoint } from '../checkpoint.ts';
+import { ed25519Cosigner } from '../cosignature.ts';
+import type { ShownLeaf } from '../evidence.ts';
+import {
+  type EpochLeaf,
+  type EventLeaf,
+  encodeEpoch,
+  encodeEvent,
+  encodeOperator,
+  eventHash,
+  noEvent,
+  type OperatorLeaf,
+  operatorKinds,
+} from '../leaves.ts';
+import { mapValue } from '../map-proof.ts';
+import { createMap, type LabelMap } from '../map-tree.ts';
+import { addSignatures, formatVkey, noteSigner, parseNote } from '../note.ts';
+import { encodeEntries, type Tile } from '../tiles.ts';
+import { leafHash, nodeHash } from '../tree.ts';
+import { type HashReader, inclusionProof, rootAt } from '../tree-proofs.ts';
+import { deriveVrfKey, type VrfKey } from '../vrf.ts';
+
+const seed = (name: string): Uint8Array => sha256(utf8Bytes(name));
+const origin = 'pi-kt/test';
+const signer = noteSigner(origin, ed25519.fromSeed(seed('log')));
+const witnesses = ['w1', 'w2', 'w3'].map((name) => ({
+  name,
+  cosigner: ed25519Cosigner(`witness.example/${name}`, ed25519.fromSeed(seed(name))),
+}));
+
+/** All of its logs have this key. */
+export const testVkey: string = formatVkey(signer.vkey);
+/** Two of three. */
+export const testPolicy: string = [
+  ...witnesses.map(({ name, cosigner }) => `witness ${name} ${formatVkey(cosigner.vkey)}`),
+  'group all-of-them 2 w1 w2 w3',
+  'quorum all-of-them',
+  '',
+].join('\n');
+/** The log as a witness of itself. */
+export const ownCosigner = ed25519Cosigner(origin, ed25519.fromSeed(seed('log')));
+
+export const label = (name: string): Uint8Array => seed(`label ${name}`);
+
+/** Of the first epoch; each is a minute after the one before. */
+export const firstTime = Date.UTC(2026, 0, 1);
+
+type Newest = { version: number; hash: Uint8Array };
+
+export interface DirectoryLog {
+  readonly size: number;
+  readonly entries: readonly Uint8Array[];
+  readonly map: LabelMap;
+  readonly vrf: VrfKey;
+  /** An entry as it is. */
+  push(entry: Uint8Array): number;
+  /** The next event of a label; answers its number. */
+  event(index: Uint8Array, said?: Partial<EventLeaf>): number;
+  epoch(said?: Partial<EpochLeaf>): number;
+  operator(said: Partial<OperatorLeaf>): number;
+  /** Signed, and cosigned by the witnesses of these names. */
+  checkpoint(said?: { by?: readonly string[]; seconds?: number; size?: number }): Promise<string>;
+  shown(index: number, note?: number): Promise<ShownLeaf>;
+  read: HashReader;
+  tile(tile: Tile): Uint8Array | undefined;
+}
+
+/** With policy 1, VRF key 1 and an epoch, unless `bare`. */
+export function directoryLog({ bare = false, policy = testPolicy } = {}): DirectoryLog {
+  const entries: Uint8Array[] = [];
+  /** Hashes of complete subtrees, by level. */
+  const levels: Uint8Array[][] = [[]];
+  const map = createMap();
+  const newest = new Map<string, Newest>();
+  const vrf = deriveVrfKey(seed('vrf'));
+  let epochs = 0;
+  let begins = 0;
+
+  const push = (entry: Uint8Array): number => {
+    let hash = leafHash(entry);
+    for (let level = 0; ; level++) {
+      const hashes = levels[level] ?? [];
+      levels[level] = hashes;
+      hashes.push(hash);
+      const left = hashes.at(-2);
+      if (hashes.length % 2 === 1 || left === undefined) break;
+      hash = nodeHash(left, hash);
+    }
+    return entries.push(entry) - 1;
+  };
+  const read: HashReader = async (level, index) => {
+    const hash = levels[level]?.[index];
+    if (hash === undefined) throw new RangeError('no such subtree');
+    return hash;
+  };
+
+  const log: DirectoryLog = {
+    entries,
+    map,
+    vrf,
+    push,
+    read,
+    get size() {
+      return entries.length;
+    },
+    event(index, said = {}) {
+      const name = String(index);
+      const before = newest.get(name);
+      const version = said.version ?? (before?.version ?? 0) + 1;
+      const event = {
+        flags: version === 1 ? 1 : 2,
+        index,
+        version,
+        prevEvent: version === 1 ? noEvent : (before?.hash ?? noEvent),
+        commitment: seed(`commitment ${entries.length}`),
+        ...said,
+      };
+      const bytes = encodeEvent(event);
+      const hash = eventHash(bytes);
+      newest.set(name, { version, hash });
+      map.set(index, mapValue(version, entries.length, hash));
+      return push(bytes);
+    },
+    epoch(said = {}) {
+      const timestamp = firstTime + epochs++ * 60_000;
+      const honest = { timestamp, mapRoot: map.root, mapCount: map.count, firstEvent: begins };
+      const at = push(encodeEpoch({ ...honest, ...said }));
+      begins = at + 1;
+      return at;
+    },
+    operator: ({ kind = operatorKinds.policy, number = 1, hash = noEvent }) =>
+      push(encodeOperator({ kind, number, hash })),
+    async checkpoint({
+      by = ['w1', 'w2'],
+      seconds = firstTime / 1000,
+      size = entries.length,
+    } = {}) {
+      const note = signCheckpoint({ origin, size, root: await rootAt(size, read) }, signer);
+      const { text } = parseNote(note);
+      const chosen = witnesses.filter(({ name }) => by.includes(name));
+      return addSignatures(
+        note,
+        chosen.map(({ cosigner }) => cosigner.cosign(text, seconds)),
+      );
+    },
+    async shown(index, note = 0) {
+      const leaf = entries[index] ?? new Uint8Array(0);
+      return { note, index, leaf, proof: await inclusionProof(index, entries.length, read) };
+    },
+    tile({ level, index, width }) {
+      const from = index * 256;
+      if (level === 'entries') {
+        const bundle = entries.slice(from, from + width);
+        return bundle.length < width ? undefined : encodeEntries(bundle);
+      }
+      const hashes = (levels[level * 8] ?? []).slice(from, from + width);
+      if (hashes.length < width) return undefined;
+      const bytes = new Uint8Array(width * 32);
+      for (const [i, hash] of hashes.entries()) bytes.set(hash, i * 32);
+      return bytes;
+    },
+  };
+  if (!bare) {
+    log.operator({ kind: operatorKinds.policy, hash: sha256(utf8Bytes(policy)) });
+    log.operator({ kind: operatorKinds.vrf, hash: sha256(vrf.public) });
+    log.epoch();
+  }
+  return log;
+}
