@@ -134,6 +134,7 @@ export const sodiumBackend: Backend = {
   name: 'sodium',
   randomBytes: (length) => sodium.randombytes_buf(length),
   sha256: (bytes) => sodium.crypto_hash_sha256(bytes),
+  sha256Into: (bytes, into, at) => into.set(sodium.crypto_hash_sha256(bytes), at),
   sha512: (bytes) => sodium.crypto_hash_sha512(bytes),
   sha256Stream() {
     const hash = nobleSha256.create();

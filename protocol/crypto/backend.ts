@@ -68,6 +68,8 @@ export interface Backend {
   readonly name: 'node' | 'sodium';
   randomBytes(length: number): Uint8Array;
   sha256(bytes: Uint8Array): Uint8Array;
+  /** The same, written into `into` at `at`: for what is public and hashed by the million. */
+  sha256Into(bytes: Uint8Array, into: Uint8Array, at: number): void;
   sha512(bytes: Uint8Array): Uint8Array;
   sha256Stream(): HashStream;
   hmac(key: Uint8Array, bytes: Uint8Array): Uint8Array;

@@ -156,6 +156,7 @@ export function primitivesOver(backend: Backend) {
     backend: backend.name,
     randomBytes: randomBytes as Random,
     sha256: backend.sha256,
+    sha256Into: backend.sha256Into,
     sha512: backend.sha512,
     sha256Stream: backend.sha256Stream,
     /** HMAC-SHA-256; any key length. */
@@ -310,6 +311,7 @@ export const {
   backend,
   randomBytes,
   sha256,
+  sha256Into,
   sha512,
   sha256Stream,
   hmac,

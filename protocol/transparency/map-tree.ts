@@ -5,8 +5,7 @@
  * above it, before it changes, and given back once no snapshot sees it. Hashes are made when a root or a proof is
  * asked for, once for everything that was set since.
  */
-import { equal, sha256 } from '../crypto/primitives.ts';
-import { Writer } from '../wire/bytes.ts';
+import { equal, sha256Into } from '../crypto/primitives.ts';
 import { Fault } from '../wire/fault.ts';
 import { MapNodes, type NodeRef } from './map-nodes.ts';
 import {
@@ -14,7 +13,6 @@ import {
   commonBits,
   emptyHashes,
   encodeMapProof,
-  type Hash,
   indexBits,
   type MapStep,
   mapProofKinds,
@@ -45,8 +43,11 @@ export interface LabelMap {
   revert(snapshot: MapSnapshot): void;
 }
 
+/** Writes the hash of `bytes` into `into` at `at`; `bytes` may be part of `into`. */
+export type HashInto = (bytes: Uint8Array, into: Uint8Array, at: number) => void;
+
 /** `hash`: for known answers of the same trie over another function. */
-export function createMap(hash: Hash = sha256): LabelMap {
+export function createMap(hash: HashInto = sha256Into): LabelMap {
   return new Trie(hash);
 }
 
@@ -63,10 +64,11 @@ interface Retired {
 
 class Trie implements LabelMap {
   readonly #nodes = new MapNodes();
-  readonly #hash: Hash;
+  readonly #hash: HashInto;
   readonly #empty: { root: Uint8Array; child: Uint8Array };
-  /** H( u32 bits ‖ prefix 32 ) is made here, and what two hashes make. */
+  /** What is being hashed: nothing is made anew for a node. */
   readonly #labelled = new Uint8Array(36);
+  readonly #leaf = new Uint8Array(64);
   readonly #pair = new Uint8Array(64);
   /** Ascending. */
   readonly #held: Held[] = [];
@@ -76,10 +78,14 @@ class Trie implements LabelMap {
   #top: NodeRef;
   #count = 0;
 
-  constructor(hash: Hash) {
+  constructor(hash: HashInto) {
     this.#hash = hash;
-    this.#empty = emptyHashes(hash);
-    this.#top = this.#nodes.addInner(0, this.#labelOf(new Uint8Array(32), 0), 1);
+    this.#empty = emptyHashes((bytes) => {
+      const out = new Uint8Array(32);
+      hash(bytes, out, 0);
+      return out;
+    });
+    this.#top = this.#inner(new Uint8Array(32), 0);
   }
 
   get count(): number {
@@ -91,7 +97,8 @@ class Trie implements LabelMap {
   }
 
   get root(): Uint8Array {
-    return Uint8Array.from(this.#hashOf(this.#top));
+    this.#refresh(this.#top);
+    return this.#hashOf(this.#top);
   }
 
   set(index: Uint8Array, value: Uint8Array): void {
@@ -130,11 +137,17 @@ class Trie implements LabelMap {
     }
     const leaf = nodes.addLeaf(index, value, this.#version);
     if (child === 0 || alike === indexBits) return leaf;
-    const fork = nodes.addInner(alike, this.#labelOf(index, alike), this.#version);
+    const fork = this.#inner(index, alike);
     const side = bitOf(index, alike);
     nodes.setChild(fork, side, leaf);
     nodes.setChild(fork, 1 - side, child);
     return fork;
+  }
+
+  /** A node without children yet, above those whose indices begin with `bits` bits of this one. */
+  #inner(index: Uint8Array, bits: number): NodeRef {
+    this.#hashLabel(index, bits, this.#leaf, 0);
+    return this.#nodes.addInner(bits, this.#leaf.subarray(0, 32), this.#version);
   }
 
   /** The leaf that the bits of `index` lead to, or 0 on the empty side of the root. */
@@ -220,6 +233,7 @@ class Trie implements LabelMap {
 
   #prove(top: NodeRef, index: Uint8Array): Uint8Array {
     if (index.length !== 32) throw new Fault('malformed');
+    this.#refresh(top);
     const nodes = this.#nodes;
     const found = this.#nearest(top, index);
     const alike = found === 0 ? 0 : commonBits(index, nodes.index(found));
@@ -239,38 +253,59 @@ class Trie implements LabelMap {
     const bits = ref < 0 ? indexBits : nodes.bits(ref);
     const prefix = new Uint8Array(32);
     putPrefix(prefix, 0, nodes.index(found), bits);
-    const other = { bits, prefix, value: ref < 0 ? nodes.value(ref) : this.#pairOf(ref) };
+    if (ref > 0) this.#hashChildren(ref);
+    const other = { bits, prefix, value: ref < 0 ? nodes.value(ref) : this.#pair.subarray(0, 32) };
     return encodeMapProof({ kind: mapProofKinds.other, path, other });
   }
 
   /** H( u32 bits ‖ prefix 32 ). */
-  #labelOf(index: Uint8Array, bits: number): Uint8Array {
-    this.#labelled.set(new Writer(4).u32(bits).done());
-    putPrefix(this.#labelled, 4, index, bits);
-    return this.#hash(this.#labelled);
+  #hashLabel(index: Uint8Array, bits: number, into: Uint8Array, at: number): void {
+    const labelled = this.#labelled;
+    labelled[2] = bits >> 8;
+    labelled[3] = bits & 0xff;
+    putPrefix(labelled, 4, index, bits);
+    this.#hash(labelled, into, at);
   }
 
-  #hashed(left: Uint8Array, right: Uint8Array): Uint8Array {
-    this.#pair.set(left);
-    this.#pair.set(right, 32);
-    return this.#hash(this.#pair);
+  /** H( left ‖ right ) of an inner node whose children are fresh, into the first half of `#pair`. */
+  #hashChildren(ref: NodeRef): void {
+    this.#putHash(this.#nodes.child(ref, 0), this.#pair, 0);
+    this.#putHash(this.#nodes.child(ref, 1), this.#pair, 32);
+    this.#hash(this.#pair, this.#pair, 0);
   }
 
-  /** H( left ‖ right ) of an inner node. */
-  #pairOf(ref: NodeRef): Uint8Array {
-    const left = this.#hashOf(this.#nodes.child(ref, 0));
-    return this.#hashed(left, this.#hashOf(this.#nodes.child(ref, 1)));
+  /** Makes every hash from here down what it should be. */
+  #refresh(ref: NodeRef): void {
+    const nodes = this.#nodes;
+    if (ref <= 0 || !nodes.isStale(ref)) return;
+    const [left, right] = [nodes.child(ref, 0), nodes.child(ref, 1)];
+    this.#refresh(left);
+    this.#refresh(right);
+    if (left === 0 && right === 0) {
+      this.#pair.set(this.#empty.root);
+    } else {
+      this.#hashChildren(ref);
+      this.#pair.set(nodes.label(ref), 32);
+      this.#hash(this.#pair, this.#pair, 0);
+    }
+    nodes.setHash(ref, this.#pair.subarray(0, 32));
+  }
+
+  /** The hash of a node that is fresh. */
+  #putHash(ref: NodeRef, into: Uint8Array, at: number): void {
+    const nodes = this.#nodes;
+    if (ref > 0) into.set(nodes.hash(ref), at);
+    else if (ref === 0) into.set(this.#empty.child, at);
+    else {
+      this.#leaf.set(nodes.value(ref));
+      this.#hashLabel(nodes.index(ref), indexBits, this.#leaf, 32);
+      this.#hash(this.#leaf, into, at);
+    }
   }
 
   #hashOf(ref: NodeRef): Uint8Array {
-    const nodes = this.#nodes;
-    if (ref === 0) return this.#empty.child;
-    if (ref < 0) return this.#hashed(nodes.value(ref), this.#labelOf(nodes.index(ref), indexBits));
-    if (nodes.isStale(ref)) {
-      const nothing = nodes.child(ref, 0) === 0 && nodes.child(ref, 1) === 0;
-      const label = nodes.label(ref);
-      nodes.setHash(ref, nothing ? this.#empty.root : this.#hashed(this.#pairOf(ref), label));
-    }
-    return nodes.hash(ref);
+    const out = new Uint8Array(32);
+    this.#putHash(ref, out, 0);
+    return out;
   }
 }
