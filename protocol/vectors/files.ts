@@ -7,6 +7,7 @@ import { vectors as dm } from './dm-vectors.ts';
 import { vectors as handshake } from './handshake-vectors.ts';
 import { vectors as keys } from './key-vectors.ts';
 import { vectors as linking } from './link-vectors.ts';
+import { vectors as log } from './log-vectors.ts';
 import { vectors as password } from './password-vectors.ts';
 import { vectors as prekeys } from './prekey-vectors.ts';
 import { vectors as ratchet } from './ratchet-vectors.ts';
@@ -24,6 +25,7 @@ export const vectorFiles: readonly VectorFile[] = [
   handshake,
   keys,
   linking,
+  log,
   password,
   prekeys,
   ratchet,

@@ -1,5 +1,6 @@
 /** One file of vectors: made from a seed, committed, and reproduced by a test. docs/protocol/encoding.md §7 */
 import { cryptoFaults } from '../crypto/crypto-fault.ts';
+import { transparencyFaults } from '../transparency/transparency-fault.ts';
 import { isFaultCode } from '../wire/fault.ts';
 import { hex } from '../wire/text.ts';
 
@@ -38,7 +39,8 @@ export function refused(
     decode(bytes);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const known = isFaultCode(code) || Object.hasOwn(cryptoFaults, String(code));
+    const others = { ...cryptoFaults, ...transparencyFaults };
+    const known = isFaultCode(code) || Object.hasOwn(others, String(code));
     if (known) return { why, bytes, fault: String(code) };
     throw error;
   }
