@@ -62,6 +62,9 @@ export const limits = {
   /** All other requests a second, and burst, from one address. */
   requestsPerSecond: 50,
   requestsBurst: 500,
+  /** Requests about the log a second, and burst, from one address: an auditor reads all of it. */
+  logRequestsPerSecond: 300,
+  logRequestsBurst: 1_000,
   /** Characters of a person's name: `^[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?$`. */
   nameCharacters: 32,
   /** Sign-in attempts for one account and address, then one every `signInRefillSeconds`. */

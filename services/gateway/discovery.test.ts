@@ -5,6 +5,7 @@ import { routes } from '@island/protocol/wire/routes.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import t from 'tap';
 import { accounts } from '../accounts/contract.ts';
+import { testLogPins } from '../delivery/testing/lists.ts';
 import { directory } from '../directory/contract.ts';
 import { retentionDays } from '../kit/retention.ts';
 import { testIsland } from '../kit/testing/kit.ts';
@@ -30,6 +31,7 @@ keys.bus.handle(directory, 'senderRoot', async () => {
   asking += 1;
   return { root };
 });
+keys.bus.handle(directory, 'log', async () => ({ ...testLogPins, policyNumber: asking + 4 }));
 await keys.bus.settled();
 
 t.test(
@@ -50,6 +52,8 @@ t.test(
       oidc: 'Example',
     });
     t.same(document.senderRoot, root);
+    t.match(document.log, { policyNumber: 5, witnessed: false });
+    t.same(document.log?.vrf, testLogPins.vrf);
     t.strictSame(document.limits, { ...limits });
     t.strictSame(document.retention, { ...retentionDays });
     policy = { registration: 'open' };

@@ -6,6 +6,7 @@ import { accounts } from '../accounts/contract.ts';
 import { directory } from '../directory/contract.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Settings } from '../kit/config.ts';
+import { asText } from '../kit/http.ts';
 import { retentionDays } from '../kit/retention.ts';
 
 /** Protocol versions spoken here. */
@@ -14,8 +15,8 @@ const versions = [1];
 const policyFor = 3000;
 
 /**
- * The root of sender certificates is the directory's, who may join is accounts' to say; while it does not answer, what it said last stands.
- * The function @throws unavailable when it has not said anything yet.
+ * The root of sender certificates and the log are the directory's, who may join is accounts' to say; while they do not answer, what they said last stands.
+ * The function @throws unavailable when they have not said anything yet.
  * @param ticks milliseconds of a clock that never goes back
  */
 export function openDiscovery(
@@ -24,7 +25,7 @@ export function openDiscovery(
   ticks: () => number = () => performance.now(),
 ): () => Promise<AnswerText<'discovery'>> {
   const fixed = { name, versions, caFingerprint, limits, kdf: leastKdf, retention: retentionDays };
-  let known: Pick<AnswerText<'discovery'>, 'registration' | 'oidc'> | undefined;
+  let known: Pick<AnswerText<'discovery'>, 'registration' | 'oidc' | 'log'> | undefined;
   /** Never another on one island. */
   let root: string | undefined;
   let askedAt = Number.NEGATIVE_INFINITY;
@@ -32,7 +33,8 @@ export function openDiscovery(
 
   async function ask(): Promise<void> {
     root ??= base64url((await bus.call(directory, 'senderRoot', {})).root);
-    known = await bus.call(accounts, 'policy', {});
+    const log = asText(await bus.call(directory, 'log', {}));
+    known = { ...(await bus.call(accounts, 'policy', {})), log };
     askedAt = ticks();
   }
 

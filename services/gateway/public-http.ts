@@ -22,6 +22,7 @@ import type { Access, Asking } from './access.ts';
 import { accountHandlers } from './account-handlers.ts';
 import { archiveHandlers, deviceHandlers } from './device-handlers.ts';
 import { openDiscovery } from './discovery.ts';
+import { logRoutes } from './log-routes.ts';
 import { lookupHandlers } from './lookup-handlers.ts';
 import { messageHandlers } from './message-handlers.ts';
 import { oidcReturn } from './oidc-page.ts';
@@ -41,6 +42,10 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
     burst: limits.requestsBurst,
   });
   const sending = addressLimit({ perSecond: limits.sendsPerSecond, burst: limits.sendsBurst });
+  const reading = addressLimit({
+    perSecond: limits.logRequestsPerSecond,
+    burst: limits.logRequestsBurst,
+  });
   const beginning = addressLimit({
     perSecond: 1 / limits.oidcRefillSeconds,
     burst: limits.oidcBegins,
@@ -64,13 +69,14 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
       authenticate: { token: access.bearer, joining: access.joiner, either: access.either },
       admit(route, address) {
         if (route === sendPath) sending(address);
+        else if (route.startsWith('/log/')) reading(address);
         else if (route !== 'discovery') request(address);
         if (route === 'oidcBegin') beginning(address);
       },
       log,
       raw: [send(bus)],
       pages: [oidcReturn(bus)],
-      bytes: [...witnessRoutes(bus)],
+      bytes: [...logRoutes(bus), ...witnessRoutes(bus)],
     },
   );
 }

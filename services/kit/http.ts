@@ -374,9 +374,11 @@ function addressOf({ url = '' }: IncomingMessage): { path: string; query: string
     : { path: url.slice(0, mark), query: url.slice(mark + 1) };
 }
 
+/** `:name` stands for one segment, `*name` at the end for all that follow. */
 function patternOf(path: string): RegExp {
   const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`^${escaped.replace(/:([a-z]+)/g, '(?<$1>[^/]+)')}$`);
+  const segments = escaped.replace(/:([a-z]+)/g, '(?<$1>[^/]+)');
+  return new RegExp(`^${segments.replace(/\\\*([a-z]+)$/, '(?<$1>.+)')}$`);
 }
 
 function paramsOf(pattern: RegExp, path: string): Record<string, string> {

@@ -12,6 +12,15 @@ import {
 import { directory } from '../../directory/contract.ts';
 import type { Bus } from '../../kit/bus.ts';
 
+/** What a directory would say of its log. */
+export const testLogPins = {
+  vkey: 'pi-kt/test+00000000+AQ==',
+  vrf: new Uint8Array(32),
+  policy: 'quorum none\n',
+  policyNumber: 1,
+  witnessed: false,
+};
+
 export interface TestLists {
   /** How often it was asked. */
   asked: number;
@@ -65,6 +74,7 @@ export function testLists(bus: Bus): TestLists {
   };
   const root = randomBytes(32);
   bus.handle(directory, 'senderRoot', async () => ({ root }));
+  bus.handle(directory, 'log', async () => testLogPins);
   bus.handle(directory, 'devices', async ({ account }) => {
     lists.asked += 1;
     if (lists.down) throw new Fault('unavailable');

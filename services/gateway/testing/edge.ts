@@ -17,6 +17,7 @@ export interface Reply {
   status: number;
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: string;
+  bytes: Uint8Array;
   json(): { code?: Fault['code'] } & Record<string, unknown>;
 }
 
@@ -129,11 +130,13 @@ export function testEdge(identity: Identity, port: number): Edge {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.once('end', () => {
-          const text = Buffer.concat(chunks).toString();
+          const bytes = Buffer.concat(chunks);
+          const text = bytes.toString();
           resolve({
             status: response.statusCode ?? 0,
             headers: response.headers,
             body: text,
+            bytes,
             json: () => JSON.parse(text),
           });
         });
