@@ -1,4 +1,5 @@
 /** Identity of keys: device lists and prekeys. The transparency log will commit to what is stored here. */
+import { policyBytesMax, policyLinesMax } from '@island/protocol/transparency/policy.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { structureBytes } from '@island/protocol/wire/route.ts';
 import * as s from '@island/protocol/wire/schema.ts';
@@ -12,6 +13,18 @@ const signedPrekey = s.bytesUpTo(structureBytes.signedPrekey);
 const lastResort = s.bytesUpTo(structureBytes.lastResort);
 const batch = s.bytesUpTo(structureBytes.batch);
 const logStep = v.strictObject({ event: s.bytes(102), opening: s.bytes(16), state: list });
+
+const policyText = v.pipe(v.string(), v.maxLength(policyBytesMax));
+const numberedPolicy = { number: s.count, text: policyText };
+
+/** Why a witness has not signed: witness-ask.ts. */
+export const witnessProblems = [
+  'unreachable',
+  'untrusting',
+  'ahead',
+  'refused',
+  'unsigned',
+] as const;
 
 /** The first device of a new account with its proof and its prekeys; also a part of a registration. */
 export const enrolment = {
@@ -115,6 +128,54 @@ export const directory = defineContract({
       answer: v.strictObject({ bytes: s.bytesUpTo(65_536) }),
       callers: ['gateway'],
     },
+    /** The policy of the log in force, and the one that waits for the witnesses of its epoch. */
+    policy: {
+      request: s.empty,
+      answer: v.strictObject({
+        ...numberedPolicy,
+        pending: v.optional(v.strictObject(numberedPolicy)),
+      }),
+      callers: ['control'],
+    },
+    /**
+     * The next policy after number `after`. `policy_unmet` when its witnesses have not signed the present checkpoint
+     * in time, `policy_moved` when another one is the newest or waits, `policy_weaker` for one without witnesses
+     * behind one that has some: nothing was changed.
+     */
+    setPolicy: {
+      request: v.strictObject({
+        after: s.count,
+        text: policyText,
+        /** Of islands: SHA-256 of the root certificate of each, by the address of its witness. */
+        roots: v.pipe(
+          v.array(v.strictObject({ url: v.string(), ca: s.bytes(32) })),
+          v.maxLength(policyLinesMax),
+        ),
+      }),
+      answer: v.strictObject({ number: s.count }),
+      callers: ['control'],
+    },
+    /** The witnesses of the policy in force, and how it went with them. */
+    witnesses: {
+      request: s.empty,
+      answer: v.strictObject({
+        /** Of the published log. */
+        size: s.count,
+        witnesses: v.array(
+          v.strictObject({
+            name: v.string(),
+            vkey: v.string(),
+            url: v.optional(v.string()),
+            /** The size that it signed last, and when, Unix seconds; 0 when it never did. */
+            size: s.count,
+            signed: s.count,
+            /** Why it did not sign when it was asked last. */
+            problem: v.optional(v.picklist(witnessProblems)),
+          }),
+        ),
+      }),
+      callers: ['control'],
+    },
     /** What clients pin of the log. */
     log: {
       request: s.empty,
@@ -125,7 +186,7 @@ export const directory = defineContract({
         policyNumber: s.count,
         witnessed: v.boolean(),
       }),
-      callers: ['gateway'],
+      callers: ['gateway', 'control'],
     },
     /**
      * Ids and epoch of an account's current device list. `published` is the newest epoch of it that the log shows,

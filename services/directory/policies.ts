@@ -6,7 +6,7 @@
  * Invariants: a log that has had witnesses keeps at least one. A policy is taken only when its witnesses have signed
  * the present checkpoint: one that nobody can satisfy would stand in the way of every epoch behind it.
  */
-import { formatVkey, parseVkey } from '@island/protocol/transparency/note.ts';
+import { formatVkey } from '@island/protocol/transparency/note.ts';
 import { formatPolicy, type Policy, parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
@@ -27,19 +27,6 @@ export interface WitnessRoot {
   ca: Uint8Array;
 }
 
-/** Of a log that began now: nobody has to sign but the log. */
-export const firstPolicy = (vkey: string): string =>
-  formatPolicy({ logs: [{ vkey: parseVkey(vkey) }], witnesses: [], groups: [], quorum: undefined });
-
-/** Makes policy 1, where there is none. */
-export async function beginPolicies(store: DirectoryStore, vkey: string): Promise<void> {
-  await store.write((_db, sql) =>
-    sql.run('INSERT OR IGNORE INTO policies (number, text, published) VALUES (1, ?, 0)', [
-      firstPolicy(vkey),
-    ]),
-  );
-}
-
 /** The newest that was published, and the one that waits for its epoch. */
 export async function presentPolicies(
   store: Pick<DirectoryStore, 'rows'>,
@@ -52,22 +39,6 @@ export async function presentPolicies(
     return found && { number: found.number, text: found.text };
   };
   return { present: shown(1), pending: shown(0) };
-}
-
-/**
- * What has to be satisfied for an epoch that ends with policy `newest` in the log: that one, and those from `before`
- * on, the newest policy of the epoch before it (0 for none).
- */
-export async function policiesFor(
-  store: Pick<DirectoryStore, 'rows'>,
-  before: number,
-  newest: number,
-): Promise<Policy[]> {
-  const rows = await store.rows<{ text: string }>(
-    'SELECT text FROM policies WHERE number >= ? AND number <= ? ORDER BY number',
-    [before, newest],
-  );
-  return rows.map(({ text }) => parsePolicy(text));
 }
 
 export const knownSizes = (store: DirectoryStore): KnownSizes => ({
@@ -96,8 +67,8 @@ export const knownSizes = (store: DirectoryStore): KnownSizes => ({
   },
 });
 
-/** Milliseconds for the witnesses of a new policy to sign the present checkpoint. */
-const patience = 15_000;
+/** Milliseconds for the witnesses of a new policy to sign the present checkpoint: less than a caller on the bus waits. */
+const patience = 4000;
 
 export interface PolicyParts {
   store: DirectoryStore;
@@ -105,7 +76,7 @@ export interface PolicyParts {
   vkey: string;
   witnesses: Witnesses;
   /** The newest checkpoint that was published. */
-  present(): Promise<Submission>;
+  present(): Submission;
 }
 
 /**
@@ -123,7 +94,7 @@ export async function setPolicy(
   const signal = AbortSignal.timeout(patience);
   try {
     const roots = new Map(asked.roots.map(({ url, ca }) => [url, ca]));
-    await witnesses.gather(await present(), { policies: [policy], signal, roots });
+    await witnesses.gather(present(), { policies: [policy], signal, roots });
   } catch (error) {
     if (signal.aborted) throw new Fault('policy_unmet', undefined, { cause: error });
     throw error;

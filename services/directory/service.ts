@@ -1,6 +1,6 @@
 /** Directory: device lists, names, prekeys, certificates of senders. docs/protocol/directory.md */
 import { join } from 'node:path';
-import { Fault } from '@island/protocol/wire/fault.ts';
+import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import { createQuotas } from '../kit/quotas.ts';
 import { startRounds } from '../kit/rounds.ts';
@@ -13,10 +13,13 @@ import { directory } from './contract.ts';
 import { currentList, devicesSince, findByName, listsAfter } from './device-lists.ts';
 import { enrol } from './enrolment.ts';
 import { openDirectoryLog } from './log/log.ts';
+import { knownSizes } from './policies.ts';
+import { answerPolicies } from './policy-calls.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
 import { openSenderCertificates } from './sender-certificates.ts';
 import { update } from './update.ts';
+import { openWitnesses } from './witnesses.ts';
 
 const migrations = join(import.meta.dirname, 'migrations');
 /** Milliseconds between two rounds of retention. */
@@ -34,10 +37,12 @@ export const directoryService = defineService({
     const secret = await vault.secrets.seed('limits', true);
     const certificates = await openSenderCertificates({ store, vault, clock });
     const challenges = createChallenges(clock);
+    const witnesses = held.use(openWitnesses({ known: knownSizes(store), clock, log }));
     const keyLog = held.use(
       await openDirectoryLog({
         ...{ store, secrets: vault.secrets, clock, log },
-        cosign: () => Promise.reject(new Fault('unavailable')),
+        cosign: ({ policies, ...submission }, signal) =>
+          witnesses.gather(submission, { policies: policies.map(parsePolicy), signal }),
         onPublished: (account, epoch) => bus.publish(directory, 'published', account, { epoch }),
       }),
     );
@@ -80,6 +85,7 @@ export const directoryService = defineService({
     bus.handle(directory, 'checkpoint', async () => ({ note: keyLog.checkpoint() }));
     bus.handle(directory, 'tile', async (tile) => ({ bytes: await keyLog.tile(tile) }));
     bus.handle(directory, 'log', () => keyLog.pinned());
+    answerPolicies({ bus, store, witnesses, keyLog });
     bus.handle(directory, 'bundles', (request) => bundles(prekeys, request));
     bus.handle(directory, 'prekeyCount', (at) => prekeyCount(prekeys, at));
     bus.handle(directory, 'replenish', (request) => replenish(prekeys, request));

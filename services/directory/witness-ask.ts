@@ -14,6 +14,7 @@ import {
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { base64 } from '@island/protocol/wire/text.ts';
 import { backoff, pause } from '../kit/backoff.ts';
+import type { witnessProblems } from './contract.ts';
 import type { WitnessDoor } from './witness-door.ts';
 
 /** A checkpoint that the log has signed, with what a witness wants to see of it. */
@@ -24,18 +25,13 @@ export interface Submission {
   proofFrom(oldSize: number): Promise<readonly Uint8Array[]>;
 }
 
-/** Why a witness has not signed. */
-export type WitnessProblem =
-  /** No answer, an error of its own, or too many questions. */
-  | 'unreachable'
-  /** It does not know this log (yet), or not this key of it. */
-  | 'untrusting'
-  /** It has signed a larger tree: this log was put back to an earlier state. */
-  | 'ahead'
-  /** It has signed another tree, or finds no sense in the request. */
-  | 'refused'
-  /** Its answer has no signature of the key in the policy. */
-  | 'unsigned';
+/**
+ * Why a witness has not signed. `unreachable`: no answer, an error of its own, or too many questions. `untrusting`:
+ * it does not know this log (yet), or not this key of it. `ahead`: it has signed a larger tree, so this log was put
+ * back to an earlier state. `refused`: it has signed another tree, or finds no sense in the request. `unsigned`: its
+ * answer has no signature of the key in the policy.
+ */
+export type WitnessProblem = (typeof witnessProblems)[number];
 
 export type WitnessAttempt =
   | { signature: NoteSignature }

@@ -6,6 +6,7 @@
 import { labelKinds, readLabel } from '@island/protocol/transparency/label.ts';
 import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { existsIn, type Tile } from '@island/protocol/transparency/tiles.ts';
+import { consistencyProof } from '@island/protocol/transparency/tree-proofs.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import type { Answer as RouteAnswer } from '@island/protocol/wire/routes.ts';
@@ -14,6 +15,7 @@ import type { Log } from '../../kit/log.ts';
 import { startRounds } from '../../kit/rounds.ts';
 import type { VaultSecrets } from '../../kit/vault-secrets.ts';
 import type { DirectoryStore } from '../database.ts';
+import type { Submission } from '../witness-ask.ts';
 import { type Cosign, openEpochWork } from './epoch-work.ts';
 import { openLogAnswers, type PublishedEpoch, type Step } from './log-answers.ts';
 import { openLogEntries } from './log-entries.ts';
@@ -40,6 +42,8 @@ export interface DirectoryLog extends AsyncDisposable {
   versionOf(account: AccountId): Promise<number>;
   /** The newest published one, with the signatures of witnesses. */
   checkpoint(): string;
+  /** The same, as witnesses are asked to sign it. */
+  submission(): Submission;
   /** Throws `not_found` for what the published log does not have. */
   tile(tile: Tile): Promise<Uint8Array>;
   pinned(): Promise<LogPinned>;
@@ -105,6 +109,11 @@ export async function openDirectoryLog(parts: {
     history: (name, after) => ofOne((at) => answers.history(name, after, at)),
     versionOf: (account) => answers.versionOf(account, work.published),
     checkpoint: () => work.published.note,
+    submission() {
+      const { note, size } = work.published;
+      const proofFrom = (from: number) => consistencyProof(from, size, shared.hashes.read);
+      return { note, size, proofFrom };
+    },
     async tile(tile) {
       if (!existsIn(work.published.size, tile)) throw new Fault('not_found');
       const { level, index, width } = tile;

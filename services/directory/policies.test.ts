@@ -1,0 +1,98 @@
+/** The policy of a running directory: who may change it to what, and what the log shows of it. Real bus, store and witnesses. */
+import { checkCheckpoint, parsePolicy } from '@island/protocol/transparency/policy.ts';
+import t from 'tap';
+import { testIsland } from '../kit/testing/kit.ts';
+import { eventually, faultCode } from '../kit/testing/outcome.ts';
+import { directory } from './contract.ts';
+import { directoryService } from './service.ts';
+import { policyOf, type WitnessServer, witnessServer } from './testing/witness-server.ts';
+
+const island = await testIsland(['directory', 'control', 'gateway']);
+t.teardown(() => island[Symbol.asyncDispose]());
+await island.start(directoryService);
+const { bus } = await island.kit('control');
+const { bus: gateway } = await island.kit('gateway');
+const { vkey, ...first } = await bus.call(directory, 'log', {});
+
+const servers: WitnessServer[] = [];
+for (const trusted of [[vkey], [vkey], []]) {
+  const server = await witnessServer(...trusted);
+  t.teardown(() => server[Symbol.asyncDispose]());
+  servers.push(server);
+}
+const [one, two, stranger] = servers as [WitnessServer, WitnessServer, WitnessServer];
+
+const set = (after: number, text: string) =>
+  bus.call(directory, 'setPolicy', { after, text, roots: [] });
+const inForce = (number: number) =>
+  eventually(async () => (await bus.call(directory, 'policy', {})).number === number);
+
+t.test('a log begins without witnesses, and says so', async (t) => {
+  t.match(first, { policyNumber: 1, witnessed: false });
+  t.match(await bus.call(directory, 'policy', {}), { number: 1, text: /^log .*\nquorum none\n$/ });
+  t.same((await bus.call(directory, 'witnesses', {})).witnesses, []);
+});
+
+t.test('K1: a policy that its witnesses have not signed under is not taken', async (t) => {
+  t.equal(await faultCode(set(1, policyOf(vkey, 1, [stranger]))), 'policy_unmet');
+  t.match(await bus.call(directory, 'policy', {}), { number: 1, pending: undefined });
+});
+
+t.test(
+  'K1: the first witnesses: the epoch that brings the policy is published with their signatures',
+  async (t) => {
+    const text = policyOf(vkey, 2, [one, two]);
+    t.same(await set(1, text), { number: 2 });
+    await inForce(2);
+    const { note } = await gateway.call(directory, 'checkpoint', {});
+    const { cosigners } = checkCheckpoint(parsePolicy(text), note, { allowUnwitnessed: false });
+    t.equal(cosigners.length, 2);
+    t.match(await bus.call(directory, 'log', {}), {
+      policy: text,
+      policyNumber: 2,
+      witnessed: true,
+    });
+    const { size, witnesses } = await bus.call(directory, 'witnesses', {});
+    for (const witness of witnesses) t.match(witness, { size, problem: undefined });
+  },
+);
+
+t.test('who has not seen the newest policy changes nothing', async (t) => {
+  t.equal(await faultCode(set(1, policyOf(vkey, 1, [one]))), 'policy_moved');
+});
+
+t.test('pitfall: what is witnessed stays witnessed', async (t) => {
+  t.equal(await faultCode(set(2, `log ${vkey}\nquorum none\n`)), 'policy_weaker');
+});
+
+t.test('what is no policy of this log is refused', async (t) => {
+  const other = 'pi-kt/other+00000000+AQ==';
+  for (const text of [
+    '',
+    'quorum none\n',
+    policyOf(other, 1, [one]),
+    policyOf(vkey, 1, [one]).replace(one.url, 'http://example.com/witness'),
+    `log ${vkey}\ngroup empty 0\nquorum empty\n`,
+  ])
+    t.equal(await faultCode(set(2, text)), 'malformed', text);
+});
+
+t.test(
+  'K1: a policy is published when the one before and the new one are satisfied, and not sooner',
+  async (t) => {
+    // Gone as soon as the trial is over: the epoch with the policy has to wait for it.
+    one.change = (answer) => (answer.status === 200 ? { ...answer, status: 503 } : answer);
+    const text = policyOf(vkey, 1, [two]);
+    t.same(await set(2, text), { number: 3 });
+    t.match(await bus.call(directory, 'policy', {}), { number: 2, pending: { number: 3, text } });
+    t.equal(await faultCode(set(2, text)), 'policy_moved', 'one change at a time');
+    await eventually(async () => {
+      const { witnesses } = await bus.call(directory, 'witnesses', {});
+      return witnesses.some(({ problem }) => problem === 'unreachable');
+    });
+    t.match(await bus.call(directory, 'log', {}), { policyNumber: 2 }, 'the old policy wants both');
+    one.change = undefined;
+    await inForce(3);
+    t.same((await bus.call(directory, 'policy', {})).pending, undefined);
+  },
+);
