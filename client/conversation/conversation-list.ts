@@ -68,5 +68,5 @@ export async function standingOf(
   if (state === 'unblocked') return 'request';
   const some = await view(storage, now, name, { last: look });
   const ours = some.some((shown) => shown.type === 'message' && shown.direction === 'out');
-  return ours ? 'open' : 'request';
+  return ours || some.length === 0 ? 'open' : 'request';
 }

@@ -54,6 +54,7 @@ t.test('M6: edited, answered, reacted to, taken back: the same on both sides', a
   await using bob = await person(island, 'bob');
   online(alice, bob);
   const [hers, his] = [alice.islander.conversations, bob.islander.conversations];
+  t.equal(await hers.standing('bob'), 'open', 'who has written nothing asks for nothing');
   await hers.say('bob', 'helo');
   await sees(bob, 'alice', ['in helo']);
   t.match(await his.list(), [{ name: 'alice', standing: 'request', unread: 1, excerpt: 'helo' }]);

@@ -124,6 +124,7 @@ t.test('a window has as many lines as the terminal, and the cursor in it', async
     ...{ name: 'bob', columns: 80, rows: 24, paint: look.paint, lines: ['x'], scroll: 0 },
     ...{ standing: 'request', verified: true, timer: 86_400, online: false, trouble: undefined },
     ...{ typing: true, moving: undefined, panel: helpLines(), line: emptyLine },
+    ...{ selected: false, waiting: 0 },
   };
   fc.assert(
     fc.property(

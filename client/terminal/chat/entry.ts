@@ -1,4 +1,10 @@
-/** What a person types in a window: the line, what was typed before, and what each key means beside it. */
+/**
+ * What a person types in a window: the line, what was typed before, and what each key means beside it.
+ *
+ * What was put into the line, and not typed there, is kept apart from what comes next: a line that was refused
+ * stands there selected, as in other editors, and gives way to what is typed or pasted; a draft goes on with
+ * what is typed, and gives way to what is pasted. Both are to be had again with ↑.
+ */
 import {
   edited,
   emptyLine,
@@ -12,9 +18,12 @@ import {
 import { complete } from './completion.ts';
 
 export interface EntryEvents {
-  onChange(text: string): void;
+  /** `typed`: by the person, just now. */
+  onChange(text: string, typed: boolean): void;
   onSubmit(text: string): void;
   onChoices(choices: readonly string[]): void;
+  /** A draft gave way to something that was pasted. */
+  onDraftLeft(): void;
   /** So many pages: up is -1. */
   onTurn(pages: -1 | 1): void;
   onEscape(): void;
@@ -23,7 +32,14 @@ export interface EntryEvents {
 
 export interface Entry {
   readonly line: Line;
-  put(text: string): void;
+  /** It was refused, and nobody has touched it since. */
+  readonly selected: boolean;
+  /** Something to be changed. */
+  offer(text: string): void;
+  /** What was begun in another window. */
+  restore(draft: string): void;
+  /** What was refused, unless something else is being written. */
+  giveBack(text: string): boolean;
   onKey(typed: string | undefined, key: Key): void;
   onPaste(text: string): void;
 }
@@ -31,10 +47,21 @@ export interface Entry {
 export function openEntry(events: EntryEvents): Entry {
   const typed = typedBefore();
   let line: Line = emptyLine;
+  /** How it came into the line, until it is touched. */
+  let put: 'draft' | 'refused' | undefined;
 
-  function change(next: Line): void {
+  function change(next: Line, how?: typeof put, byPerson = how === undefined): void {
     line = next;
-    events.onChange(textOf(line));
+    put = how;
+    events.onChange(textOf(line), byPerson);
+  }
+
+  /** What is typed or pasted now is something else. */
+  function anew(text: string): void {
+    const draft = put === 'draft';
+    typed.add(textOf(line));
+    change(inserted(emptyLine, text));
+    if (draft) events.onDraftLeft();
   }
 
   function submit(): void {
@@ -53,6 +80,12 @@ export function openEntry(events: EntryEvents): Entry {
     if (completed.choices.length > 0) events.onChoices(completed.choices);
   }
 
+  function older(): string | undefined {
+    const present = textOf(line);
+    const found = typed.older(present);
+    return found === present ? typed.older(present) : found;
+  }
+
   function recall(text: string | undefined): void {
     if (text !== undefined) change(lineOf(text));
   }
@@ -64,16 +97,38 @@ export function openEntry(events: EntryEvents): Entry {
     escape: events.onEscape,
     pageup: () => events.onTurn(-1),
     pagedown: () => events.onTurn(1),
-    up: () => recall(typed.older(textOf(line))),
+    up: () => recall(older()),
     down: () => recall(typed.newer()),
   };
+
+  /** A key of the line itself. */
+  function edit(text: string | undefined, key: Key): void {
+    const next = edited(line, text, key);
+    if (!next) return;
+    const added = textOf(edited(emptyLine, text, key) ?? emptyLine);
+    if (put === 'refused' && (added !== '' || key.name === 'backspace' || key.name === 'delete'))
+      anew(added);
+    else change(next);
+  }
 
   return {
     get line() {
       return line;
     },
-    put: (text) => change(lineOf(text)),
-    onPaste: (text) => change(inserted(line, text)),
+    get selected() {
+      return put === 'refused';
+    },
+    offer(text) {
+      if (textOf(line) !== '') typed.add(textOf(line));
+      change(lineOf(text), undefined, false);
+    },
+    restore: (draft) => change(lineOf(draft), 'draft'),
+    giveBack(text) {
+      if (textOf(line) !== '' && put !== 'refused') return false;
+      change(lineOf(text), 'refused');
+      return true;
+    },
+    onPaste: (text) => (put === undefined ? change(inserted(line, text)) : anew(text)),
     onKey(text, key) {
       const { name = '', ctrl = false, meta = false } = key;
       if (ctrl && (name === 'c' || (name === 'd' && textOf(line) === ''))) {
@@ -83,8 +138,7 @@ export function openEntry(events: EntryEvents): Entry {
       } else if (!ctrl && keys[name]) {
         keys[name]?.();
       } else {
-        const next = edited(line, text, key);
-        if (next) change(next);
+        edit(text, key);
       }
     },
   };

@@ -28,6 +28,10 @@ export interface Window {
   /** What a command answered, until the next one; undefined: nothing. */
   panel: readonly string[] | undefined;
   line: Line;
+  /** What is typed next takes its place. */
+  selected: boolean;
+  /** Files that wait for the one that moves. */
+  waiting: number;
 }
 
 const prompt = '› ';
@@ -35,6 +39,7 @@ const prompt = '› ';
 /** Lines for messages: what PageUp goes back by. */
 export function layOut(window: Window): { frame: Frame; room: number } {
   const { columns, rows, paint, lines } = window;
+  const inputStyle = window.selected ? 'inverse' : 'none';
   const input = inputOf(window.line, columns - 3, Math.max(1, Math.floor(rows / 3)));
   // A head, one line of the conversation, the quiet line, and what is being typed stay.
   const notes = atMost(noteLines(window), Math.max(0, rows - 3 - input.rows.length));
@@ -48,7 +53,9 @@ export function layOut(window: Window): { frame: Frame; room: number } {
     ...seen,
     ...notes,
     quietLine(window),
-    ...input.rows.map((row, i) => (i === 0 && input.whole ? paint('bold', prompt) : '  ') + row),
+    ...input.rows.map(
+      (row, i) => (i === 0 && input.whole ? paint('bold', prompt) : '  ') + paint(inputStyle, row),
+    ),
   ];
   const first = shown.length - input.rows.length;
   const cursor = { row: first + input.cursor.row, column: 2 + input.cursor.column };
@@ -86,9 +93,10 @@ function noteLines({ name, columns, paint, standing, panel }: Window): string[] 
 }
 
 function quietLine(window: Window): string {
-  const { name, columns, paint, online, trouble, typing, moving, scroll } = window;
+  const { name, columns, paint, online, trouble, typing, moving, waiting, scroll } = window;
+  const behind = waiting > 0 ? ` · ${waiting} more` : '';
   const left = moving
-    ? movingText(moving, columns - 8)
+    ? movingText(moving, columns - 8 - behind.length) + behind
     : [
         online ? 'connected' : 'reconnecting… what you write goes out as soon as it can',
         ...(trouble === undefined ? [] : [trouble]),

@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import t from 'tap';
 import { eventually } from '../../../services/kit/testing/outcome.ts';
+import { readDraft } from '../../conversation/drafts.ts';
 import { register } from '../../joining/registration.ts';
 import { fileStorage } from '../../storage/file.ts';
 import { oddIsland } from '../../testing/odd-island.ts';
@@ -79,7 +80,7 @@ t.test('what is written, comes, and is lost on the way shows; a draft is kept', 
   await first.shows(/🎉 bob/);
   first.type('/nonsense\r');
   await first.shows(/There is no \/nonsense/);
-  first.type('\u0015/help\r');
+  first.type('/help\r');
   await first.shows(/\/reply N TEXT +answers message N/);
 
   island.twist.send = () => {
@@ -101,6 +102,66 @@ t.test('what is written, comes, and is lost on the way shows; a draft is kept', 
   second.type('\u0015/quit\r');
   await second.closed;
 });
+
+t.test(
+  'what was refused, and a draft, do not join what is pasted; a killed window keeps a draft',
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'islander-window-'));
+    t.teardown(() => rmSync(dir, { recursive: true }));
+    await using island = await oddIsland();
+    await using bob = await person(island, 'bob');
+    bob.islander.startReceiving();
+    {
+      await using storage = fileStorage(dir);
+      const joining = { storage, platform: quickPlatform, now: Date.now };
+      await register(joining, island.link, 'alice', { password: 'password' });
+    }
+    const open = () => {
+      const terminal = fakeTerminal();
+      const { signal } = new AbortController();
+      const context = { terminal: openTerminal(terminal.streams, false), home: dir, signal };
+      return { ...terminal, closed: chatWindow(context, 'bob') };
+    };
+    const paste = (text: string): string => `${esc}[200~${text}${esc}[201~`;
+    const saidToBob = async (): Promise<string[]> =>
+      (await bob.islander.conversations.view('alice')).map((each) =>
+        each.type === 'message' ? each.text : '',
+      );
+    const first = open();
+    await first.shows(/› /);
+    first.type('/nonsense\r');
+    await first.shows(/There is no \/nonsense.*\n.*anything else replaces it/);
+    await first.shows(/› \/nonsense$/);
+    t.notMatch(first.rows[0], /wants to write/, 'nobody has written anything');
+    first.type(`${paste('Hello')}\r`);
+    await first.shows(/you {2}Hello ✓ request: not told whether it came\n/);
+    first.type('/nonsense again\r');
+    await first.shows(/› \/nonsense again$/);
+    first.type('Typed\r');
+    await eventually(async () => (await saidToBob()).includes('Typed'));
+    t.same(await saidToBob(), ['Hello', 'Typed']);
+
+    first.type('a draft');
+    await using other = fileStorage(dir);
+    await eventually(async () => (await readDraft(other, 'bob')) === 'a draft');
+    first.type('\u0003');
+    await first.closed;
+
+    const second = open();
+    await second.shows(/› a draft$/);
+    second.type(paste('Pasted'));
+    await second.shows(/Your draft gave way.*\n.*\n› Pasted$/);
+    second.type('\r');
+    await eventually(async () => (await saidToBob()).includes('Pasted'));
+    second.type(`${esc}[A${esc}[A`);
+    await second.shows(/› a draft$/);
+    second.type(' goes on\r');
+    await eventually(async () => (await saidToBob()).includes('a draft goes on'));
+    second.type('/quit\r');
+    await second.closed;
+    t.equal(await readDraft(other, 'bob'), '');
+  },
+);
 
 t.test('a name that nobody has is said before a window opens', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'islander-window-'));
