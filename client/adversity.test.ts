@@ -14,7 +14,9 @@ import { deviceId } from '@island/protocol/wire/ids.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { readAccount } from './account/account.ts';
+import { openIslander } from './islander.ts';
 import { openPeople } from './messages/people.ts';
+import type { Platform } from './platform.ts';
 import { Problem } from './problem.ts';
 import { memoryStorage } from './storage/memory.ts';
 import type { Batch, Storage } from './storage/storage.ts';
@@ -22,7 +24,7 @@ import { makeChain, serveEdge } from './testing/edge.ts';
 import type { Member } from './testing/member.ts';
 import { certify } from './testing/odd-answers.ts';
 import { type OddIsland, oddIsland } from './testing/odd-island.ts';
-import { person, type TestPerson } from './testing/person.ts';
+import { person, quickPlatform, type TestPerson } from './testing/person.ts';
 import { nodeTransport } from './transport/node.ts';
 
 function memberOf(island: OddIsland, { name }: TestPerson): Member {
@@ -267,4 +269,26 @@ t.test('pitfall: rollback of DeviceList: two answers that cross are no rollback'
   later.resolve();
   t.equal((await slow).list.epoch, 2, 'the newer one holds');
   await t.rejects(people.refresh('bob'), { code: 'list_rolled_back' });
+});
+
+t.test('a program that is to end while its socket opens ends', async (t) => {
+  await using island = await oddIsland();
+  const { storage, islander: first } = await person(island, 'alice');
+  await first[Symbol.asyncDispose]();
+  const ended = Promise.withResolvers<void>();
+  const platform: Platform = {
+    ...quickPlatform,
+    transport(pinned) {
+      const transport = quickPlatform.transport(pinned);
+      const socket: typeof transport.socket = async (path, signal) => {
+        const opened = await transport.socket(path, signal);
+        ended.resolve(islander[Symbol.asyncDispose]());
+        return opened;
+      };
+      return { ...transport, socket };
+    },
+  };
+  const islander = await openIslander({ storage, platform, on: () => undefined });
+  islander.startReceiving();
+  await t.resolves(soon(ended.promise));
 });

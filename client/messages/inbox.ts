@@ -133,6 +133,8 @@ class Connection {
   async run(signal: AbortSignal): Promise<boolean> {
     const close = () => void this.#leave();
     signal.addEventListener('abort', close, { once: true });
+    // Whoever was asked to end while the socket opened is not asked again.
+    if (signal.aborted) close();
     this.#heard = Date.now();
     const pinging = setInterval(() => this.#ping(), pingInterval);
     try {
