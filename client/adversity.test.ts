@@ -280,8 +280,8 @@ t.test('a program that is to end while its socket opens ends', async (t) => {
     ...quickPlatform,
     transport(pinned) {
       const transport = quickPlatform.transport(pinned);
-      const socket: typeof transport.socket = async (path, signal) => {
-        const opened = await transport.socket(path, signal);
+      const socket: typeof transport.socket = async (path) => {
+        const opened = await transport.socket(path);
         ended.resolve(islander[Symbol.asyncDispose]());
         return opened;
       };

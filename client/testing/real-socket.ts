@@ -24,6 +24,7 @@ export function realSocket({ raw }: TestSocket, signal?: AbortSignal): Socket {
     raw.close();
   };
   signal?.addEventListener('abort', close, { once: true });
+  if (signal?.aborted) close();
 
   async function* frames(): AsyncGenerator<Uint8Array> {
     for (;;) {
