@@ -13,16 +13,28 @@
  *     GET  /standing[?invite=CODE]                → { people, inviteGood }
  *     POST /setup-token                           → { setupToken }     null once it was used
  *     POST /first-invite                          → { invite }         null once somebody has joined
+ *     … /witness…                                 witness-routes.ts
  */
 import { roles } from '@island/protocol/wire/account-routes.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { accounts } from '../accounts/contract.ts';
+import { directory } from '../directory/contract.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { VaultSecrets } from '../kit/vault-secrets.ts';
+import { witness } from '../witness/contract.ts';
 import type { ControlStore } from './database.ts';
 import { showFirstInvite } from './first-invite.ts';
 import { showSetupToken } from './setup-token.ts';
+import {
+  addWitness,
+  cosign,
+  ownCard,
+  removeWitness,
+  setQuorum,
+  witnessRequests,
+  witnessStanding,
+} from './witness-routes.ts';
 
 export interface OperatorParts {
   bus: Bus;
@@ -82,6 +94,34 @@ export const operatorRoutes: Readonly<
     GET: action(standingQuery, ({ bus }, { invite }) =>
       bus.call(accounts, 'standing', invite === undefined ? {} : { invite }),
     ),
+  },
+  '/witness': { GET: action(none, ({ bus }) => witnessStanding(bus)) },
+  '/witness/card': { GET: action(none, ({ bus }) => ownCard(bus)) },
+  '/witness/add': {
+    POST: action(witnessRequests.add, ({ bus }, asked) => addWitness(bus, asked)),
+  },
+  '/witness/remove': {
+    POST: action(witnessRequests.remove, ({ bus }, asked) => removeWitness(bus, asked)),
+  },
+  '/witness/quorum': {
+    POST: action(witnessRequests.quorum, ({ bus }, asked) => setQuorum(bus, asked)),
+  },
+  '/witness/policy': {
+    POST: action(witnessRequests.policy, async ({ bus }, { after, text }) => {
+      const { number } = await bus.call(directory, 'setPolicy', { after, text, roots: [] });
+      return { policy: number };
+    }),
+  },
+  '/witness/trust': {
+    POST: action(witnessRequests.trust, ({ bus }, asked) => bus.call(witness, 'trust', asked)),
+  },
+  '/witness/distrust': {
+    POST: action(witnessRequests.distrust, ({ bus }, asked) =>
+      bus.call(witness, 'distrust', asked),
+    ),
+  },
+  '/witness/cosign': {
+    POST: action(witnessRequests.cosign, ({ bus }, asked) => cosign(bus, asked)),
   },
   '/setup-token': {
     POST: action(none, async ({ store, secrets }) => ({

@@ -4,11 +4,15 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
 import { serveUnix } from '../kit/http-server.ts';
 import type { Log } from '../kit/log.ts';
 import { type OperatorParts, operatorRoutes } from './operator-routes.ts';
 
 const bodyBytes = 8192;
+/** What takes a whole text: as a JSON string it may be twice as long. */
+const texts = new Set(['/witness/cosign', '/witness/policy']);
+const textBytes = 2 * limits.witnessRequestBytes + 1024;
 
 export interface OperatorDoor extends OperatorParts {
   log: Log;
@@ -32,17 +36,20 @@ async function answer(door: OperatorDoor, request: IncomingMessage): Promise<obj
   const { GET, POST } = operatorRoutes[url.pathname] ?? {};
   if (request.method === 'GET' && GET !== undefined)
     return GET(door, Object.fromEntries(url.searchParams));
-  if (request.method === 'POST' && POST !== undefined) return POST(door, await readJson(request));
+  if (request.method === 'POST' && POST !== undefined) {
+    const most = texts.has(url.pathname) ? textBytes : bodyBytes;
+    return POST(door, await readJson(request, most));
+  }
   throw new Fault('method_not_allowed');
 }
 
 /** No body counts as an empty object. */
-async function readJson(request: IncomingMessage): Promise<unknown> {
+async function readJson(request: IncomingMessage, most: number): Promise<unknown> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request) {
     length += chunk.length;
-    if (length > bodyBytes) throw new Fault('too_large');
+    if (length > most) throw new Fault('too_large');
     chunks.push(chunk);
   }
   if (length === 0) return {};
