@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import { type Checkpoint, signCheckpoint } from './checkpoint.ts';
-import { addSignatures, formatVkey, parseNote } from './note.ts';
+import { addSignatures, formatNote, formatVkey, parseNote } from './note.ts';
 import {
   type CheckOptions,
   checkCheckpoint,
@@ -116,6 +116,18 @@ t.test('K1: without the log nothing counts, however many witnesses signed', asyn
   const none = parsePolicy(example.replace(/^log .*$/m, ''));
   t.equal(verdict(none, cosigned(...names)), 'unknown_origin', 'no log is listed');
   t.equal(verdict(none, cosigned(...names), { ...strict, log: log.vkey }), 'accepted');
+});
+
+t.test('K1: a log is not its own witness', async (t) => {
+  const both = mldsaWitnessNamed('log.example');
+  const key = formatVkey(both.vkey);
+  const lines = `witness self ${key}\nquorum self\n`;
+  t.throws(() => parsePolicy(`log ${key}\n${lines}`), { code: 'policy_malformed' });
+  t.throws(() => parsePolicy(`${lines}log ${key}\n`), { code: 'policy_malformed' });
+  const note = formatNote({ text, signatures: [both.cosign(text, 5)] });
+  const policy = parsePolicy(lines);
+  t.equal(verdict(policy, note, { ...strict, log: both.vkey }), 'quorum_missing', 'pinned');
+  t.equal(satisfied(policy, note).ok, true, 'of another log it might be one');
 });
 
 t.test('K1: an empty witness list is nobody, never everybody', async (t) => {

@@ -72,6 +72,7 @@ export function parsePolicy(text: string): Policy {
   }
   const { logs, witnesses, groups, quorum } = draft;
   if (quorum === undefined) throw refusal();
+  if (witnesses.some((witness) => isOneOf(logs, witness))) throw refusal();
   return { logs, witnesses, groups, quorum: quorum === 'none' ? undefined : quorum };
 }
 
@@ -83,6 +84,10 @@ function hasControl(text: string): boolean {
   }
   return false;
 }
+
+/** Whether the public key is there already, under whatever name and type. */
+const isOneOf = (others: readonly { vkey: Vkey }[], { vkey }: { vkey: Vkey }): boolean =>
+  others.some((other) => equal(other.vkey.key, vkey.key));
 
 const logTypes: readonly number[] = [keyTypes.ed25519, keyTypes.mldsaCosignature];
 const witnessTypes: readonly number[] = [keyTypes.cosignature, keyTypes.mldsaCosignature];
@@ -148,8 +153,7 @@ function takeVkey(
 ): Vkey {
   if (text === undefined || before.length >= policyLinesMax) throw refusal();
   const vkey = parseVkey(text);
-  const twice = before.some((other) => equal(other.vkey.key, vkey.key));
-  if (twice || !types.includes(vkey.type)) throw refusal();
+  if (isOneOf(before, { vkey }) || !types.includes(vkey.type)) throw refusal();
   return vkey;
 }
 
@@ -264,7 +268,11 @@ export function checkCheckpoint(
   if (knownSignatures(note, logs.map(verifierOf)).length === 0) {
     throw new TransparencyFault('signature_invalid');
   }
-  const witnesses = policy.witnesses.map(({ vkey }) => verifierOf(vkey));
+  // A pinned log that the policy lists as a witness would vouch for itself.
+  const others = policy.witnesses.filter(
+    ({ vkey }) => !logs.some(({ key }) => equal(key, vkey.key)),
+  );
+  const witnesses = others.map(({ vkey }) => verifierOf(vkey));
   const { ok, witnessed, cosigners } = counted(policy, knownSignatures(note, witnesses));
   if (!ok && (witnessed || !allowUnwitnessed)) throw new TransparencyFault('quorum_missing');
   return { checkpoint, note, witnessed, cosigners };

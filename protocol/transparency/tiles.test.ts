@@ -156,6 +156,14 @@ t.test('a tile of another length is refused, and asked for anew the next time', 
   await t.rejects(rootAt(size, read), { code: 'malformed' });
   cut = false;
   t.same(await rootAt(size, read), root, 'a failure is not kept');
+  let away = true;
+  const patchy = tileReader({ size, root }, async (path, tile) => {
+    if (away && tile.level === 1) throw new Error('no connection');
+    return log.tile(size)(path, tile);
+  });
+  await t.rejects(patchy(0, 257), { message: 'no connection' });
+  away = false;
+  t.same(await rootAt(size, patchy), root, 'nor one of the edge');
   for (const length of [0, 31, 33, 64, 8193]) {
     t.throws(() => tileHashes(new Uint8Array(length), 1), { code: 'malformed' }, `${length}`);
   }

@@ -153,7 +153,10 @@ export function tileReader(
   const checked: Tiles = kept(async (level, index) => {
     const hashes = await unchecked(level, index);
     if (hashes.length < tileWidth) {
-      edge ??= atEdge();
+      edge ??= atEdge().catch((error: unknown) => {
+        edge = undefined;
+        throw error;
+      });
       await edge;
       return hashes;
     }

@@ -1,5 +1,6 @@
 /** Notes and proofs of ours before Go's own: golang.org/x/mod/sumdb, in both directions. */
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { signCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { addSignatures, formatVkey, parseNote } from '@island/protocol/transparency/note.ts';
 import { logNamed, witnessNamed } from '@island/protocol/transparency/testing/keys.ts';
@@ -148,6 +149,45 @@ t.test('K1: we accept the proofs that Go makes', { skip }, async (t) => {
     verifyConsistency({ oldSize, oldRoot: log.root(oldSize), newSize: size, newRoot: root, proof });
   }
   t.pass('all of them');
+});
+
+t.test('log.json: Go accepts the notes and proofs of the vectors', { skip }, async (t) => {
+  const file = new URL('../../protocol/vectors/log.json', import.meta.url);
+  const { vkeys, notes, tree } = JSON.parse(readFileSync(file, 'utf8'));
+  const keys = [vkeys.log, vkeys.ed25519Witness];
+  const b64 = (text: string) => Buffer.from(text, 'hex').toString('base64');
+  const named = Array.from({ length: 300 }, (_, i) => `entry ${i}`);
+  const proofs: { size: number; index: number; at: number; proof: string[] }[] = [
+    ...tree.inclusion,
+    ...tree.consistency.map((c: { oldSize: number; newSize: number; proof: string[] }) => {
+      return { size: c.newSize, at: c.oldSize, proof: c.proof };
+    }),
+  ];
+  const said = ask([
+    { kind: 'note', note: notes.log, vkeys: keys, want: 1 },
+    { kind: 'note', note: notes.byEd25519, vkeys: keys, want: 2 },
+    { kind: 'note', note: notes.byBoth, vkeys: keys, want: 2 },
+    ...proofs.map(({ size, index = 0, at = 1 }) => {
+      return { kind: 'prove', size, index, at, entries: named };
+    }),
+  ]);
+  t.same(
+    said.filter(({ ok }) => !ok),
+    [],
+  );
+  for (const [i, { index, size, proof }] of proofs.entries()) {
+    const made = said[i + 3]?.value as Record<string, string[]>;
+    const theirs = (index === undefined ? made['consistency'] : made['inclusion']) ?? [];
+    t.same(proof.map(b64), theirs, `${index} of ${size}`);
+  }
+  const roots = (tree.roots as { size: number; root: string }[]).filter(({ size }) => size > 0);
+  const computed = ask(
+    roots.map(({ size }) => ({ kind: 'prove', size, index: 0, at: 1, entries: named })),
+  );
+  t.same(
+    computed.map(({ value }) => (value as { root: string }).root),
+    roots.map(({ root }) => b64(root)),
+  );
 });
 
 t.test('tiles have the paths that Go gives them', { skip }, async (t) => {
