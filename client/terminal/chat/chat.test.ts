@@ -60,6 +60,18 @@ t.test('each thing that was done to a message shows', async (t) => {
   t.same(shownAs({ attachments }), ['  7 12:00 bob  📎 plan.pdf, 1.2 MB  /save 7']);
 });
 
+t.test('why nothing is told of a request is said once', async (t) => {
+  const asked = { direction: 'out', state: 'sent', request: 'waits' } as const;
+  const { lines } = conversationLines(
+    [message({ text: 'Hi', ...asked }), message({ text: 'Hello?', ...asked })],
+    look,
+  );
+  t.same(lines.slice(1), [
+    '  7 12:00 you  Hi ✓ request',
+    '  7 12:00 you  Hello? ✓ request: not told whether it came',
+  ]);
+});
+
 t.test('days, what is new, what is missing', async (t) => {
   const day = 86_400_000;
   const missing = { type: 'unreadable', at: 'b', key: 'l', time: now, reason: 'No.' } as const;
@@ -148,10 +160,12 @@ t.test('a window has as many lines as the terminal, and the cursor in it', async
     / bob · verified · messages disappear after 1 day · wants to write to you/,
   );
   t.match(frame.lines.at(-2), /^reconnecting….*bob is writing….*\/help$/);
-  t.match(
-    movingText({ name: 'a.pdf', size: 900, done: 512, total: 1_024 }, 60),
-    /a\.pdf █+░+ {2}50 % of 900 bytes/,
-  );
+  const waiting = layOut({ ...window, columns: 120, waiting: 2 }).frame.lines.at(-2);
+  t.match(waiting, /^reconnecting….* · 2 files wait · bob is writing/);
+  const moving = { name: 'a.pdf', size: 900, done: 512, total: 1_024 };
+  const one = layOut({ ...window, moving, waiting: 1 }).frame.lines.at(-2);
+  t.match(one, /^a\.pdf █+░+ {2}50 % of 900 bytes · 1 more +\/help$/);
+  t.match(movingText(moving, 60), /a\.pdf █+░+ {2}50 % of 900 bytes/);
 });
 
 t.test('commands: by their beginning, with what they need, and never by mistake', async (t) => {

@@ -25,6 +25,8 @@ const tick = 20_000;
 /** Milliseconds after connecting in which what comes was waiting. */
 const settle = 3_000;
 
+const ofSelected = 'It is still there: ← changes it, Enter tries again, anything else replaces it.';
+
 export interface Hearing {
   say(text: string): void;
   /** False for what is not of this conversation. */
@@ -69,9 +71,10 @@ export async function converse(
     const look = { name, columns, numberOf: calls.numberOf, newFrom, now: Date.now(), paint };
     const { lines, mark } = conversationLines(shown, look);
     scrolling.follow(lines.length, mark);
-    const state = { standing, verified, timer, online, trouble, typing, moving, panel };
     const { line, selected } = entry;
-    const input = { line, selected, waiting: Math.max(0, doing.long.length - 1) };
+    const said = panel && selected ? [...panel, ofSelected] : panel;
+    const state = { standing, verified, timer, online, trouble, typing, moving, panel: said };
+    const input = { line, selected, waiting: doing.long.length - (moving ? 1 : 0) };
     const scroll = scrolling.offset;
     const laid = layOut({ name, columns, rows, paint, lines, scroll, ...input, ...state });
     scrolling.laid(laid.room);
@@ -130,12 +133,11 @@ export async function converse(
     onRefused(text, sentence) {
       moving = undefined;
       // What was typed for nothing is not lost.
-      const again = entry.giveBack(text)
-        ? 'It is still there: ← changes it, Enter tries again, anything else replaces it.'
-        : '↑ brings it back.';
-      answer([`✗ ${sentence}`, again]);
+      const there = entry.giveBack(text);
+      answer([`✗ ${sentence}`, ...(there ? [] : ['↑ brings back what you typed.'])]);
     },
     onFailed: failed.reject,
+    onEnded: draw,
   });
 
   const draft = openDraft(

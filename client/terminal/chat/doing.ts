@@ -8,6 +8,8 @@ export interface DoingEvents {
   onSaid(): void;
   onRefused(text: string, sentence: string): void;
   onFailed(error: unknown): void;
+  /** What went on beside others has ended. */
+  onEnded(): void;
 }
 
 export interface Doing {
@@ -20,7 +22,7 @@ export interface Doing {
   settled(): Promise<void>;
 }
 
-export function openDoing(talk: Talk, { onSaid, onRefused, onFailed }: DoingEvents): Doing {
+export function openDoing(talk: Talk, events: DoingEvents): Doing {
   const { islander, name, signal } = talk;
   const unsaid: string[] = [];
   const long: string[] = [];
@@ -32,8 +34,8 @@ export function openDoing(talk: Talk, { onSaid, onRefused, onFailed }: DoingEven
     } catch (error) {
       if (signal.aborted) return;
       const sentence = error instanceof Mistake ? error.message : statedFailure(error)?.text;
-      if (sentence === undefined) onFailed(error);
-      else onRefused(text, sentence);
+      if (sentence === undefined) events.onFailed(error);
+      else events.onRefused(text, sentence);
     }
   }
 
@@ -43,13 +45,15 @@ export function openDoing(talk: Talk, { onSaid, onRefused, onFailed }: DoingEven
     } finally {
       unsaid.splice(unsaid.indexOf(text), 1);
     }
-    onSaid();
+    events.onSaid();
   }
 
   async function beside(text: string): Promise<void> {
     long.push(text);
     await carryOut(runCommand(talk, text.trim()), text);
-    if (!signal.aborted) long.splice(long.indexOf(text), 1);
+    if (signal.aborted) return;
+    long.splice(long.indexOf(text), 1);
+    events.onEnded();
   }
 
   return {

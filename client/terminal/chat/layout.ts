@@ -30,7 +30,7 @@ export interface Window {
   line: Line;
   /** What is typed next takes its place. */
   selected: boolean;
-  /** Files that wait for the one that moves. */
+  /** Files that are still to move. */
   waiting: number;
 }
 
@@ -100,6 +100,7 @@ function quietLine(window: Window): string {
     : [
         online ? 'connected' : 'reconnecting… what you write goes out as soon as it can',
         ...(trouble === undefined ? [] : [trouble]),
+        ...(waiting > 0 ? [`${waiting} ${waiting === 1 ? 'file waits' : 'files wait'}`] : []),
         ...(typing ? [`${name} is writing…`] : []),
         ...(scroll > 0 ? ['newer below: Page Down'] : []),
       ].join(' · ');

@@ -41,13 +41,18 @@ export function conversationLines(
   const lines: string[] = [];
   let mark: number | undefined;
   let day = '';
+  // Said once: what is above it is no different.
+  const asked = shown.findLast((each) => each.type === 'message' && each.request === 'waits');
   for (const each of shown) {
     const here = dayText(each.time, look.now);
     if (here !== day) lines.push(look.paint('dim', rule(here, look.columns)));
     day = here;
     if (each.at === look.newFrom && each !== shown[0])
       mark = lines.push(look.paint('yellow', rule('new since you were last here', look.columns)));
-    lines.push(...(each.type === 'message' ? messageLines(each, look) : missingLines(each, look)));
+    if (each.type !== 'message') lines.push(...missingLines(each, look));
+    else if (each.request && each !== asked)
+      lines.push(...messageLines({ ...each, request: 'over' }, look));
+    else lines.push(...messageLines(each, look));
   }
   return { lines, mark: mark === undefined ? undefined : mark - 1 };
 }
