@@ -7,6 +7,8 @@ import { Stated, statedFrom } from '@island/provisioning/stated.ts';
 import { ConfigError } from '@island/services/kit/config.ts';
 import { Argument, Command, CommanderError, type CommandOptions, Option } from 'commander';
 import { addAdmissionCommands } from './admission-commands.ts';
+import { addAuditCommands } from './audit/audit-commands.ts';
+import { Misbehaviour } from './audit/findings.ts';
 import { formatStatus } from './messages-for-people.ts';
 import { askStatus } from './operator.ts';
 import { toCount, toFolder, toHost, toName, toPort, toPromises } from './option-values.ts';
@@ -15,10 +17,11 @@ import { runRotate } from './rotate-command.ts';
 import { styleFor } from './terminal.ts';
 import { runUp, type Streams, type UpFlags } from './up-command.ts';
 import { type PromiseId, promiseIds } from './verify/promises.ts';
+import { addWitnessCommands } from './witness-commands.ts';
 
 const repository = join(import.meta.dirname, '..');
 const defaultData = join(repository, 'island-data');
-/** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage. */
+/** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage, 3 a log that misbehaves. */
 export async function islandCommand(args: readonly string[], streams: Streams): Promise<number> {
   try {
     await program(streams).parseAsync(args, { from: 'user' });
@@ -30,7 +33,7 @@ export async function islandCommand(args: readonly string[], streams: Streams): 
     const { bad } = styleFor(streams.stderr);
     if (stated !== undefined) {
       streams.stderr.write(`${bad('island:')} ${stated.message}\n`);
-      return 1;
+      return stated instanceof Misbehaviour ? 3 : 1;
     }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     streams.stderr.write(
@@ -127,6 +130,8 @@ function program(streams: Streams): Command {
     )
     .action((ca: Renewable, flags: RenewFlags) => runRenew(ca, flags, streams));
   addAdmissionCommands({ island, commandOf, hintOf, streams });
+  addWitnessCommands({ island, commandOf, hintOf, streams });
+  addAuditCommands({ island, streams });
   command('verify', 'checks the promises on the running island, with evidence')
     .option('--only <ids>', 'these promises alone, such as T2,T3', toPromises)
     .option('--evidence', 'each finding below its promise')

@@ -1,0 +1,90 @@
+/** The commands as people and programs meet them: exit codes, words, and files for somebody else. docs/operations.md §12 */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  directoryLog,
+  label,
+  testPolicy,
+  testVkey,
+} from '@island/protocol/transparency/testing/directory-log.ts';
+import { test } from 'tap';
+import { runIsland } from '../../tests/island.ts';
+import { serveLog } from './testing/served-log.ts';
+
+test('K2: what an auditor finds, another process verifies from the key of the log alone', async (t) => {
+  const log = directoryLog();
+  log.event(label('alice'));
+  log.epoch();
+  await using served = await serveLog(log);
+  const policy = join(served.state, 'policy');
+  const ca = join(served.state, 'ca.pem');
+  await writeFile(policy, testPolicy);
+  await writeFile(ca, served.root);
+  const state = join(served.state, 'audit');
+  const pinned = ['--vkey', testVkey, '--policy', policy, '--ca', ca, '--state', state];
+  const fine = await runIsland(['audit', served.address, ...pinned, '--cosign']);
+  t.equal(fine.code, 0, fine.stderr);
+  t.match(fine.stdout, /pi-kt\/test {2}5 entries {2}in order/);
+  t.match(fine.stdout, /5 entries replayed, 5 of them new: 2 epochs, 1 label, 0 resets\./);
+  t.match(fine.stdout, /checkpoint-5\.note/);
+  const first = join(served.state, 'first.note');
+  await writeFile(first, served.shown.checkpoint);
+
+  const other = directoryLog();
+  other.event(label('mallory'));
+  other.epoch();
+  await served.show(other);
+  const caught = await runIsland(['audit', served.address, '--state', state, '--json']);
+  t.equal(caught.code, 3, caught.stderr);
+  t.match(caught.stderr, /misbehaves/);
+  const { verdict, findings } = JSON.parse(caught.stdout);
+  t.equal(verdict, 'misbehaving');
+  t.match(findings, [{ cause: 'forked', evidence: /\.kt-evidence$/ }]);
+
+  const shown = await runIsland(['evidence', 'verify', findings[0].evidence, '--vkey', testVkey]);
+  t.equal(shown.code, 0, shown.stderr);
+  t.match(
+    shown.stdout,
+    /This convicts the log pi-kt\/test\. It signed two different histories of 5/,
+  );
+  const stranger = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k';
+  const innocent = await runIsland([
+    'evidence',
+    'verify',
+    findings[0].evidence,
+    '--vkey',
+    stranger,
+  ]);
+  t.equal(innocent.code, 1);
+  t.match(innocent.stderr, /convicts nobody: The checkpoint is of another log/);
+
+  const second = join(served.state, 'second.note');
+  await writeFile(second, served.shown.checkpoint);
+  const out = join(served.state, 'fork.kt-evidence');
+  const compare = ['proof', 'compare', first, second, '--vkey', testVkey, '--out', out];
+  const forked = await runIsland(compare);
+  t.equal(forked.code, 3, forked.stderr);
+  t.equal((await runIsland(['evidence', 'verify', out, '--vkey', testVkey])).code, 0);
+  const same = await runIsland(['proof', 'compare', first, first, '--vkey', testVkey]);
+  t.match(same, { code: 0, stdout: /same history of 5 entries/ });
+});
+
+test('What is wrong with a command is said in a sentence', async (t) => {
+  await using served = await serveLog(directoryLog());
+  const state = ['--state', join(served.state, 'audit')];
+  const wrong: [string[], number, RegExp][] = [
+    [['audit'], 2, /missing required argument/],
+    [['audit', 'http://localhost'], 2, /It is an address such as/],
+    [['audit', 'island://localhost/leave'], 2, /no link to an island/],
+    [['audit', served.address, ...state], 1, /leads to no authority that is trusted/],
+    [['audit', served.address, ...state, '--ca-fingerprint', 'x'], 1, /43 characters/],
+    [['audit', served.address, ...state, '--ca', '/nowhere'], 1, /can't be read/],
+    [['proof', 'verify', '/nowhere'], 1, /--vkey and --policy/],
+    [['evidence', 'verify', '/nowhere', '--vkey', testVkey], 1, /can't be read/],
+  ];
+  for (const [args, code, words] of wrong) {
+    const ran = await runIsland(args);
+    t.equal(ran.code, code, args.join(' '));
+    t.match(ran.stderr, words);
+  }
+});

@@ -1,0 +1,111 @@
+/** What the log announces about its policy and keys, against what is trusted; and who witnesses it. docs/protocol/transparency.md §9.2 */
+import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
+import { operatorKinds } from '@island/protocol/transparency/leaves.ts';
+import { parseVkey } from '@island/protocol/transparency/note.ts';
+import {
+  hasQuorum,
+  type Policy,
+  type PolicyCosigner,
+  parsePolicy,
+  satisfied,
+} from '@island/protocol/transparency/policy.ts';
+import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { fromBase64url } from '@island/protocol/wire/text.ts';
+import { type Finding, finding } from './findings.ts';
+import type { LogSource } from './log-source.ts';
+import type { OwnLog } from './own-log.ts';
+import { askIsland, checkPins, type SaidLog } from './pins.ts';
+import type { Announced, Tally } from './replay.ts';
+
+export interface Trusted {
+  witnessed: boolean;
+  cosigners: PolicyCosigner[];
+}
+
+export interface Trusting {
+  log: OwnLog;
+  source: LogSource;
+  findings: Finding[];
+  notices: string[];
+  options: { policy?: string };
+}
+
+const newestOf = ({ announced }: Tally, kind: number): Announced | undefined =>
+  announced.findLast((one) => one.kind === kind);
+
+const hashOf = (text: string): Uint8Array => sha256(utf8Bytes(text));
+
+/** `note`: the checkpoint that is served, where the log signed it. */
+export async function checkTrust(
+  run: Trusting,
+  tally: Tally,
+  note: string | undefined,
+): Promise<Trusted> {
+  const said = await askIsland(run.source).catch(() => undefined);
+  checkVrf(run, tally);
+  await followPolicy(run, tally, said);
+  const policy = parsePolicy(run.log.kept.pins.policy);
+  const witnessed = policy.quorum !== undefined;
+  if (said?.witnessed === true && !witnessed) run.findings.push(finding('posing_as_witnessed'));
+  if (note === undefined) return { witnessed, cosigners: [] };
+  return { witnessed, cosigners: countWitnesses(run, policy, note) };
+}
+
+function checkVrf({ log, findings }: Trusting, tally: Tally): void {
+  const { vrf } = log.kept.pins;
+  const announced = newestOf(tally, operatorKinds.vrf);
+  if (vrf === null || announced === undefined) return;
+  if (!equal(sha256(fromBase64url(vrf)), announced.hash)) findings.push(finding('vrf_not_logged'));
+}
+
+/** The policy in force is the one that the log announced last: ours follows it, but never to no witnesses. */
+async function followPolicy(run: Trusting, tally: Tally, said: SaidLog | undefined): Promise<void> {
+  const { log, findings, notices, options } = run;
+  const { pins } = log.kept;
+  const announced = newestOf(tally, operatorKinds.policy);
+  if (announced === undefined || equal(hashOf(pins.policy), announced.hash)) return;
+  const next = [options.policy, said?.policy].find(
+    (text) => text !== undefined && equal(hashOf(text), announced.hash),
+  );
+  const where = { entry: announced.entry };
+  if (next === undefined) {
+    findings.push(finding('policy_not_logged', where));
+    return;
+  }
+  checkPins({ vkey: pins.vkey, policy: next });
+  if (parsePolicy(next).quorum === undefined && parsePolicy(pins.policy).quorum !== undefined) {
+    findings.push(finding('policy_weakened', where));
+    return;
+  }
+  await log.keep({ pins: { ...pins, policy: next } });
+  notices.push(
+    `The log has another witness policy since entry ${announced.entry}: number ${announced.number}.`,
+  );
+}
+
+/** Keys of the log itself vouch for nothing beside its signature. */
+function countWitnesses(run: Trusting, policy: Policy, note: string): PolicyCosigner[] {
+  const { findings, notices, log } = run;
+  const own = parseVkey(log.kept.pins.vkey).key;
+  try {
+    const { ok, witnessed, cosigners } = satisfied(policy, note);
+    const others = cosigners.filter(
+      ({ name }) => !policy.witnesses.some((one) => one.name === name && equal(one.vkey.key, own)),
+    );
+    if (ok && !hasQuorum(policy, new Set(others.map(({ name }) => name)))) {
+      findings.push(finding('posing_as_witnessed', { more: 'The quorum is its own key.' }));
+    } else if (!ok && witnessed) {
+      const by = cosigners.map(({ name }) => name).join(', ');
+      findings.push(finding('quorum_missing', { more: `It has ${by === '' ? 'none' : by}.` }));
+    }
+    if (!witnessed) notices.push('Without witnesses a log could show everybody another history.');
+    return others;
+  } catch (error) {
+    if (!(error instanceof TransparencyFault)) throw error;
+    findings.push(
+      finding('quorum_missing', { more: 'A signature in the name of a witness is wrong.' }),
+    );
+    return [];
+  }
+}
