@@ -2,7 +2,7 @@
 import t from 'tap';
 import { listFlags } from '../crypto/account-state.ts';
 import { codeOf } from '../crypto/testing/devices.ts';
-import { SampleDirectory, type SampleVersion } from '../vectors/sample-directory.ts';
+import { SampleDirectory } from '../vectors/sample-directory.ts';
 import { seededRandom } from '../vectors/seeded.ts';
 import { utf8Bytes } from '../wire/bytes.ts';
 import { checkAnswer, type ProvedState } from './answer.ts';
@@ -28,7 +28,7 @@ async function newestOf(of: Uint8Array): Promise<ProvedState> {
   return proved;
 }
 const newest = await newestOf(label);
-const steps: SampleVersion[] = [...directory.versions(label)];
+const steps: EventStep[] = [...directory.versions(label)];
 const known = (version: number): KnownVersion => {
   const { event } = steps[version - 1] ?? {};
   return { version, eventHash: event ? eventHash(event) : noEvent };

@@ -66,12 +66,13 @@ export class SampleDirectory {
     const vkey = formatVkey(this.#signer.vkey);
     this.pins = { vkey, vrf: this.vrf.public, policy: text, policyNumber: 1 };
     const first = { kind: operatorKinds.policy, number: 1, hash: sha256(utf8Bytes(text)) };
-    this.#append(encodeOperator(first));
+    this.append(encodeOperator(first));
     const second = { kind: operatorKinds.vrf, number: 1, hash: sha256(this.vrf.public) };
-    this.#append(encodeOperator(second));
+    this.append(encodeOperator(second));
   }
 
-  #append(entry: Uint8Array): number {
+  /** An entry as it is; answers its index. */
+  append(entry: Uint8Array): number {
     const index = this.entries.push(entry) - 1;
     let hash = leafHash(entry);
     for (let level = 0; ; level++) {
@@ -109,7 +110,7 @@ export class SampleDirectory {
       prevEvent: last ? eventHash(last.event) : noEvent,
       commitment: state ? commit({ label, version, opening, state }) : noEvent,
     });
-    const eventIndex = this.#append(event);
+    const eventIndex = this.append(event);
     this.map.set(this.indexOf(label), mapValue(version, eventIndex, eventHash(event)));
     const shown = { event, opening, state: state ?? new Uint8Array(0), eventIndex, version, flags };
     this.#labels.set(hex(label), [...before, shown]);
@@ -125,7 +126,7 @@ export class SampleDirectory {
   async epoch(timestamp: number, witnesses = 3): Promise<void> {
     const { root: mapRoot, count: mapCount } = this.map;
     const epoch = encodeEpoch({ timestamp, mapRoot, mapCount, firstEvent: this.#newest.size });
-    this.#append(epoch);
+    this.append(epoch);
     const size = this.entries.length;
     const root = await rootAt(size, this.read);
     const bare = signCheckpoint({ origin: directoryOrigin, size, root }, this.#signer);
