@@ -108,3 +108,23 @@ export function toHint(text: string): string {
     throw new InvalidArgumentError('It is the eight letters and digits that island invites shows.');
   return hint;
 }
+
+export function toQuorum(text: string): number {
+  const count = Number(text);
+  if (!/^\d{1,2}$/.test(text) || count < 1 || count > 64)
+    throw new InvalidArgumentError('It is a number from 1 to 64.');
+  return count;
+}
+
+export function toWitnessName(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text))
+    throw new InvalidArgumentError('A name has 1 to 64 letters, digits and . _ -');
+  return text;
+}
+
+/** SHA-256 of a root certificate, as `island up` and cards show it. */
+export function toFingerprint(text: string): string {
+  if (!/^[A-Za-z0-9_-]{43}$/.test(text))
+    throw new InvalidArgumentError('It is the fingerprint of a root: 43 letters, digits, - and _.');
+  return text;
+}

@@ -1,0 +1,100 @@
+/** What `island witness` says, in sentences. docs/operations.md §9 */
+import { columns } from './terminal.ts';
+
+export interface PolicyShown {
+  number: number;
+  text: string;
+  /** How many have to sign, where the policy is of the simple kind. */
+  quorum: number | null;
+}
+
+export interface WitnessShown {
+  name: string;
+  vkey: string;
+  url?: string;
+  /** The size that it signed last; Unix seconds. */
+  size: number;
+  signed: number;
+  problem?: keyof typeof problems;
+}
+
+export interface TrustedLog {
+  origin: string;
+  keys: string[];
+  trusted: boolean;
+  size: number;
+  signed: number;
+}
+
+export interface WitnessStanding {
+  policy: PolicyShown;
+  pending?: { number: number; text: string };
+  /** Of the published log. */
+  size: number;
+  witnesses: WitnessShown[];
+  trusted: TrustedLog[];
+}
+
+export interface PolicySet {
+  policy: number;
+  quorum: number;
+  of: number;
+}
+
+const problems = {
+  unreachable: 'does not answer',
+  untrusting: 'does not know this log: its operator has to trust it',
+  ahead: 'HAS SIGNED A LARGER LOG: this island was put back to an earlier state',
+  refused: 'refuses this log: it has signed another history of it',
+  unsigned: 'answers without the signature of its key',
+};
+
+const minute = (seconds: number): string =>
+  `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** @param hint what other commands need to find the island, such as ` --data DIR` */
+export function formatWitnesses(standing: WitnessStanding, hint: string): string {
+  return [...formatPolicy(standing, hint), '', ...formatTrusted(standing.trusted, hint)].join('\n');
+}
+
+function formatPolicy({ policy, pending, size, witnesses }: WitnessStanding, hint: string) {
+  const waits =
+    pending === undefined
+      ? []
+      : [`Policy ${pending.number} waits until its witnesses and those of before have signed.`];
+  if (witnesses.length === 0)
+    return [
+      'Nobody witnesses the log of this island: its people have its word alone that it shows everybody the same.',
+      ...waits,
+      `Add the witness of another island with: npx island witness add${hint} CARD`,
+    ];
+  const need = policy.quorum === null ? 'as the policy says' : `${policy.quorum} of`;
+  const rows = witnesses.map(({ name, size: at, signed, problem }): [string, string] => {
+    const when = signed === 0 ? 'has not signed yet' : `signed ${at} of ${size}, ${minute(signed)}`;
+    return [name, problem === undefined ? when : `${when}; ${problems[problem]}`];
+  });
+  const who = `${witnesses.length} ${witnesses.length === 1 ? 'witness' : 'witnesses'}`;
+  const sign =
+    policy.quorum === null
+      ? `${who}, ${need}, sign each checkpoint of this island (policy ${policy.number}):`
+      : `${need} ${who} have to sign each checkpoint of this island (policy ${policy.number}):`;
+  return [sign, columns(rows), ...waits];
+}
+
+function formatTrusted(trusted: readonly TrustedLog[], hint: string): string[] {
+  if (trusted.length === 0)
+    return [
+      'This island is a witness of no other.',
+      `Be one with the card of the other island: npx island witness trust${hint} CARD`,
+    ];
+  const rows = trusted.map(({ origin, size, signed, trusted: good }): [string, string] => {
+    const seen = signed === 0 ? 'has not asked yet' : `${size} entries, signed ${minute(signed)}`;
+    return [origin, good ? seen : `${seen}; not trusted any more`];
+  });
+  return ['This island is a witness of these logs:', columns(rows)];
+}
+
+export function formatPolicySet({ policy, quorum, of }: PolicySet, hint: string): string {
+  const who = `${quorum} of ${of} ${of === 1 ? 'witness' : 'witnesses'}`;
+  return `Policy ${policy}: ${who} have to sign each checkpoint. It is in force when the next one is published: npx island witness${hint} shows it.`;
+}
