@@ -19,7 +19,6 @@ import {
 } from '@island/protocol/transparency/leaves.ts';
 import { mapValue } from '@island/protocol/transparency/map-proof.ts';
 import type { LabelMap } from '@island/protocol/transparency/map-tree.ts';
-import { leafHash } from '@island/protocol/transparency/tree.ts';
 import { inclusionProof, rootAt } from '@island/protocol/transparency/tree-proofs.ts';
 import { prove } from '@island/protocol/transparency/vrf.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
@@ -91,19 +90,15 @@ interface NewEvent {
 
 /** Events of one epoch: what waits longer than the work on so many makes up the next. */
 export const eventsPerEpoch = 4096;
-/** Proofs of the VRF between two turns of the event loop, 0.3 ms each. */
-const proofsPerTurn = 8;
+/** Between two turns of the event loop, so that answers need not wait: events 20 µs each, proofs of the VRF 0.4 ms. */
+const eventsPerTurn = 128;
+const proofsPerTurn = 4;
 
-/** What the log would gather now. */
-async function gather(store: DirectoryStore, before: Epoch | undefined) {
-  const policies = (await store.rows(
-    'SELECT number, text FROM policies WHERE number > ? ORDER BY number',
-    [before?.policy ?? 0],
-  )) as unknown as { number: number; text: string }[];
-  // The first epoch has no events: a log begins with who vouches for it.
-  const events = before === undefined ? [] : await newEvents(store, before.lastEvent);
-  return { policies, events };
-}
+/** Policies that the log does not have yet. */
+const newPolicies = async (store: DirectoryStore, before: Epoch | undefined) =>
+  (await store.rows('SELECT number, text FROM policies WHERE number > ? ORDER BY number', [
+    before?.policy ?? 0,
+  ])) as unknown as { number: number; text: string }[];
 
 const newEvents = async (store: DirectoryStore, after: number) =>
   (await store.rows(
@@ -113,7 +108,7 @@ const newEvents = async (store: DirectoryStore, after: number) =>
      LEFT JOIN lists ON e.state IS NULL AND lists.account = lower(hex(substr(l.label, 2)))
        AND lists.epoch = e.version
      WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
-    [after, eventsPerEpoch],
+    [after, eventsPerTurn],
   )) as unknown as NewEvent[];
 
 /**
@@ -126,9 +121,11 @@ export async function draftEpoch(
   before: Epoch | undefined,
   { now, always }: { now: number; always: boolean },
 ): Promise<EpochDraft | undefined> {
-  const { policies, events } = await gather(parts.store, before);
+  const { store, keys, map, hashes } = parts;
+  const policies = await newPolicies(store, before);
+  // The first epoch has no events: a log begins with who vouches for it.
+  const events = before === undefined ? [] : await newEvents(store, before.lastEvent);
   if (policies.length + events.length === 0 && !always) return undefined;
-  const { keys, map, hashes } = parts;
   const size = before?.size ?? 0;
   const leaves = policies.map(({ number, text }) =>
     encodeOperator({ kind: operatorKinds.policy, number, hash: sha256(utf8Bytes(text)) }),
@@ -137,69 +134,84 @@ export async function draftEpoch(
     leaves.push(
       encodeOperator({ kind: operatorKinds.vrf, number: 1, hash: sha256(keys.vrf.public) }),
     );
-  const labels = await addEvents(parts, events, size, leaves);
-  for (const { place, version, position, hash } of labels.values())
-    map.set(place, mapValue(version, position, hash));
+  const added = await addEvents(parts, events, size, leaves);
   const made = {
     timestamp: Math.max(now, before?.timestamp ?? 0),
-    mapRoot: Uint8Array.from(map.root),
+    mapRoot: map.root,
     mapCount: map.count,
   };
   const leaf = encodeEpoch({ ...made, firstEvent: size });
   leaves.push(leaf);
-  const tree = await hashes.grow(size, leaves.map(leafHash));
+  const tree = await hashes.grow(size, leaves);
   const root = await rootAt(tree.size, tree.read);
   const note = signCheckpoint({ origin: keys.origin, size: tree.size, root }, keys.signer);
   return {
     epoch: {
       ...made,
       ...{ number: (before?.number ?? 0) + 1, size: tree.size, root, note },
-      lastEvent: events.at(-1)?.seq ?? before?.lastEvent ?? 0,
+      lastEvent: added.last ?? before?.lastEvent ?? 0,
       policy: policies.at(-1)?.number ?? before?.policy ?? 0,
     },
     leaf,
     inclusion: await inclusionProof(tree.size - 1, tree.size, tree.read),
-    labels: [...labels.values()],
+    labels: [...added.labels.values()],
     entries: await parts.entries.grow(size, leaves),
     tree,
   };
 }
 
-/** Appends an EVENT for each to `leaves`. @returns the newest of each label */
+/** Puts each event, and what follows, into the map, and its EVENT behind `leaves`. @returns the newest of each label */
 async function addEvents(
-  { keys }: DraftParts,
-  events: readonly NewEvent[],
+  parts: DraftParts,
+  first: readonly NewEvent[],
   size: number,
   leaves: Uint8Array[],
-): Promise<Map<number, LabelChange>> {
+): Promise<{ labels: ReadonlyMap<number, LabelChange>; last: number | undefined }> {
+  const { store, map } = parts;
   const labels = new Map<number, LabelChange>();
-  let proofs = 0;
-  for (const event of events) {
-    const { id, label, version, flags, opening, state } = event;
-    const before = labels.get(id) ?? placeOf(event);
-    const { place, proof } = before ?? proved();
-    if ((before?.version ?? 0) + 1 !== version) throw new Error('a version of a label is missing');
-    const entry = encodeEvent({
-      flags,
-      index: place,
-      version,
-      prevEvent: before?.hash ?? noEvent,
-      commitment: commit({ label, version, opening, state }),
-    });
-    const position = size + leaves.push(entry) - 1;
-    labels.set(id, { id, label, place, proof, version, position, hash: eventHash(entry) });
-    if (proofs === proofsPerTurn) {
-      proofs = 0;
-      await turn();
+  let last: number | undefined;
+  for (let page = first, count = 0; page.length > 0; ) {
+    for (const [i, event] of page.entries()) {
+      const { entry, change } = eventOf(parts, event, labels.get(event.id) ?? placeOf(event));
+      const position = size + leaves.push(entry) - 1;
+      labels.set(event.id, { ...change, position });
+      map.set(change.place, mapValue(change.version, position, change.hash));
+      if (event.place === null && i % proofsPerTurn === 0) await turn();
     }
-
-    function proved() {
-      proofs += 1;
-      const { output, proof } = prove(keys.vrf, label);
-      return { place: labelIndex(output), proof };
-    }
+    // Hashes a part of the map now, so that all of it does not take one long turn.
+    void map.root;
+    last = page.at(-1)?.seq;
+    count += page.length;
+    if (page.length < eventsPerTurn || count >= eventsPerEpoch || last === undefined) break;
+    page = await newEvents(store, last);
   }
-  return labels;
+  return { labels, last };
+}
+
+function eventOf(
+  { keys }: DraftParts,
+  { id, label, version, flags, opening, state }: NewEvent,
+  before: ReturnType<typeof placeOf>,
+): { entry: Uint8Array; change: Omit<LabelChange, 'position'> } {
+  if ((before?.version ?? 0) + 1 !== version) throw new Error('a version of a label is missing');
+  const { place, proof } = before ?? proveLabel(keys, label);
+  const entry = encodeEvent({
+    flags,
+    index: place,
+    version,
+    prevEvent: before?.hash ?? noEvent,
+    commitment: commit({ label, version, opening, state }),
+  });
+  return { entry, change: { id, label, place, proof, version, hash: eventHash(entry) } };
+}
+
+/** Where a label lies in the map, and the proof of it: the same each time. */
+export function proveLabel(
+  { vrf }: LogKeys,
+  label: Uint8Array,
+): { place: Uint8Array; proof: Uint8Array } {
+  const { output, proof } = prove(vrf, label);
+  return { place: labelIndex(output), proof };
 }
 
 const placeOf = ({ place, proof, known, hash }: NewEvent) =>

@@ -5,21 +5,16 @@
  * what is proved of it is made anew, from hashes in memory.
  */
 import { encodeAnswer } from '@island/protocol/transparency/answer.ts';
-import {
-  accountLabel,
-  labelIndex,
-  labelKinds,
-  nameLabel,
-} from '@island/protocol/transparency/label.ts';
+import { accountLabel, labelKinds, nameLabel } from '@island/protocol/transparency/label.ts';
 import type { LabelProof } from '@island/protocol/transparency/label-proof.ts';
 import type { MapSnapshot } from '@island/protocol/transparency/map-tree.ts';
 import { inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
-import { prove } from '@island/protocol/transparency/vrf.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { DirectoryStore } from '../database.ts';
+import { proveLabel } from './epoch-draft.ts';
 import { positionOfEvent } from './label-map.ts';
 import type { LogEntries } from './log-entries.ts';
 import type { LogHashes } from './log-hashes.ts';
@@ -83,11 +78,6 @@ export function openLogAnswers(parts: {
   /** Counts what was forgotten: what was read before that is not kept. */
   let forgotten = 0;
 
-  function proved(label: Uint8Array): { place: Uint8Array; proof: Uint8Array } {
-    const { output, proof } = prove(keys.vrf, label);
-    return { place: labelIndex(output), proof };
-  }
-
   async function known(label: Uint8Array, { lastEvent }: PublishedEpoch): Promise<KnownLabel> {
     const name = hex(label);
     const before = kept.get(name);
@@ -104,7 +94,7 @@ export function openLogAnswers(parts: {
       [lastEvent, name.slice(2), label],
     )) as unknown as Partial<LabelRow>[];
     const { place, proof, position } = row ?? {};
-    const at = place && proof ? { place, proof } : proved(label);
+    const at = place && proof ? { place, proof } : proveLabel(keys, label);
     const found: KnownLabel =
       typeof position === 'number'
         ? { ...at, newest: { position, ...(await stepOf({ ...row, position })) } }

@@ -7,8 +7,9 @@
  *
  * Invariant: a tile only grows at its end. So whoever reads below the size that they know reads what stays.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
-import { nodeHash } from '@island/protocol/transparency/tree.ts';
+import { leafHash, nodeHash } from '@island/protocol/transparency/tree.ts';
 import type { HashReader } from '@island/protocol/transparency/tree-proofs.ts';
 import type { Statements } from '../../kit/store-handle.ts';
 import type { DirectoryStore } from '../database.ts';
@@ -16,6 +17,8 @@ import { newestKept } from './newest-kept.ts';
 
 const width = 256;
 const levels = 8;
+/** Between two turns of the event loop: 5 µs each. */
+const entriesPerTurn = 256;
 /** 16 kB each. */
 const mostTiles = 1024;
 
@@ -51,7 +54,8 @@ export interface LogHashes {
   read: HashReader;
   /** Of hashes `256 × tile` onwards of level `8 × level`, the first so many. */
   tile(level: number, tile: number, count: number): Promise<Uint8Array>;
-  grow(size: number, leaves: readonly Uint8Array[]): Promise<GrownTree>;
+  /** @param entries behind the first `size` */
+  grow(size: number, entries: readonly Uint8Array[]): Promise<GrownTree>;
   store(sql: Statements, tree: GrownTree): Promise<void>;
   /** Once it is stored. */
   keep(tree: GrownTree): void;
@@ -100,7 +104,7 @@ export function openLogHashes(store: DirectoryStore): LogHashes {
       }
       return flat;
     },
-    async grow(size, leaves) {
+    async grow(size, entries) {
       const tails: Tail[] = [];
       for (let level = 0, count = size; count > 0; level++, count = Math.floor(count / width)) {
         const [tile, has] = [Math.floor(count / width), count % width];
@@ -109,11 +113,14 @@ export function openLogHashes(store: DirectoryStore): LogHashes {
         tails.push(tailOf(level, tile, has, before));
       }
       const full: GrownTile[] = [];
-      for (const leaf of leaves) push(tails, full, 0, leaf);
+      for (const [i, entry] of entries.entries()) {
+        push(tails, full, 0, leafHash(entry));
+        if (i % entriesPerTurn === entriesPerTurn - 1) await turn();
+      }
       const tiles = [...full, ...tails.filter(({ grown }) => grown).map(cut)];
       const overlay = new Map(tiles.map((tile) => [nameOf(tile.level, tile.tile), tile.hashes]));
       return {
-        size: size + leaves.length,
+        size: size + entries.length,
         tiles,
         async read(level, index) {
           const inner = level % levels;
