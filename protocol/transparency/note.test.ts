@@ -126,6 +126,9 @@ t.test(
     const namesake = { vkey: { ...log.vkey, keyId: other.vkey.keyId }, sign: other.sign };
     t.throws(() => verifyNote(signNote(text, namesake), [verifier]), wrong);
     t.equal(verifyNote(signNote(text, namesake, log), [verifier]).verified.length, 1);
+    // The right signature under another name is nobody's.
+    const renamed = { vkey: { ...log.vkey, name: 'else.example' }, sign: log.sign };
+    t.throws(() => verifyNote(signNote(text, renamed), [verifier]), wrong);
     const forged = { vkey: log.vkey, sign: other.sign };
     t.throws(() => verifyNote(signNote(text, forged), [verifier]), wrong);
     t.throws(

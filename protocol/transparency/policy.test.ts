@@ -265,6 +265,16 @@ t.test('32 logs, 32 witnesses and 32 groups fit, as c2sp.org/tlog-policy asks', 
   const policy = parsePolicy(`${lines.join('\n')}\n`);
   t.equal(policy.groups.length, 32);
   t.ok(hasQuorum(policy, new Set(['w0'])), 'through every group');
+  const tooMany = Array.from({ length: 65 }, (_, i) => i);
+  for (const one of [
+    (i: number) => `log ${formatVkey(logNamed(`l${i}`).vkey)}`,
+    (i: number) => `group g${i} any ${i === 0 ? 'W' : `g${i - 1}`}`,
+  ]) {
+    const lines = (count: number) => tooMany.slice(0, count).map(one).join('\n');
+    const text = (count: number) => `${witness('W')}\n${lines(count)}\nquorum none\n`;
+    t.doesNotThrow(() => parsePolicy(text(64)));
+    t.throws(() => parsePolicy(text(65)), { code: 'policy_malformed' });
+  }
 });
 
 t.test('any lines get a fault or a policy that asks for somebody', async () => {

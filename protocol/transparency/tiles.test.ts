@@ -195,6 +195,8 @@ t.test('entries of a bundle come back as they were; anything else is refused', a
   t.throws(() => decodeEntries(three, 2), { code: 'trailing_bytes' });
   t.throws(() => decodeEntries(three, 4), { code: 'truncated' });
   t.throws(() => decodeEntries(three.subarray(0, -1), 3), { code: 'truncated' });
+  const longer = Uint8Array.of(...bundle, 0, 0);
+  t.throws(() => decodeEntries(longer, 256), { code: 'trailing_bytes' }, 'a 257th entry');
   t.throws(() => encodeEntries([]), { code: 'malformed' });
   t.throws(() => encodeEntries([...entries, new Uint8Array(1)]), { code: 'malformed' });
   t.throws(() => encodeEntries([new Uint8Array(65_536)]), { code: 'too_large' });

@@ -158,6 +158,21 @@ t.test('K1: an inclusion proof shows one index of one size, and is of one length
   }
 });
 
+t.test('K1: a tree is not shown under a smaller size', async (t) => {
+  const [first = emptyRoot, second = emptyRoot] = log.leaves;
+  const root = log.root(2);
+  const shown = { leaf: second, index: 0, size: 1, proof: [first], root };
+  t.throws(() => verifyInclusion(shown), { code: 'inclusion_invalid' });
+  for (const [oldSize, newSize] of [
+    [2, 1],
+    [4, 2],
+    [8, 1],
+  ] as const) {
+    const same = { oldSize, oldRoot: root, newSize, newRoot: root, proof: [] };
+    t.throws(() => verifyConsistency(same), { code: 'consistency_invalid' });
+  }
+});
+
 t.test('K1: pitfall: a fork: a log that was rewritten has no proof that it goes on', async (t) => {
   const other = sampleLog(most, 'another');
   for (const [oldSize, newSize] of [
