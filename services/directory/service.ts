@@ -43,6 +43,8 @@ export const directoryService = defineService({
         ...{ store, secrets: vault.secrets, clock, log },
         cosign: ({ policies, ...submission }, signal) =>
           witnesses.gather(submission, { policies: policies.map(parsePolicy), signal }),
+        known: ({ policies, ...submission }, signal) =>
+          witnesses.sizes(submission, parsePolicy(policies.at(-1) ?? ''), signal),
         onPublished: (account, epoch) => bus.publish(directory, 'published', account, { epoch }),
       }),
     );

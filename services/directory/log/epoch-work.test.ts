@@ -172,6 +172,44 @@ t.test(
   },
 );
 
+t.test(
+  'K2: a database that was put back signs nothing: witnesses know more than it has',
+  async (t) => {
+    const dir = t.testdir();
+    const witness = testWitness();
+    {
+      await using test = await testKeyLog(dir, { cosign: witness.cosign });
+      await witnessed(test);
+      await eventually(async () => (await test.log.pinned()).witnessed);
+    }
+    let theirs: number | undefined = 100;
+    let looked = 0;
+    await using test = await testKeyLog(dir, {
+      cosign: witness.cosign,
+      async known({ size }) {
+        looked += 1;
+        return new Map(theirs === undefined ? [] : [['w', Math.max(size, theirs)]]);
+      },
+    });
+    const before = test.log.checkpoint();
+    await test.join('ada');
+    test.log.wake();
+    await eventually(() => looked > 1);
+    theirs = undefined;
+    const since = looked;
+    await eventually(() => looked > since + 1);
+    t.equal(
+      test.log.checkpoint(),
+      before,
+      'neither when they say more, nor when nobody says anything',
+    );
+    t.equal(witness.roots.size, 1);
+    theirs = 0;
+    await eventually(() => test.told.length === 1);
+    t.not(test.log.checkpoint(), before);
+  },
+);
+
 t.test('a disk that is full for a while costs nothing but time', async (t) => {
   let full = false;
   await using test = await testKeyLog(t.testdir(), {

@@ -4,12 +4,13 @@
  *
  *     nothing new → draft → open → published
  *
- * Invariants: one epoch is in flight, and what is new waits behind it. A draft that could not be stored is stored
+ * Invariants: nothing is signed before the witnesses said that they know nothing newer: a database that was put back
+ * would sign a second history. One epoch is in flight, and what is new waits behind it. A draft that could not be stored is stored
  * later as it is: the map has it already. An open epoch is shown to witnesses with its stored note, also by the
  * next process. Whoever waits for an epoch waits so long and no longer.
  */
 import type { MapSnapshot } from '@island/protocol/transparency/map-tree.ts';
-import { parsePolicy } from '@island/protocol/transparency/policy.ts';
+import { hasQuorum, parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { consistencyProof, inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
 import { backoff, pause } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -33,6 +34,15 @@ export interface Asked {
 /** Resolves with the note that satisfies the policies, however long that takes; rejects when `signal` is aborted. */
 export type Cosign = (asked: Asked, signal: AbortSignal) => Promise<string>;
 
+/**
+ * The sizes that witnesses of the policies have signed last, by their names, asked with a checkpoint that was published
+ * before; whoever does not answer is missing.
+ */
+export type KnownToWitnesses = (
+  asked: Asked,
+  signal: AbortSignal,
+) => Promise<ReadonlyMap<string, number>>;
+
 /** A label with its newest version. */
 export interface Changed {
   label: Uint8Array;
@@ -53,6 +63,8 @@ export interface EpochWork extends AsyncDisposable {
 const patience = 3000;
 /** Age at which the newest epoch gets a successor, also without anything new; milliseconds. */
 const oldest = 20 * 60_000;
+/** Milliseconds for witnesses to say what they know. */
+const lookPatience = 10_000;
 const retries = { first: 250, most: 30_000 };
 
 /** An epoch with what answers say of it. */
@@ -68,11 +80,12 @@ export async function openEpochWork(
     clock: Clock;
     log: Log;
     cosign: Cosign;
+    known: KnownToWitnesses;
     /** In the moment in which an epoch becomes the published one. */
     onPublished(changed: readonly Changed[]): void;
   },
 ): Promise<EpochWork> {
-  const { store, hashes, entries, clock, log, cosign, onPublished } = parts;
+  const { store, hashes, entries, clock, log, cosign, known, onPublished } = parts;
   const epochs = await newestEpochs(store);
   const loaded = await loadMap(parts, epochs);
   const drafting: DraftParts = { ...parts, map: loaded.map };
@@ -82,7 +95,7 @@ export async function openEpochWork(
   let open: Shown | undefined;
   let current: PublishedEpoch | undefined;
   let waiting: { until(at: PublishedEpoch): boolean; done(): void }[] = [];
-  let [wanted, always] = [false, false];
+  let [wanted, always, lookedBack] = [false, false, false];
   let working: Promise<void> | undefined;
 
   async function stored(epoch: Epoch, since: number): Promise<Shown> {
@@ -113,10 +126,14 @@ export async function openEpochWork(
   }
 
   /** The texts that an epoch has to satisfy: the policy in force, and all that it brings. */
-  async function policiesOf({ policy }: Epoch): Promise<string[]> {
+  function policiesOf({ policy }: Epoch): Promise<string[]> {
+    return policyTexts(current?.policy ?? policy, policy);
+  }
+
+  async function policyTexts(first: number, last: number): Promise<string[]> {
     const rows = await store.rows(
       'SELECT text FROM policies WHERE number BETWEEN ? AND ? ORDER BY number',
-      [current?.policy ?? policy, policy],
+      [first, last],
     );
     return rows.map(({ text }) => String(text));
   }
@@ -147,8 +164,26 @@ export async function openEpochWork(
     become(shown, kept);
   }
 
+  /** Throws as long as a witness knows a newer checkpoint than the database, or too few witnesses answer. */
+  async function lookBack(at: PublishedEpoch, size: number): Promise<void> {
+    const { note, policy: number } = at;
+    const [text = ''] = await policyTexts(number, number);
+    const policy = parsePolicy(text);
+    if (policy.quorum === undefined) return;
+    const proofFrom = (from: number) => consistencyProof(from, at.size, hashes.read);
+    const asked = { policies: [text], note, size: at.size, proofFrom };
+    const inTime = AbortSignal.any([ended.signal, AbortSignal.timeout(lookPatience)]);
+    const sizes = await known(asked, inTime);
+    if ([...sizes.values()].some((theirs) => theirs > size))
+      throw new Error('a witness has signed more of the log than the database has');
+    if (!hasQuorum(policy, new Set(sizes.keys())))
+      throw new Error('too few witnesses have said what they know of the log');
+  }
+
   /** @returns whether there was anything to do */
   async function step(): Promise<boolean> {
+    if (!lookedBack && current !== undefined) await lookBack(current, newest?.size ?? 0);
+    lookedBack = true;
     if (open !== undefined) {
       await publish(open);
       return true;

@@ -16,7 +16,7 @@ import { startRounds } from '../../kit/rounds.ts';
 import type { VaultSecrets } from '../../kit/vault-secrets.ts';
 import type { DirectoryStore } from '../database.ts';
 import type { Submission } from '../witness-ask.ts';
-import { type Cosign, openEpochWork } from './epoch-work.ts';
+import { type Cosign, type KnownToWitnesses, openEpochWork } from './epoch-work.ts';
 import { openLogAnswers, type PublishedEpoch, type Step } from './log-answers.ts';
 import { openLogEntries } from './log-entries.ts';
 import { newestEpochs } from './log-epochs.ts';
@@ -60,10 +60,11 @@ export async function openDirectoryLog(parts: {
   clock: Clock;
   log: Log;
   cosign: Cosign;
+  known: KnownToWitnesses;
   /** The published list of an account has a new epoch. */
   onPublished(account: AccountId, epoch: number): void;
 }): Promise<DirectoryLog> {
-  const { store, secrets, clock, log, cosign, onPublished } = parts;
+  const { store, secrets, clock, log, cosign, known, onPublished } = parts;
   await using held = new AsyncDisposableStack();
   const began = (await newestEpochs(store)).length > 0;
   const keys = await openLogKeys(secrets, began);
@@ -72,7 +73,7 @@ export async function openDirectoryLog(parts: {
   const answers = openLogAnswers(shared);
   const work = held.use(
     await openEpochWork({
-      ...{ ...shared, clock, log, cosign },
+      ...{ ...shared, clock, log, cosign, known },
       onPublished(changed) {
         for (const { label, version } of changed) {
           answers.forget(label);

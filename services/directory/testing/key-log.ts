@@ -10,7 +10,7 @@ import { testLog } from '../../kit/testing/pki.ts';
 import { testKeys } from '../../kit/testing/vault.ts';
 import { openVault } from '../../kit/vault.ts';
 import type { DirectoryStore } from '../database.ts';
-import type { Cosign } from '../log/epoch-work.ts';
+import type { Cosign, KnownToWitnesses } from '../log/epoch-work.ts';
 import { type DirectoryLog, openDirectoryLog } from '../log/log.ts';
 import { addListEvent, addNameEvent } from '../log/log-events.ts';
 import * as schema from '../schema.ts';
@@ -31,6 +31,7 @@ export interface TestKeyLog extends AsyncDisposable {
 
 export interface TestKeyLogOptions {
   cosign?: Cosign;
+  known?: KnownToWitnesses;
   now?(): number;
   /** Around the store, to fail where a test wants. */
   wrap?(store: DirectoryStore): DirectoryStore;
@@ -43,6 +44,7 @@ export async function testKeyLog(
 ): Promise<TestKeyLog> {
   const { now = () => Date.now(), wrap = (store) => store } = options;
   const cosign = options.cosign ?? (async ({ note }) => note);
+  const known: KnownToWitnesses = options.known ?? (async ({ size }) => new Map([['w', size]]));
   await using held = new AsyncDisposableStack();
   const log = testLog();
   const file = join(dir, 'directory.sqlite');
@@ -52,7 +54,7 @@ export async function testKeyLog(
   const told: [AccountId, number][] = [];
   const opened = held.use(
     await openDirectoryLog({
-      ...{ store, secrets: vault.secrets, log, cosign, clock: { now } },
+      ...{ store, secrets: vault.secrets, log, cosign, known, clock: { now } },
       onPublished: (account, epoch) => told.push([account, epoch]),
     }),
   );
