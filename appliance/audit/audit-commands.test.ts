@@ -1,12 +1,23 @@
 /** The commands as people and programs meet them: exit codes, words, and files for somebody else. docs/operations.md §12 */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { toTlogProof } from '@island/protocol/transparency/answer.ts';
+import { commit } from '@island/protocol/transparency/commitment.ts';
+import {
+  accountLabel,
+  labelIndex,
+  labelKinds,
+  nameLabel,
+} from '@island/protocol/transparency/label.ts';
 import {
   directoryLog,
   label,
   testPolicy,
   testVkey,
 } from '@island/protocol/transparency/testing/directory-log.ts';
+import { prove } from '@island/protocol/transparency/vrf.ts';
+import { accountId } from '@island/protocol/wire/ids.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
 import { test } from 'tap';
 import { runIsland } from '../../tests/island.ts';
 import { serveLog } from './testing/served-log.ts';
@@ -69,13 +80,61 @@ test('K2: what an auditor finds, another process verifies from the key of the lo
   t.match(same, { code: 0, stdout: /same history of 5 entries/ });
 });
 
+test('K1: a proof that somebody kept is verified without asking anybody', async (t) => {
+  const log = directoryLog();
+  const name = nameLabel('alice');
+  const { proof: vrfProof, output } = prove(log.vrf, name);
+  const opened = { opening: new Uint8Array(16).fill(1), state: new Uint8Array(16).fill(2) };
+  const commitment = commit({ label: name, version: 1, ...opened });
+  const event = log.event(labelIndex(output), { commitment });
+  const account = accountLabel(accountId('02'.repeat(16)));
+  const absent = prove(log.vrf, account);
+  const epoch = log.epoch();
+  const shown = await log.shown(event);
+  const text = toTlogProof({
+    note: await log.checkpoint(),
+    epoch: log.entries[epoch] ?? new Uint8Array(0),
+    epochProof: (await log.shown(epoch)).proof,
+    labels: [
+      {
+        kind: labelKinds.name,
+        vrfProof,
+        mapProof: log.map.prove(labelIndex(output)),
+        shown: { eventIndex: event, event: shown.leaf, proof: shown.proof, ...opened },
+      },
+      {
+        kind: labelKinds.account,
+        vrfProof: absent.proof,
+        mapProof: log.map.prove(labelIndex(absent.output)),
+      },
+    ],
+  });
+  const folder = t.testdir({ proof: text, policy: testPolicy, none: 'quorum none\n' });
+  const verify = ['proof', 'verify', join(folder, 'proof'), '--vkey', testVkey, '--policy'];
+  const vrf = ['--vrf', base64url(log.vrf.public)];
+  const whole = await runIsland([...verify, join(folder, 'policy'), ...vrf, '--name', 'alice']);
+  t.equal(whole.code, 0, whole.stderr);
+  t.match(whole.stdout, /a log of 5 entries, cosigned by w1, w2/);
+  t.match(
+    whole.stdout,
+    /The name alice is at version 1, entry 3\.\nThe account is not in the directory/,
+  );
+  const other = await runIsland([...verify, join(folder, 'policy'), ...vrf, '--name', 'mallory']);
+  t.match(other, { code: 1, stderr: /proves nothing: .*vrf_invalid/ });
+  const witnessed = await runIsland([...verify, join(folder, 'policy'), '--json']);
+  t.match(JSON.parse(witnessed.stdout), { size: 5, labels: [] });
+  const nobody = await runIsland([...verify, join(folder, 'none')]);
+  t.match(nobody, { code: 1, stderr: /quorum_missing/ });
+});
+
 test('What is wrong with a command is said in a sentence', async (t) => {
   await using served = await serveLog(directoryLog());
   const state = ['--state', join(served.state, 'audit')];
   const wrong: [string[], number, RegExp][] = [
     [['audit'], 2, /missing required argument/],
     [['audit', 'http://localhost'], 2, /It is an address such as/],
-    [['audit', 'island://localhost/leave'], 2, /no link to an island/],
+    [['audit', 'island://localhost/leave'], 2, /names no island/],
+    [['audit', 'package.json'], 2, /names no island/],
     [['audit', served.address, ...state], 1, /leads to no authority that is trusted/],
     [['audit', served.address, ...state, '--ca-fingerprint', 'x'], 1, /43 characters/],
     [['audit', served.address, ...state, '--ca', '/nowhere'], 1, /can't be read/],

@@ -2,17 +2,16 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { parseIslandLink } from '@island/protocol/wire/island-link.ts';
-import { base64url } from '@island/protocol/wire/text.ts';
 import { Stated } from '@island/provisioning/stated.ts';
 import { fromEnvironment } from '@island/services/kit/config.ts';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { toFolder } from '../option-values.ts';
 import { openProgress, styleFor } from '../terminal.ts';
 import type { Streams } from '../up-command.ts';
 import type { AuditOptions } from './audit.ts';
 import { Misbehaviour } from './findings.ts';
 import type { PinOptions } from './pins.ts';
+import type { Place } from './place.ts';
 
 interface Program {
   island: Command;
@@ -56,7 +55,7 @@ function addAudit({ island, streams }: Program): void {
   const command = island
     .command('audit')
     .description('replays the whole log of an island, and compares it with every earlier audit')
-    .argument('<island>', 'its address, or an invite link of it', toPlace)
+    .argument('<island>', 'its address, a link to it, or the file or line of its card')
     .addHelpText(
       'after',
       `
@@ -75,42 +74,33 @@ tell which entries are theirs.`,
     )
     .option('--allow-unwitnessed', 'goes on where the policy asks for no witness')
     .option('--cosign', 'adds a cosignature of this auditor to the checkpoint, in a file')
-    .action((place: Place, flags: AuditFlags) => runAudit(place, flags, streams));
+    .action(async (place: string, flags: AuditFlags) => {
+      const { readPlace } = await import('./place.ts');
+      const named = orUsage(command, () => readPlace(place));
+      await runAudit(named, flags, streams);
+    });
 }
 
-interface Place {
-  address: string;
-  fingerprint?: string;
-}
-
-/** Throws what commander turns into exit code 2. */
-function toPlace(text: string): Place {
-  if (text.startsWith('island:')) {
-    try {
-      const { address, caFingerprint } = parseIslandLink(text);
-      return { address, fingerprint: base64url(caFingerprint) };
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      throw new InvalidArgumentError('This is no link to an island.');
-    }
+/** Ends with exit code 2 where it is no name of an island. */
+function orUsage<T>(command: Command, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return command.error(
+      'error: This names no island. It is an address such as https://chat.example.org:8443, an island:// link, or the file of a card.',
+    );
   }
-  const url = URL.parse(text.includes('://') ? text : `https://${text}`);
-  if (
-    url?.protocol !== 'https:' ||
-    url.pathname !== '/' ||
-    url.search !== '' ||
-    url.username !== ''
-  )
-    throw new InvalidArgumentError('It is an address such as https://chat.example.org:8443.');
-  return { address: url.origin };
 }
 
 async function pinOptions(place: Place, flags: AuditFlags): Promise<PinOptions> {
   const { readGiven } = await import('./pins.ts');
   const fingerprint = flags.caFingerprint ?? place.fingerprint;
-  const { vkey, vrf } = flags;
+  const { vkey = place.vkey, vrf } = flags;
+  const { address, ownWitness } = place;
   return {
-    address: place.address,
+    address,
+    ...(ownWitness === undefined ? {} : { ownWitness }),
     ...(vkey === undefined ? {} : { vkey }),
     ...(vrf === undefined ? {} : { vrf }),
     ...(flags.policy === undefined

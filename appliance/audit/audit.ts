@@ -84,7 +84,8 @@ export async function audit(options: AuditOptions): Promise<Audited> {
   if (known !== undefined) checkSame(kept.pins, options, folder);
   await using log = await openOwnLog(folder, kept);
   const { address, root = kept.pins.root } = await placeOf(options);
-  await log.keep({ pins: { ...kept.pins, address, root } });
+  const { ownWitness = kept.pins.ownWitness } = options;
+  await log.keep({ pins: { ...kept.pins, address, root, ownWitness } });
   using source = openLogSource(root === null ? { address } : { address, root });
   const run: Run = { options, now, log, source, findings: [], notices };
   const looked = await look(run);

@@ -24,6 +24,8 @@ export interface Pins {
   policy: string;
   /** base64url; `null` where nobody told. */
   vrf: string | null;
+  /** Keys of the witness that the island itself runs, as its card says. */
+  ownWitness: readonly string[];
 }
 
 /** Of the command line; files were read. */
@@ -37,6 +39,7 @@ export interface PinOptions {
   root?: string;
   /** base64url. */
   fingerprint?: string;
+  ownWitness?: readonly string[];
 }
 
 /** What an island says of its own log. */
@@ -110,6 +113,7 @@ export async function firstPins(options: PinOptions, warn: (text: string) => voi
     vkey: vkey ?? said?.vkey ?? '',
     policy: policy ?? said?.policy ?? '',
     vrf: options.vrf ?? (said === undefined ? null : base64url(said.vrf)),
+    ownWitness: options.ownWitness ?? [],
   };
   const taken = [
     ...(vkey === undefined ? ['the key of the log'] : []),

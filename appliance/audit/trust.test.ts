@@ -88,6 +88,18 @@ test("K1: the log's own key is no witness of the log", async (t) => {
   t.strictSame(audited.report.cosigners, []);
 });
 
+test('K1: the witness that the island runs itself is nobody, however it is called', async (t) => {
+  const log = directoryLog();
+  await using served = await serveLog(log);
+  const vkeys = testPolicy
+    .split('\n')
+    .flatMap((line) => line.match(/^witness w[12] (.*)$/)?.[1] ?? []);
+  const audited = await served.audit({ ownWitness: vkeys.slice(0, 1) });
+  t.strictSame(causesOf(audited), ['posing_as_witnessed'], 'one of two is left');
+  await served.show(log, { by: ['w1', 'w2', 'w3'] });
+  t.strictSame(causesOf(await served.audit()), [], 'two others are enough');
+});
+
 test('K1: a policy that the log does not announce is not its policy; a VRF key neither', async (t) => {
   const log = directoryLog();
   await using served = await serveLog(log);

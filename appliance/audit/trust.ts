@@ -84,17 +84,21 @@ async function followPolicy(run: Trusting, tally: Tally, said: SaidLog | undefin
   );
 }
 
-/** Keys of the log itself vouch for nothing beside its signature. */
+/** Keys of the island itself vouch for nothing beside the signature of the log. */
 function countWitnesses(run: Trusting, policy: Policy, note: string): PolicyCosigner[] {
   const { findings, notices, log } = run;
-  const own = parseVkey(log.kept.pins.vkey).key;
+  const { vkey, ownWitness } = log.kept.pins;
+  const own = [vkey, ...ownWitness].map((line) => parseVkey(line).key);
+  const isOwn = (key: Uint8Array): boolean => own.some((one) => equal(one, key));
   try {
     const { ok, witnessed, cosigners } = satisfied(policy, note);
     const others = cosigners.filter(
-      ({ name }) => !policy.witnesses.some((one) => one.name === name && equal(one.vkey.key, own)),
+      ({ name }) => !policy.witnesses.some((one) => one.name === name && isOwn(one.vkey.key)),
     );
     if (ok && !hasQuorum(policy, new Set(others.map(({ name }) => name)))) {
-      findings.push(finding('posing_as_witnessed', { more: 'The quorum is its own key.' }));
+      findings.push(
+        finding('posing_as_witnessed', { more: 'Without its own keys there is no quorum.' }),
+      );
     } else if (!ok && witnessed) {
       const by = cosigners.map(({ name }) => name).join(', ');
       findings.push(finding('quorum_missing', { more: `It has ${by === '' ? 'none' : by}.` }));

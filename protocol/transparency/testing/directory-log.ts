@@ -1,6 +1,7 @@
 /** The log of a directory, for tests of whoever judges one: honest, unless it is told what to say instead. */
 import { ed25519, sha256 } from '../../crypto/primitives.ts';
 import { utf8Bytes } from '../../wire/bytes.ts';
+import { hex } from '../../wire/text.ts';
 import { signCheckpoint } from '../checkpoint.ts';
 import { ed25519Cosigner } from '../cosignature.ts';
 import type { ShownLeaf } from '../evidence.ts';
@@ -107,7 +108,7 @@ export function directoryLog({ bare = false, policy = testPolicy } = {}): Direct
       return entries.length;
     },
     event(index, said = {}) {
-      const name = String(index);
+      const name = hex(index);
       const before = newest.get(name);
       const version = said.version ?? (before?.version ?? 0) + 1;
       const event = {
