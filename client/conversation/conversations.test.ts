@@ -191,10 +191,12 @@ t.test('typing is told where both turned it on, and both are contacts', async (t
   await sees(bob, 'alice', ['in hello']);
   await his.say('alice', 'hello');
   await sees(alice, 'bob', ['out hello sent', 'in hello']);
-  const sent = island.sends.length;
   await hers.typing('bob');
-  t.same(await alice.storage.list('outbox'), [], 'off until it is turned on');
-  t.equal(island.sends.length, sent);
+  // A delivery key may be on its way: that is kept, and has no text of its own there.
+  const passing = (await alice.storage.list('outbox')).filter(
+    ({ bytes }) => 'plaintext' in JSON.parse(Buffer.from(bytes).toString()),
+  );
+  t.same(passing, [], 'off until it is turned on');
   await hers.stopped('bob');
   for (const one of [hers, his]) await one.changeSettings({ typing: true });
   await hers.typing('bob');
