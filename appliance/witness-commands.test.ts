@@ -1,4 +1,4 @@
-/** `island witness …` on the operators' socket, with directory and witness behind it. docs/operations.md §9 */
+/** `island witness …` on the operators' socket, with directory and witness behind it. docs/operations.md §8 */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';

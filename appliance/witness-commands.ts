@@ -1,4 +1,4 @@
-/** `island witness …`: who signs for the log of this island, and for whom this island signs. docs/operations.md §9 */
+/** `island witness …`: who signs for the log of this island, and for whom this island signs. docs/operations.md §8 */
 import { open, writeFile } from 'node:fs/promises';
 import {
   formatCard,

@@ -1,4 +1,4 @@
-/** What `island witness` says, in sentences. docs/operations.md §9 */
+/** What `island witness` says, in sentences. docs/operations.md §8 */
 import { columns } from './terminal.ts';
 
 export interface PolicyShown {

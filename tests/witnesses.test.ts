@@ -1,6 +1,6 @@
 /**
  * Two islands that witness each other, as their operators do it: cards, trust, signatures over the edge of the other
- * island, whose root is known by the card alone. docs/operations.md §9
+ * island, whose root is known by the card alone. docs/operations.md §8
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

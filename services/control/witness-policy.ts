@@ -1,6 +1,6 @@
 /**
  * Changes to a policy of the simple kind: so many of these witnesses, in one group. What an operator wrote otherwise
- * is changed as a whole text. docs/operations.md §9
+ * is changed as a whole text. docs/operations.md §8
  */
 import { formatVkey, parseVkey } from '@island/protocol/transparency/note.ts';
 import { formatPolicy, type Policy, parsePolicy } from '@island/protocol/transparency/policy.ts';

@@ -1,5 +1,5 @@
 /**
- * What operators ask about witnesses, over their unix socket. docs/operations.md §9
+ * What operators ask about witnesses, over their unix socket. docs/operations.md §8
  *
  *     GET  /witness                                     → { policy, pending?, size, witnesses, trusted }
  *     GET  /witness/card                                → { name, log, keys }

@@ -1,4 +1,4 @@
-/** What control asks of the log's witnesses and of its policy. docs/operations.md §9 */
+/** What control asks of the log's witnesses and of its policy. docs/operations.md §8 */
 import { formatVkey } from '@island/protocol/transparency/note.ts';
 import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import type { Bus } from '../kit/bus.ts';

@@ -62,7 +62,7 @@ export interface Witnesses extends Disposable {
   ): Promise<string>;
   /**
    * What each witness of the policy says that it has signed last, asked with a checkpoint that was published before,
-   * so that nothing new is signed. Those who do not answer in time are missing. docs/operations.md §9
+   * so that nothing new is signed. Those who do not answer in time are missing. docs/operations.md §8
    */
   sizes(submission: Submission, policy: Policy, signal: AbortSignal): Promise<Map<string, number>>;
   state(vkey: string): WitnessState | undefined;

@@ -1,4 +1,4 @@
-/** Which logs this witness signs for: the operator's word. docs/operations.md §9 */
+/** Which logs this witness signs for: the operator's word. docs/operations.md §8 */
 import { keyTypes, parseVkey } from '@island/protocol/transparency/note.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
