@@ -146,6 +146,31 @@ t.test(
   },
 );
 
+t.test(
+  'M6: a device that is new is asked for once its list is published, one that left gets nothing at once',
+  async (t) => {
+    const account = lists.person(1, 2);
+    await put(account, [envelope(1), envelope(2)]);
+    lists.changeUnseen(account, [1, 3]);
+    await eventually(async () => (await refusal(put(account, [envelope(2)]))).details !== undefined);
+    const { details } = await refusal(put(account, [envelope(1), envelope(2)]));
+    t.strictSame(details, { missing: [], extra: [2], epoch: 2 }, 'known by the published list');
+    await put(account, [envelope(1)]);
+    await put(account, [envelope(1), envelope(3)], 2);
+    const without = await refusal(put(account, [envelope(3)], 2));
+    t.strictSame(without.details, { missing: [1], extra: [], epoch: 2 });
+    t.equal((await refusal(put(account, [envelope(1)], 3))).code, 'stale_devices');
+    lists.publish(account);
+    await eventually(
+      async () => (await faultCode(put(account, [envelope(1)], 2))) === 'stale_devices',
+    );
+    t.strictSame((await refusal(put(account, [envelope(1), envelope(3)]))).details, {
+      ...{ missing: [], extra: [], epoch: 2 },
+    });
+    await put(account, [envelope(1), envelope(3)], 2);
+  },
+);
+
 t.test('a put repeated after the list changed is answered as the first was', async (t) => {
   const account = lists.person(1);
   const one = envelope(1);
