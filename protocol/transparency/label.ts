@@ -1,5 +1,5 @@
 /**
- * What the map of a directory is asked about: an account, or a name. docs/protocol/transparency.md §3
+ * What the map of a directory is asked about: an account, or a name. docs/protocol/transparency.md §3.1
  *
  *     label = u8 1 ‖ account 16          its state is the account's device list
  *           | u8 2 ‖ name, ASCII         its state is the account that has the name

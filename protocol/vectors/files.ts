@@ -8,6 +8,7 @@ import { vectors as handshake } from './handshake-vectors.ts';
 import { vectors as keys } from './key-vectors.ts';
 import { vectors as linking } from './link-vectors.ts';
 import { vectors as log } from './log-vectors.ts';
+import { vectors as map } from './map-vectors.ts';
 import { vectors as password } from './password-vectors.ts';
 import { vectors as prekeys } from './prekey-vectors.ts';
 import { vectors as ratchet } from './ratchet-vectors.ts';
@@ -26,6 +27,7 @@ export const vectorFiles: readonly VectorFile[] = [
   keys,
   linking,
   log,
+  map,
   password,
   prekeys,
   ratchet,
