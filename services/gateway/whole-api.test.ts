@@ -1,6 +1,9 @@
 /** A person's way through the whole client API over mTLS, with the real services behind it. */
 import { randomBytes } from 'node:crypto';
 import { readSegment, sealSegment } from '@island/protocol/crypto/archive-segment.ts';
+import { accountOfName, checkAnswer } from '@island/protocol/transparency/answer.ts';
+import { followEvents, nothingKnown } from '@island/protocol/transparency/event-chain.ts';
+import { nameLabel } from '@island/protocol/transparency/label.ts';
 import { Writer } from '@island/protocol/wire/bytes.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import {
@@ -110,6 +113,38 @@ t.test('M2: others are looked up with tokens, each good for one answer', async (
     'nobody drains prekeys by repeating',
   );
 });
+
+t.test(
+  'K1: who is found is proved, to strangers for a token and to whoever is signed in',
+  async (t) => {
+    const { person, access } = await joined('vera');
+    const { log } = decode(routes.discovery.answer, (await ask('discovery')).json());
+    if (log === undefined) return t.fail('no log');
+    const check = (answer: Uint8Array, name: string) =>
+      checkAnswer(answer, {
+        log,
+        labels: [nameLabel(name), accountOfName],
+        allowUnwitnessed: !log.witnessed,
+      }).labels;
+    const [token, second, third] = tokenTexts(3);
+    const found = await ask('lookUpProof', { token, name: 'vera' });
+    const [, state] = check(decode(routes.lookUpProof.answer, found.json()).answer, 'vera');
+    if (!state?.present) return t.fail('not in the log');
+    t.equal(base64url(state.state), base64url(person.list.bytes));
+    const past = await ask('lookUpHistory', { token: second, name: 'vera', after: 0 });
+    const { steps } = decode(routes.lookUpHistory.answer, past.json());
+    t.equal(followEvents(nothingKnown, steps, state).length, 1);
+    const absent = await ask('lookUpProof', { token: third, name: 'nobody' });
+    t.match(check(decode(routes.lookUpProof.answer, absent.json()).answer, 'nobody'), [
+      { present: false },
+    ]);
+    const own = await ask('proof', {}, access, '/v1/people/vera/proof');
+    t.equal(own.body, found.body, 'the same for everybody');
+    const history = await ask('history', {}, access, '/v1/people/vera/history/0');
+    t.equal(history.body, past.body);
+    t.equal((await ask('lookUpProof', { token, name: 'vera' })).json().code, 'token_spent');
+  },
+);
 
 t.test('discovery says who may join, as accounts has it', async (t) => {
   const reply = await ask('discovery');
