@@ -1,6 +1,6 @@
 /** A platform that keeps what a client sends, so that a check can look for what must not be in it, or send it again. */
 import type { Platform } from '@island/client/platform.ts';
-import type { HttpRequest, Transport } from '@island/client/transport/transport.ts';
+import type { BlobPart, HttpRequest, Transport } from '@island/client/transport/transport.ts';
 
 export interface Sent {
   method: 'GET' | 'POST' | 'PUT' | 'SOCKET';
@@ -38,6 +38,21 @@ function remembering(transport: Transport, sent: Sent[]): Transport {
   ): void => {
     sent.push({ method, path, token, body: new Uint8Array(body ?? []) });
   };
+  /** Kept when it ends, which it does also where the line breaks. */
+  const copied = (method: Sent['method'], path: string, part: BlobPart): BlobPart => ({
+    ...part,
+    chunks: (async function* () {
+      const sent: Buffer[] = [];
+      try {
+        for await (const chunk of part.chunks) {
+          sent.push(Buffer.from(chunk));
+          yield chunk;
+        }
+      } finally {
+        keep(method, path, Buffer.concat(sent));
+      }
+    })(),
+  });
   return {
     address: transport.address,
     request(request: HttpRequest) {
@@ -55,8 +70,9 @@ function remembering(transport: Transport, sent: Sent[]): Transport {
       return transport.send(body, way);
     },
     blob(request) {
-      keep(request.method, request.path, request.body);
-      return transport.blob(request);
+      const { method, path, body, part } = request;
+      if (part === undefined) keep(method, path, body);
+      return transport.blob({ ...request, ...(part && { part: copied(method, path, part) }) });
     },
     async socket(path, signal) {
       const socket = await transport.socket(path, signal);

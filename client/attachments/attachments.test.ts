@@ -30,7 +30,7 @@ t.afterEach(() => {
   at.seen.length = 0;
   at.bytes.up = at.bytes.down = 0;
 });
-const part = limits.blobChunkBytes;
+const part = 4_194_304;
 
 const send = (
   source: Source,
@@ -129,7 +129,7 @@ t.test(
     const bytes = randomBytes(5 * part);
     const stop = new AbortController();
     at.line.cutUp = ({ method, nth }) => {
-      if (method === 'PUT' && nth === 3) stop.abort();
+      if (method === 'PUT' && nth === 2) stop.abort();
       return undefined;
     };
     await t.rejects(send(bytesSource(bytes), { signal: stop.signal }));
@@ -256,6 +256,51 @@ t.test(
     t.equal(await rows(), 0);
   },
 );
+
+t.test('what a person is told of an upload never goes back, and ends with all of it', async (t) => {
+  const bytes = randomBytes(5 * part);
+  at.line.cutUp = ({ method, nth }) => (method === 'PUT' && nth % 2 === 0 ? 3_000_000 : undefined);
+  const seen: number[] = [];
+  await uploadAttachment({
+    transport: at.transport,
+    storage: at.storage,
+    tokens: at.take,
+    source: bytesSource(bytes),
+    name: 'a',
+    mime: 'text/plain',
+    onProgress: (done) => void seen.push(done),
+  });
+  t.same(
+    seen,
+    [...seen].sort((a, b) => a - b),
+  );
+  t.equal(new Set(seen).size, seen.length);
+  t.same([seen[0], seen.at(-1)], [0, storedSize(bytes.length)]);
+});
+
+t.test('an island that takes no part as large as ours gets smaller ones', async (t) => {
+  const bytes = randomBytes(2 * part);
+  const most = 300_000;
+  const puts: number[] = [];
+  const stricter: TestLine['transport'] = {
+    ...at.transport,
+    async blob(request) {
+      const { length = 0 } = request.part ?? {};
+      if (length > 0) puts.push(length);
+      if (length <= most) return at.transport.blob(request);
+      const refusal = Buffer.from('{"code":"too_large","text":""}');
+      const body = (async function* () {
+        yield refusal;
+      })();
+      return { status: 413, retryAfter: undefined, body };
+    },
+  };
+  const descriptor = await send(bytesSource(bytes), {}, { ...at, transport: stricter });
+  const to = join(t.testdir(), 'a');
+  await fetchTo(descriptor, to);
+  t.ok((await readFile(to)).equals(bytes));
+  t.equal(puts.filter((length) => length > most).length, 4, 'it is tried once each');
+});
 
 t.test('a file above the limit is refused before anything is paid', async (t) => {
   const spent = at.media.ledger.spent.size;

@@ -12,6 +12,7 @@ import type * as v from 'valibot';
 import { Problem } from '../problem.ts';
 import {
   type BlobAnswer,
+  type BlobPart,
   type BlobRequest,
   faultOf,
   type Transport,
@@ -44,14 +45,14 @@ export async function deleteBlob(
 export async function putPart(
   transport: Transport,
   at: { id: Uint8Array; key: Uint8Array; offset: number },
-  part: Uint8Array,
+  part: BlobPart,
   signal?: AbortSignal,
 ): Promise<number> {
   const answer = await transport.blob({
     method: 'PUT',
     path: `${pathOfBlob(at.id)}?offset=${at.offset}`,
     headers: { [blobKeyHeader]: base64url(at.key) },
-    body: part,
+    part,
     ...(signal && { signal }),
   });
   const body = await readAll(answer, transport);

@@ -10,8 +10,8 @@ import type {
   AttachmentDescriptor,
   Preview,
 } from '@island/protocol/crypto/attachment-descriptor.ts';
-import { sealedFile } from '@island/protocol/crypto/attachment-stream.ts';
-import { sha256, sha256Stream } from '@island/protocol/crypto/primitives.ts';
+import { sha256 } from '@island/protocol/crypto/primitives.ts';
+import { blobPieceBytes } from '@island/protocol/wire/blob-routes.ts';
 import { concat } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -22,9 +22,10 @@ import type { Batch, Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { beginBlob, deleteBlob, putPart } from './blobs.ts';
 import { safeFileName } from './file-name.ts';
-import { openPace, type Pace } from './pace.ts';
+import { openPace } from './pace.ts';
 import { type ReadTwice, readTwice } from './read-twice.ts';
 import type { Source } from './source.ts';
+import { openStoredBytes, type StoredBytes } from './stored-bytes.ts';
 import { openUploadRow, type Upload } from './upload-row.ts';
 
 export interface UploadOptions {
@@ -42,7 +43,7 @@ export interface UploadOptions {
   /** `type/subtype`; what is not in form becomes `application/octet-stream`. */
   mime: string;
   preview?: Preview | undefined;
-  /** Bytes that are stored, of how many. */
+  /** Bytes that are on their way or stored, of how many: all of them when all are stored. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -85,7 +86,7 @@ async function send(
   upload: Upload,
   file: ReadTwice,
 ): Promise<AttachmentDescriptor> {
-  const { transport, source, name, mime, preview, onProgress, signal } = options;
+  const { transport, source, name, mime, preview, signal } = options;
   const { fileKey, deleteKey: key, tokens } = upload;
   const { size } = source;
   const total = storedSize(size);
@@ -94,43 +95,25 @@ async function send(
   const where = async () => (await begin()).offset;
   const begun = await insist(begin, { signal });
   const { id } = begun;
+  let digest: Uint8Array;
 
   const sealer = attachmentSealer(fileKey, size, file.digest);
-  const sealed = sealedFile(sealer, size, file.again);
-  const stored = sha256Stream();
-  const pace = openPace();
-  let done = begun.offset;
-  let sending: Promise<void> = Promise.resolve();
-  onProgress?.(done, total);
-  // Two by turns: while one is on its way, the other is filled.
-  let [part, other] = [partOf(total), partOf(total)];
+  const stored = openStoredBytes(sealer, { size, total }, file.again);
   try {
-    for (let start = 0; start < total; start += part.length) {
-      const bytes = part.subarray(0, await sealed.fill(part));
-      stored.update(bytes);
-      await sending;
-      if (start + bytes.length > done) {
-        sending = deliver(options, { id, key, start, done, where, pace }, bytes).then((now) => {
-          done = now;
-          onProgress?.(done, total);
-        });
-        sending.catch(() => undefined);
-      }
-      [part, other] = [other, part];
-    }
-    await sending;
+    await deliver(options, { id, key, offset: begun.offset, total, where }, stored);
+    digest = await stored.digest();
   } catch (error) {
-    if (error instanceof Problem && error.code === 'file_changed') {
-      await sending.catch(() => undefined);
+    if (error instanceof Problem && error.code === 'file_changed')
       await deleteBlob(transport, id, key, signal).catch(() => undefined);
-    }
     throw error;
+  } finally {
+    await stored.rest();
   }
   return {
     blob: id,
     fileKey,
     size,
-    digest: stored.digest(),
+    digest,
     commit: sealer.commit,
     deleteKey: key,
     expiresDay: begun.expires,
@@ -143,51 +126,79 @@ async function send(
 
 const mimeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
 
-/** Sends what of `bytes`, which begin at `start`, is not stored yet. Answers how much is stored then. */
+/** Sends what is not stored yet, in parts: the first moderate, larger while the line is fast. */
 async function deliver(
-  { transport, signal }: UploadOptions,
-  at: {
-    id: Uint8Array;
-    key: Uint8Array;
-    start: number;
-    done: number;
-    where(): Promise<number>;
-    pace: Pace;
-  },
-  bytes: Uint8Array,
-): Promise<number> {
-  const { id, key, start, where, pace } = at;
-  const end = start + bytes.length;
-  let offset = Math.max(at.done, start);
-  for (let sure = true; ; sure = true) {
-    const from = offset;
-    offset = await insist(
+  { transport, onProgress, signal }: UploadOptions,
+  {
+    id,
+    key,
+    offset,
+    total,
+    where,
+  }: { id: Uint8Array; key: Uint8Array; offset: number; total: number; where(): Promise<number> },
+  stored: StoredBytes,
+): Promise<void> {
+  const pace = openPace();
+  const tell = openTelling(total, onProgress);
+  /** What was handed to the line is told of; that all is done, only when it is stored. */
+  async function* told(start: number, end: number): AsyncGenerator<Uint8Array, void> {
+    let at = start;
+    for await (const chunk of stored.from(start, end)) {
+      yield chunk;
+      at += chunk.length;
+      if (at < total) tell(at);
+    }
+  }
+
+  tell(offset);
+  for (let at = offset; at < total; ) {
+    const from = at;
+    let sure = true;
+    at = await insist(
       async () => {
         // Of what was on its way when the line broke, a part may have arrived: asked before it is sent again.
         const now = sure ? from : await where();
         sure = false;
         if (now !== from) return now;
-        const part = bytes.subarray(from - start, from - start + pace.bytes);
-        const put = () => putPart(transport, { id, key, offset: from }, part, signal);
-        return pace.learn(put).catch(placeOf);
+        await stored.pass(from);
+        for (;;) {
+          const end = Math.min(total, from + pace.bytes);
+          const part = { length: end - from, chunks: told(from, end) };
+          const put = () => putPart(transport, { id, key, offset: from }, part, signal);
+          const place = await pace.learn(put).catch(placeOf);
+          if (place !== undefined) return place;
+          if (part.length <= blobPieceBytes) throw new Fault('too_large');
+        }
       },
       { signal },
     );
-    if (offset >= end) return offset;
     // The island has less than it said only if it was put back to an older copy.
-    if (offset < start || offset === from) throw new Fault('blob_gone');
+    if (at <= from) throw new Fault('blob_gone');
+    tell(at);
   }
 }
 
-/** Where the island says the upload goes on. */
-function placeOf(error: unknown): number {
-  const offset =
-    error instanceof Fault && error.code === 'upload_offset'
-      ? error.details?.['offset']
-      : undefined;
+/** Bytes between two tellings, at least, but for the first and the last. */
+const telling = 1_048_576;
+
+/** It never goes back: what was lost on a line is sent again. */
+function openTelling(
+  total: number,
+  onProgress: UploadOptions['onProgress'],
+): (done: number) => void {
+  let told = Number.NEGATIVE_INFINITY;
+  return (done) => {
+    if (done < told + telling && done < total) return;
+    told = done;
+    onProgress?.(done, total);
+  };
+}
+
+/** Where the island says the upload goes on; `undefined` when it takes no part that is so large. */
+function placeOf(error: unknown): number | undefined {
+  if (!(error instanceof Fault)) throw error;
+  if (error.code === 'too_large') return undefined;
+  const offset = error.code === 'upload_offset' ? error.details?.['offset'] : undefined;
   if (typeof offset !== 'number') throw error;
   return offset;
 }
-
-const partOf = (total: number): Uint8Array =>
-  new Uint8Array(Math.min(total, limits.blobChunkBytes));

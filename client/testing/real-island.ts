@@ -21,11 +21,16 @@ import { mediaService } from '../../services/media/service.ts';
 import { mediaDoor } from '../../services/media/testing/door.ts';
 import type { Platform } from '../platform.ts';
 import { Problem } from '../problem.ts';
-import type { HttpAnswer, HttpRequest } from '../transport/transport.ts';
+import type { BlobPart, HttpAnswer, HttpRequest } from '../transport/transport.ts';
 import { quickPlatform } from './person.ts';
 import { realSocket } from './real-socket.ts';
 
 type Json = Record<string, unknown>;
+
+/** The place of a chunk is used again when the next is asked for, and here it is asked for ahead. */
+async function* copies({ chunks }: BlobPart): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of chunks) yield Uint8Array.from(chunk);
+}
 
 /** One request of a client, with what the island answered. */
 export interface Exchange {
@@ -137,8 +142,15 @@ export async function realIsland(): Promise<RealIsland> {
           address,
           request: (asked) => request(from, asked),
           apart: (asked) => request(from, asked),
-          blob: async (asked) => {
-            const { status, headers, body } = await media.ask({ ...asked, address: from });
+          blob: async ({ part, ...asked }) => {
+            const { status, headers, body } = await media.ask({
+              ...asked,
+              ...(part && {
+                body: copies(part),
+                headers: { ...asked.headers, 'content-length': String(part.length) },
+              }),
+              address: from,
+            });
             const after = Number(headers['retry-after'] ?? Number.NaN);
             return { status, retryAfter: after >= 0 ? after : undefined, body };
           },

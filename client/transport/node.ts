@@ -13,7 +13,14 @@ import { Agent, buildConnector, type Dispatcher, WebSocket } from 'undici';
 import type { Pinned } from '../platform.ts';
 import { Problem } from '../problem.ts';
 import { openLanes } from './lanes.ts';
-import type { BlobAnswer, BlobRequest, HttpAnswer, Socket, Transport } from './transport.ts';
+import type {
+  BlobAnswer,
+  BlobPart,
+  BlobRequest,
+  HttpAnswer,
+  Socket,
+  Transport,
+} from './transport.ts';
 
 /** Milliseconds. */
 const timeouts = { connect: 10_000, answer: 30_000, whole: 120_000, goodbye: 2_000 };
@@ -22,6 +29,9 @@ const answerBytes = 1_048_576;
 
 /** Frames of a socket that nobody has read yet: an honest island sends `limits.socketWindow`, and a few short ones. */
 const waitingFrames = limits.socketWindow * 4;
+
+/** Bytes: of the chunks of a part each but the last has as many, so that none is written behind another. */
+const leastChunk = 16_384;
 
 /** `whole`: milliseconds that a request may take with its answer. */
 export function nodeTransport(
@@ -44,24 +54,35 @@ export function nodeTransport(
   const session = new Agent({ ...common, connect: tls, connections: 4 });
   const lanes = openLanes({ ...common, connect: tls });
   // Their answers are as large as attachments are, and may take as long as they move at all.
+  // A chunk of a part is written to the end before the next is asked for, because it is more than the mark.
+  const unbuffered = { ...tls, maxCachedSessions: 0, highWaterMark: leastChunk };
   const blobs = new Agent({
     ...common,
     maxResponseSize: -1,
-    connect: { ...tls, maxCachedSessions: 0 },
+    connect: unbuffered,
     connections: 4,
   });
 
   async function askBlob({ signal, ...request }: BlobRequest): Promise<BlobAnswer> {
-    const { method, path, headers, body } = request;
-    const problem = (error: unknown): unknown =>
-      signal?.aborted ? signal.reason : connectionProblem(address, error);
+    const { method, path, headers, part } = request;
+    const made = part && watched(part);
+    const problem = (error: unknown): unknown => {
+      if (signal?.aborted) return signal.reason;
+      return made?.failure ? made.failure.error : connectionProblem(address, error);
+    };
     const type = method === 'POST' ? 'application/json' : 'application/octet-stream';
+    // undici takes anything that can be iterated; its types do not say so.
+    const body = (made?.chunks ?? request.body) as Uint8Array | undefined;
     try {
       const answer = await blobs.request({
         origin: address,
         method,
         path,
-        headers: { ...(body !== undefined && { 'content-type': type }), ...headers },
+        headers: {
+          ...(body !== undefined && { 'content-type': type }),
+          ...(part && { 'content-length': String(part.length) }),
+          ...headers,
+        },
         ...(body !== undefined && { body }),
         ...(signal && { signal }),
       });
@@ -134,6 +155,28 @@ export function nodeTransport(
     socket: (path, signal) => openSocket(address, path, tls, signal),
     async [Symbol.asyncDispose]() {
       await Promise.all([session.destroy(), lanes[Symbol.asyncDispose](), blobs.destroy()]);
+    },
+  };
+}
+
+/** The chunks of a part, and what they threw: undici would tell it as a line that broke. */
+function watched(part: BlobPart): {
+  chunks: AsyncIterable<Uint8Array>;
+  readonly failure: { error: unknown } | undefined;
+} {
+  let failure: { error: unknown } | undefined;
+  async function* chunks(): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield* part.chunks;
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  }
+  return {
+    chunks: chunks(),
+    get failure() {
+      return failure;
     },
   };
 }

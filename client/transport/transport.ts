@@ -45,9 +45,19 @@ export interface BlobRequest {
   method: 'GET' | 'PUT' | 'POST';
   path: string;
   headers?: Readonly<Record<string, string>>;
-  /** JSON of a `POST`, the part of a `PUT`. */
+  /** JSON of a `POST`. */
   body?: Uint8Array;
+  /** Of a `PUT`. */
+  part?: BlobPart;
   signal?: AbortSignal;
+}
+
+/** Bytes that are made while they are sent. */
+export interface BlobPart {
+  /** Of all chunks together. */
+  length: number;
+  /** Each belongs to whoever gives it again when the next is asked for. What they throw, the request throws. */
+  chunks: AsyncIterable<Uint8Array>;
 }
 
 export interface BlobAnswer {

@@ -32,7 +32,7 @@ export const limits = {
   /** One attachment as it is stored, bytes, and the part of it that one token pays for; one `PUT` of a part. */
   blobBytes: 1_073_741_824,
   blobBytesPerToken: 8_388_608,
-  blobChunkBytes: 4_194_304,
+  blobChunkBytes: 33_554_432,
   /** Requests about attachments a second, and burst, from one address. */
   blobRequestsPerSecond: 300,
   blobRequestsBurst: 600,

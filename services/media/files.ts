@@ -6,10 +6,10 @@
  *
  * The record is that of docs/protocol/at-rest.md §3; its key is the one of the day on which the blob was begun.
  *
- * Invariant: a piece is written whole, at its own place, by one writer at a time. What `written`
- * answered is on the disk after `sync`; what lies behind the last whole piece is overwritten.
+ * Invariant: a piece is written whole, at its own place, by one writer at a time. What `kept` was told is on
+ * the disk; what lies behind it is overwritten, and is never told of after a sync that failed.
  */
-import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { blobPieceBytes } from '@island/protocol/wire/blob-routes.ts';
 import { Writer } from '@island/protocol/wire/bytes.ts';
@@ -18,18 +18,21 @@ import { hex } from '@island/protocol/wire/text.ts';
 import { recordBytes } from '../kit/at-rest-record.ts';
 import type { VaultTable } from '../kit/vault.ts';
 import { inPieces, openRun } from './intake.ts';
+import { openKeeping } from './keeping.ts';
 import { openRecords } from './records.ts';
 
 export interface Files {
   /**
-   * Takes `body` in behind `offset`, which is between two pieces, up to `end`. Answers how far whole pieces are on the
-   * disk, with what kept it from going on.
+   * Takes `body` in behind `offset`, which is between two pieces, up to `end`. Resolves when all of it was kept; throws
+   * what kept it from going on, when the whole pieces that came were.
+   * @param kept told in order how far whole pieces are on the disk, while more of the body comes
    */
   write(
     blob: { id: Uint8Array; day: number },
     range: { offset: number; end: number },
     body: AsyncIterable<Uint8Array>,
-  ): Promise<{ stored: number; failure?: unknown }>;
+    kept: (stored: number) => Promise<void>,
+  ): Promise<void>;
   /** Bytes from `from` to before `to`, both within what is stored. Each chunk is the caller's. */
   read(id: Uint8Array, from: number, to: number): AsyncGenerator<Uint8Array, void>;
   /** Whether there are as many bytes as `stored` says. */
@@ -47,14 +50,20 @@ export async function openFiles(folder: string, table: VaultTable): Promise<File
   const placeOf = (offset: number) => Math.floor(offset / blobPieceBytes) * onDisk;
 
   return {
-    async write({ id, day }, { offset, end }, body) {
-      let file: FileHandle;
-      try {
-        file = await open(pathOf(id), offset === 0 ? 'w' : 'r+', 0o600);
-      } catch (error) {
-        return { stored: offset, failure: asFault(error) };
-      }
+    async write({ id, day }, { offset, end }, body, kept) {
+      await using file = await open(pathOf(id), offset === 0 ? 'w' : 'r+', 0o600).catch(
+        (error: unknown) => {
+          throw asFault(error);
+        },
+      );
       const run = openRun(file, placeOf(offset));
+      let named = offset > 0;
+      const keeping = openKeeping(file, run, async (bytes) => {
+        // A file that is new is there after a crash only when its folder says so.
+        if (!named) await syncFolder(folder);
+        named = true;
+        await kept(offset + bytes);
+      });
       let failure: unknown;
       let at = offset;
       try {
@@ -64,25 +73,20 @@ export async function openFiles(folder: string, table: VaultTable): Promise<File
           table.seal(await table.keyOf(day), column, row, piece, record);
           at += piece.length;
           run.filled(piece.length);
+          await keeping.step();
         }
       } catch (error) {
-        failure = asFault(error);
+        failure = error;
       }
-      let stored = offset;
       try {
         await run.end().catch((error: unknown) => {
-          failure ??= asFault(error);
+          failure ??= error;
         });
-        if (run.written > 0) await file.datasync();
-        // A file that is new is there after a crash only when its folder says so.
-        if (run.written > 0 && offset === 0) await syncFolder(folder);
-        stored += run.written;
+        await keeping.end();
       } catch (error) {
-        failure = asFault(error);
-      } finally {
-        await file.close();
+        failure ??= error;
       }
-      return failure === undefined ? { stored } : { stored, failure };
+      if (failure !== undefined) throw asFault(failure);
     },
     async *read(id, from, to) {
       const first = Math.floor(from / blobPieceBytes);

@@ -7,16 +7,18 @@ import { readdir, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '@island/protocol/wire/limits.ts';
-import { hex } from '@island/protocol/wire/text.ts';
+import { base64url, hex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
+import { eventually } from '../kit/testing/outcome.ts';
 import { type Elsewhere, testMedia } from './testing/media.ts';
 
 const piece = 65_536;
-const part = limits.blobChunkBytes;
+const part = 4_194_304;
 const code = async (reply: { json(): Promise<Record<string, unknown>> }) =>
   (await reply.json())['code'];
 
-t.test('kill -9 between any two pieces: the upload goes on where the disk says', async (t) => {
+/** Media in another process, which can be killed. */
+function otherProcess() {
   let child: ChildProcess | undefined;
   const elsewhere = async ({ socket, port, data, master }: Elsewhere): Promise<AsyncDisposable> => {
     const program = join(import.meta.dirname, 'testing/doomed.ts');
@@ -33,6 +35,11 @@ t.test('kill -9 between any two pieces: the upload goes on where the disk says',
       },
     };
   };
+  return { elsewhere, kill: () => child?.kill('SIGKILL') };
+}
+
+t.test('kill -9 between any two pieces: the upload goes on where the disk says', async (t) => {
+  const { elsewhere, kill } = otherProcess();
   await using media = await testMedia({ elsewhere });
   const bytes = randomBytes(6 * part + 12_345);
   const blob = await media.begun(bytes.length);
@@ -44,7 +51,7 @@ t.test('kill -9 between any two pieces: the upload goes on where the disk says',
     const until = performance.now() + randomInt(8);
     if (killed < 8) {
       while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
-      child?.kill('SIGKILL');
+      kill();
       killed += 1;
       const reply = await sent;
       const answered = reply?.status === 200 ? at + body.length : at;
@@ -58,6 +65,33 @@ t.test('kill -9 between any two pieces: the upload goes on where the disk says',
       at += body.length;
     }
   }
+  t.ok((await (await media.get(blob)).bytes()).equals(bytes));
+});
+
+t.test('kill -9 in the middle of a long part: what was kept while it came is there', async (t) => {
+  const { elsewhere, kill } = otherProcess();
+  await using media = await testMedia({ elsewhere });
+  const bytes = randomBytes(limits.blobChunkBytes);
+  const blob = await media.begun(bytes.length);
+  const body = async function* () {
+    for (let at = 0; at < 5 * part; at += piece) yield bytes.subarray(at, at + piece);
+    await new Promise(() => undefined);
+  };
+  const lost = media.door.ask({
+    method: 'PUT',
+    path: `${blob.path}?offset=0`,
+    headers: { 'blob-key': base64url(blob.key), 'content-length': String(bytes.length) },
+    body: body(),
+  });
+  const failed = t.rejects(lost);
+  await eventually(async () => (await media.stored(blob)) >= 2 * part);
+  const seen = await media.stored(blob);
+  kill();
+  await failed;
+  await media.restart();
+  const kept = await media.stored(blob);
+  t.ok(kept >= seen && kept % piece === 0, `${kept} of ${seen}`);
+  await (await media.put(blob, kept, bytes.subarray(kept))).bytes();
   t.ok((await (await media.get(blob)).bytes()).equals(bytes));
 });
 

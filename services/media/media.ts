@@ -36,7 +36,7 @@ export interface MediaParts {
 const migrations = join(import.meta.dirname, 'migrations');
 /** Milliseconds between two looks for what is over. */
 const round = 60_000;
-/** Milliseconds: the line may be slow, and a part is a megabyte. */
+/** Milliseconds: the line may be slow, and a part is large. */
 const patience = { headersTimeout: 10_000, requestTimeout: 120_000 };
 
 export async function openMedia(parts: MediaParts): Promise<AsyncDisposable> {

@@ -93,10 +93,12 @@ export function openUploads({ blobs, files, at, spend, needRoom, clock }: Upload
         if (length > limits.blobChunkBytes || end > size) throw new Fault('too_large');
         if (length === 0 || (end < size && end % blobPieceBytes !== 0))
           throw new Fault('malformed');
-        const written = await files.write({ id, day }, { offset, end }, body);
-        if (written.stored > stored) await blobs.grow(id, stored, written.stored);
-        if ('failure' in written) throw written.failure;
-        return written.stored;
+        let before = stored;
+        await files.write({ id, day }, { offset, end }, body, async (now) => {
+          await blobs.grow(id, before, now);
+          before = now;
+        });
+        return before;
       });
     },
     async whole(id) {
