@@ -19,8 +19,9 @@ export interface WitnessReply {
 }
 
 export interface WitnessDoor extends Disposable {
-  /** Rejects where nobody answers in time, or too long an answer comes. */
+  /** Both reject where nobody answers in time, or too long an answer comes. */
   post(path: string, body: Uint8Array, signal: AbortSignal): Promise<WitnessReply>;
+  get(path: string, signal: AbortSignal): Promise<WitnessReply>;
 }
 
 /** Milliseconds for one question, and bytes of its answer. */
@@ -51,14 +52,21 @@ export function openDoor(url: string, ca?: Uint8Array): WitnessDoor {
     return agent;
   }
 
-  async function post(path: string, body: Uint8Array, signal: AbortSignal): Promise<WitnessReply> {
+  async function ask(
+    path: string,
+    body: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<WitnessReply> {
     const by = secure ? { agent: agent ?? (await secured()) } : { agent: plainAgent };
     const { promise, resolve, reject } = Promise.withResolvers<WitnessReply>();
     const sent = (secure ? request : plainRequest)(`${prefix}${path}`, {
       ...by,
-      method: 'POST',
+      method: body === undefined ? 'GET' : 'POST',
       signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]),
-      headers: { 'content-type': 'text/plain; charset=utf-8', 'content-length': body.length },
+      headers:
+        body === undefined
+          ? {}
+          : { 'content-type': 'text/plain; charset=utf-8', 'content-length': body.length },
     });
     sent.once('error', reject);
     sent.once('response', (response) => {
@@ -83,7 +91,8 @@ export function openDoor(url: string, ca?: Uint8Array): WitnessDoor {
   }
 
   return {
-    post,
+    post: ask,
+    get: (path, signal) => ask(path, undefined, signal),
     [Symbol.dispose]() {
       agent?.destroy();
       plainAgent.destroy();

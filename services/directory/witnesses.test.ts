@@ -180,3 +180,15 @@ t.test('a witness that plays with sizes does not keep us busy', async (t) => {
   await t.rejects(s.gather(6, { signal: AbortSignal.timeout(500) }));
   t.ok(s.server(0).asked - before <= 10, `${s.server(0).asked - before} requests`);
 });
+
+t.test('one witness that says it knows more, and cannot show it, is not believed', async (t) => {
+  await using s = await scene(3, 2);
+  await s.gather(4);
+  s.server(0).change = () => ({ status: 409, type: 'text/x.tlog.size', body: '1000\n' });
+  const signal = AbortSignal.timeout(5000);
+  const told = await s.witnesses.sizes(await s.submission(4), s.policy, signal);
+  t.same([...told].sort(), [
+    ['w1', 4],
+    ['w2', 4],
+  ]);
+});

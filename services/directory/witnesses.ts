@@ -4,17 +4,22 @@
  *
  * An empty list of witnesses is nobody, never everybody: only `quorum none` needs no signature.
  */
-import { cosignatureTime } from '@island/protocol/transparency/cosignature.ts';
+import { sha256 } from '@island/protocol/crypto/primitives.ts';
+import { parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
+import { cosignatureTime, verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import {
   addSignatures,
   formatVkey,
   type NoteSignature,
+  parseNote,
+  verifyNote,
 } from '@island/protocol/transparency/note.ts';
 import {
   hasQuorum,
   type Policy,
   type PolicyWitness,
 } from '@island/protocol/transparency/policy.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { pause } from '../kit/backoff.ts';
 import { type Clock, unixSeconds } from '../kit/clock.ts';
@@ -61,8 +66,9 @@ export interface Witnesses extends Disposable {
     },
   ): Promise<string>;
   /**
-   * What each witness of the policy says that it has signed last, asked with a checkpoint that was published before,
-   * so that nothing new is signed. Those who do not answer in time are missing. docs/operations.md §8
+   * The size that each witness of the policy has signed last, asked with a checkpoint that was published before, so
+   * that nothing new is signed. Who says a larger one has to show it under the signature of the log: one witness that
+   * lies must not stop everybody. Who does not, or does not answer in time, is missing.
    */
   sizes(submission: Submission, policy: Policy, signal: AbortSignal): Promise<Map<string, number>>;
   state(vkey: string): WitnessState | undefined;
@@ -154,7 +160,10 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
           if (came === undefined || signal.aborted) return;
           note(witness, came);
           if ('signature' in came) found.set(witness.name, submission.size);
-          else if (came.size !== undefined) found.set(witness.name, came.size);
+          else if (came.size !== undefined) {
+            const seen = await shown(asked.door, policy, submission, signal).catch(() => 0);
+            if (seen > submission.size) found.set(witness.name, seen);
+          }
         }),
       );
       return found;
@@ -165,6 +174,24 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
       for (const door of doors.values()) door[Symbol.dispose]();
     },
   };
+}
+
+/** The size of the newest checkpoint that a witness can show of this log, under the log's own signature. */
+async function shown(
+  door: WitnessDoor,
+  { logs }: Policy,
+  { note }: Submission,
+  signal: AbortSignal,
+): Promise<number> {
+  const { origin } = parseCheckpoint(parseNote(note).text);
+  const { status, body } = await door.get(`/${hex(sha256(utf8Bytes(origin)))}/checkpoint`, signal);
+  if (status !== 200) return 0;
+  const { text } = verifyNote(
+    body,
+    logs.map(({ vkey }) => verifierOf(vkey)),
+  );
+  const seen = parseCheckpoint(text);
+  return seen.origin === origin ? seen.size : 0;
 }
 
 type Roots = ReadonlyMap<string, Uint8Array>;

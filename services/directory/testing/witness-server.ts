@@ -26,6 +26,12 @@ export async function witnessServer(...trusted: readonly string[]): Promise<Witn
   const witness = await testWitness();
   for (const vkey of trusted) await witness.trust(vkey);
   const http = createServer(async (request, response) => {
+    const [, id] = /^\/witness\/([0-9a-f]{64})\/checkpoint$/.exec(request.url ?? '') ?? [];
+    if (id !== undefined) {
+      const note = await witness.note(id);
+      response.writeHead(note === '' ? 404 : 200).end(note);
+      return;
+    }
     server.asked += 1;
     const answer = await witness.add(await buffer(request));
     write(response, server.change === undefined ? answer : await server.change(answer));

@@ -18,6 +18,8 @@ export interface TestWitness extends AsyncDisposable, Trust {
   keys: WitnessKeys;
   store: WitnessStore;
   add(body: Uint8Array | string): Promise<WitnessAnswer>;
+  /** The newest note of the log whose origin has this SHA-256, in hex. */
+  note(id: string): Promise<string>;
   /** The same database in the hands of a new process. */
   restart(): Promise<void>;
 }
@@ -43,7 +45,7 @@ export async function testWitness(options: { now?: () => number } = {}): Promise
       known.every(({ head }) => head.signed === 0),
     );
     const witness = openWitness({ store, rows, clock, keys });
-    return { store, keys, witness, trust: openTrust(store, rows), held: held.move() };
+    return { store, rows, keys, witness, trust: openTrust(store, rows), held: held.move() };
   }
 
   let opened = await open();
@@ -55,6 +57,10 @@ export async function testWitness(options: { now?: () => number } = {}): Promise
       return opened.store;
     },
     add: (body) => opened.witness.add(typeof body === 'string' ? Buffer.from(body) : body),
+    async note(id) {
+      const row = await opened.rows.find(opened.store, Buffer.from(id, 'hex'));
+      return row?.head.note ?? '';
+    },
     trust: (vkey) => opened.trust.trust(vkey),
     distrust: (origin) => opened.trust.distrust(origin),
     async restart() {
