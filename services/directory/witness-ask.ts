@@ -11,6 +11,7 @@ import {
   sameKeyId,
   type Vkey,
 } from '@island/protocol/transparency/note.ts';
+import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { base64 } from '@island/protocol/wire/text.ts';
 import { backoff, pause } from '../kit/backoff.ts';
@@ -82,16 +83,20 @@ export async function attempt(
 function signatureIn(answer: string, note: string, vkey: Vkey): WitnessAttempt {
   const { text } = parseNote(note);
   const verifier = verifierOf(vkey);
+  const signature = linesOf(answer).find(
+    ({ name, keyId, signature }) =>
+      name === vkey.name && sameKeyId(keyId, vkey.keyId) && verifier.verify(text, signature),
+  );
+  return signature === undefined ? { problem: 'unsigned' } : { signature };
+}
+
+function linesOf(answer: string): NoteSignature[] {
   try {
-    const signature = parseSignatureLines(answer).find(
-      ({ name, keyId, signature }) =>
-        name === vkey.name && sameKeyId(keyId, vkey.keyId) && verifier.verify(text, signature),
-    );
-    if (signature !== undefined) return { signature };
-  } catch {
-    // Not a line of signatures: said as one that is missing.
+    return parseSignatureLines(answer);
+  } catch (error) {
+    if (error instanceof TransparencyFault) return [];
+    throw error;
   }
-  return { problem: 'unsigned' };
 }
 
 /** Milliseconds: for who does not answer, and for who has to be told something by a person first. */

@@ -74,3 +74,15 @@ t.test('T3: the witness is asked by the gateway and control, and by nobody else'
   const { bus: gateway } = await island.kit('gateway');
   t.equal(await faultCode(gateway.call(witness, 'trust', { vkey: log.vkey })), 'unavailable');
 });
+
+t.test('an address has so many questions, and others notice nothing of it', async (t) => {
+  const ask = (address: string) => edge.ask('/witness/x/checkpoint', { address, agent });
+  const agent = edge.agent(8);
+  t.teardown(() => agent.destroy());
+  const statuses = new Set<number>();
+  for (let n = 0; n < 40 && !statuses.has(429); n++)
+    for (const { status } of await Promise.all(Array.from({ length: 50 }, () => ask('192.0.2.7'))))
+      statuses.add(status);
+  t.same([...statuses].sort(), [404, 429]);
+  t.match(await ask('192.0.2.8'), { status: 404 });
+});
