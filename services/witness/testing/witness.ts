@@ -26,12 +26,19 @@ export interface TestWitness extends AsyncDisposable, Trust {
 
 const migrations = join(import.meta.dirname, '..', 'migrations');
 
-/** @param now Unix milliseconds */
-export async function testWitness(options: { now?: () => number } = {}): Promise<TestWitness> {
+export interface TestWitnessOptions {
+  /** Unix milliseconds. */
+  now?: () => number;
+  /** Where another process has been this witness, and its master key. */
+  left?: { dir: string; master: Uint8Array };
+}
+
+export async function testWitness(options: TestWitnessOptions = {}): Promise<TestWitness> {
   const clock = options.now === undefined ? systemClock : { now: options.now };
-  const dir = await mkdtemp(join(tmpdir(), 'witness-'));
+  const { left } = options;
+  const dir = left?.dir ?? (await mkdtemp(join(tmpdir(), 'witness-')));
   const log = testLog();
-  const master = testKeys('witness');
+  const master = testKeys('witness', left && [left.master]);
 
   async function open() {
     await using held = new AsyncDisposableStack();
@@ -69,7 +76,7 @@ export async function testWitness(options: { now?: () => number } = {}): Promise
     },
     async [Symbol.asyncDispose]() {
       await opened.held.disposeAsync();
-      await rm(dir, { recursive: true, force: true });
+      if (left === undefined) await rm(dir, { recursive: true, force: true });
     },
   };
 }
