@@ -1,4 +1,4 @@
-/** The commands as people and programs meet them: exit codes, words, and files for somebody else. docs/operations.md §12 */
+/** The commands as people and programs meet them: exit codes, words, and files for somebody else. docs/operations.md §13 */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toTlogProof } from '@island/protocol/transparency/answer.ts';

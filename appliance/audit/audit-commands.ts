@@ -1,4 +1,4 @@
-/** `island audit`, `island proof verify | compare`, `island evidence verify`: what anybody checks about a log. docs/operations.md §12 */
+/** `island audit`, `island proof verify | compare`, `island evidence verify`: what anybody checks about a log. docs/operations.md §13 */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Fault } from '@island/protocol/wire/fault.ts';

@@ -106,6 +106,8 @@ test('A server that is busy is asked again; what it does not have is said', asyn
   await using served = await serveLog(grown(2));
   served.shown.once = 503;
   t.equal((await served.audit()).report.verdict, 'consistent');
+  served.shown.once = 429;
+  t.equal((await served.audit()).report.verdict, 'consistent');
   served.shown.once = 404;
   await t.rejects(served.audit(), { name: 'Stated', message: /serves no log/ });
   await t.rejects(served.audit({ address: 'https://localhost:1' }), {

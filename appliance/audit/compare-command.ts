@@ -1,4 +1,4 @@
-/** `island proof compare A B`: what two people were shown, side by side. docs/operations.md §12 */
+/** `island proof compare A B`: what two people were shown, side by side. docs/operations.md §13 */
 import { writeFile } from 'node:fs/promises';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { type Checkpoint, openCheckpoint } from '@island/protocol/transparency/checkpoint.ts';

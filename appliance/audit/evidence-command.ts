@@ -1,4 +1,4 @@
-/** `island evidence verify FILE`. docs/operations.md §12 */
+/** `island evidence verify FILE`. docs/operations.md §13 */
 import { verifyEvidence } from '@island/protocol/transparency/conviction.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';

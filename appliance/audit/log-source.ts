@@ -39,6 +39,8 @@ const timeouts = { connect: 10_000, answer: 30_000, longestWait: 60_000 };
 /** How often something is asked before the audit gives up, and the first pause, milliseconds. */
 const tries = 5;
 const pause = 250;
+/** How often something is asked that an address may not ask for yet. */
+const patience = 200;
 /** Of this log they are 27 kB; longer entries are judged, not refused. */
 const bundleMax = tileWidth * (2 + 0xffff);
 const discoveryMax = 262_144;
@@ -52,20 +54,23 @@ export function openLogSource({ address, root }: LogPlace): LogSource {
   });
 
   async function get(path: string, most: number, signal?: AbortSignal): Promise<Uint8Array> {
-    for (let round = 1; ; round++) {
-      const last = round === tries;
+    let failed = 0;
+    for (let limited = 0; ; ) {
       const answer = await once(`${address}${path}`, agent, most, signal).catch((error) => {
         signal?.throwIfAborted();
-        if (last || isFinal(error)) throw unreachable(address, error);
+        if (failed + 1 === tries || isFinal(error)) throw unreachable(address, error);
         return undefined;
       });
       if (answer?.status === 200) return answer.body;
       if (answer?.status === 404) throw new Missing(path);
-      if (answer !== undefined && (last || !isPassing(answer.status))) {
+      // Islands let an address read so and so much in a second: that is no failure.
+      const often = answer?.status === 429 && ++limited < patience;
+      if (!often) failed++;
+      if (answer !== undefined && !often && (failed === tries || answer.status < 500)) {
         throw new Stated(`${address} answers ${path} with HTTP status ${answer.status}.`);
       }
       const asked = Math.min((answer?.retryAfter ?? 0) * 1000, timeouts.longestWait);
-      await wait(Math.max(asked, pause * 2 ** (round - 1)), undefined, { signal });
+      await wait(Math.max(asked, pause * 2 ** Math.max(failed - 1, 0)), undefined, { signal });
     }
   }
 
@@ -84,8 +89,6 @@ export function openLogSource({ address, root }: LogPlace): LogSource {
     [Symbol.dispose]: () => agent.destroy(),
   };
 }
-
-const isPassing = (status: number): boolean => status === 429 || status >= 500;
 
 interface Answer {
   status: number;

@@ -1,6 +1,6 @@
 /**
  * What an auditor trusts beforehand, and where it came from. A log vouches for nothing about itself: its key, its
- * policy and its certificate authority are given, or taken from the island with a warning. docs/operations.md §12
+ * policy and its certificate authority are given, or taken from the island with a warning. docs/operations.md §13
  */
 import { readFile } from 'node:fs/promises';
 import { equal } from '@island/protocol/crypto/primitives.ts';

@@ -1,4 +1,4 @@
-/** How people name the island that they audit: its address, a link to it, or its card. docs/operations.md §12 */
+/** How people name the island that they audit: its address, a link to it, or its card. docs/operations.md §13 */
 import { existsSync, readFileSync } from 'node:fs';
 import { cardMax, type IslandCard, parseCard } from '@island/protocol/transparency/island-card.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';

@@ -1,4 +1,4 @@
-/** `island proof verify FILE`: an answer of a directory that somebody kept, without asking anybody. docs/operations.md §12 */
+/** `island proof verify FILE`: an answer of a directory that somebody kept, without asking anybody. docs/operations.md §13 */
 import {
   type AskedLabel,
   accountOfName,

@@ -71,6 +71,8 @@ export interface Replay {
 }
 
 const mostKept = 100;
+/** A log that announces without end takes no memory without end. */
+const mostAnnounced = 1000;
 
 /** `now`: milliseconds, by which epochs are in the future. */
 export function openReplay(labels: LabelTable, tally: Tally, now: number): Replay {
@@ -156,7 +158,12 @@ export function openReplay(labels: LabelTable, tally: Tally, now: number): Repla
         before?.entry,
       );
     }
-    tally.announced.push({ kind, number, entry: tally.entries, hash: Uint8Array.from(hash) });
+    const announced = { kind, number, entry: tally.entries, hash: Uint8Array.from(hash) };
+    // Of everything but policies only the newest is asked for.
+    const kept = tally.announced.filter(
+      (one) => one.kind !== kind || kind === operatorKinds.policy,
+    );
+    tally.announced = [...kept.slice(-mostAnnounced), announced];
   }
 
   return {

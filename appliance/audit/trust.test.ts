@@ -107,6 +107,8 @@ test('K1: a policy that the log does not announce is not its policy; a VRF key n
     'policy_not_logged',
     'quorum_missing',
   ]);
+  served.shown.discovery = discovery(log);
+  t.match(causesOf(await served.audit()), ['policy_not_logged'], 'whatever the island says of it');
   const state = `${served.state}/other`;
   const vrf = base64url(new Uint8Array(32).fill(1));
   t.strictSame(causesOf(await served.audit({ state, vrf })), ['vrf_not_logged']);

@@ -69,7 +69,11 @@ async function followPolicy(run: Trusting, tally: Tally, said: SaidLog | undefin
     (text) => text !== undefined && equal(hashOf(text), announced.hash),
   );
   const where = { entry: announced.entry };
-  if (next === undefined) {
+  const ours = tally.announced.some(
+    ({ kind, hash }) => kind === operatorKinds.policy && equal(hash, hashOf(pins.policy)),
+  );
+  // One that the log never had is not left for one that it has.
+  if (next === undefined || !ours) {
     findings.push(finding('policy_not_logged', where));
     return;
   }

@@ -291,7 +291,7 @@ const rules: Record<EvidenceKind, Rule> = {
     return `Its map at entry ${epoch.index} names entry ${entry.index} as version ${newest.version} of a label, which it is not.`;
   },
 
-  // That of a name is the account that has it, for ever: after the first event there may only be its end.
+  // A name leads to one account until it is erased: its second event can be nothing else.
   rebound(evidence, checkpoints) {
     const { opened } = evidence;
     const [key, event] = pair(evidence, checkpoints);
@@ -302,10 +302,10 @@ const rules: Record<EvidenceKind, Rule> = {
     );
     must(opened !== undefined && equal(key.leaf.hash, sha256(opened.vrfKey)));
     const { label, vrfKey, vrfProof, opening, state } = opened;
-    must(label[0] === labelKinds.name && event.leaf.version > 1);
+    must(label[0] === labelKinds.name && event.leaf.version === 2);
     must((event.leaf.flags & listFlags.erase) === 0);
     must(equal(labelIndex(verifyVrf(vrfKey, label, vrfProof)), event.leaf.index));
     checkCommitment(event.leaf.commitment, { label, version: event.leaf.version, opening, state });
-    return `Its entry ${event.index} gives a name that was taken to another account.`;
+    return `Its entry ${event.index} changes what a name leads to, which nobody gave back.`;
   },
 };
