@@ -55,12 +55,14 @@ export interface EpochWork extends AsyncDisposable {
   wake(): void;
   /** Resolves when all that is stored now is published, or after `patience`. */
   settled(): Promise<void>;
-  /** Resolves when the published epoch is not older than it may be, or after `patience`. */
+  /** Sees to it that the published epoch is not too old; waits for that only where nothing but the disk is in the way. */
   fresh(): Promise<void>;
 }
 
 /** Milliseconds: less than a caller on the bus waits. */
 const patience = 3000;
+/** Milliseconds: of an answer, for an epoch that is not so old. */
+const freshPatience = 250;
 /** Age at which the newest epoch gets a successor, also without anything new; milliseconds. */
 const oldest = 20 * 60_000;
 /** Milliseconds for witnesses to say what they know. */
@@ -97,6 +99,8 @@ export async function openEpochWork(
   let waiting: { until(at: PublishedEpoch): boolean; done(): void }[] = [];
   let [wanted, always, lookedBack] = [false, false, false];
   let working: Promise<void> | undefined;
+  /** The last try failed. */
+  let failing = false;
 
   async function stored(epoch: Epoch, since: number): Promise<Shown> {
     const { size } = epoch;
@@ -118,11 +122,11 @@ export async function openEpochWork(
     const before = current;
     const now = publishedOf(shown, note, drafting.map.snapshot());
     current = now;
-    onPublished(shown.changed);
     if (before !== undefined) drafting.map.release(before.map);
     const done = waiting.filter(({ until }) => until(now));
     waiting = waiting.filter(({ until }) => !until(now));
     for (const each of done) each.done();
+    onPublished(shown.changed);
   }
 
   /** The texts that an epoch has to satisfy: the policy in force, and all that it brings. */
@@ -200,10 +204,15 @@ export async function openEpochWork(
     for (let failures = 0; !ended.signal.aborted; ) {
       wanted = false;
       try {
-        while (await step()) failures = 0;
+        for (let more = true; more; ) {
+          more = await step();
+          failing = false;
+          failures = 0;
+        }
         if (!wanted) return;
       } catch (error) {
         if (ended.signal.aborted) return;
+        failing = true;
         log.warn('epoch_waits', failure(error));
         await pause(backoff(retries, ++failures), ended.signal);
       }
@@ -217,14 +226,17 @@ export async function openEpochWork(
     });
   }
 
-  async function when(until: (at: PublishedEpoch) => boolean): Promise<void> {
+  async function when(
+    until: (at: PublishedEpoch) => boolean,
+    milliseconds = patience,
+  ): Promise<void> {
     if (current !== undefined && until(current)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter = { until, done: resolve };
     waiting.push(waiter);
     wake();
     const given = new AbortController();
-    await Promise.race([promise, pause(patience, given.signal)]);
+    await Promise.race([promise, pause(milliseconds, given.signal)]);
     given.abort();
     waiting = waiting.filter((each) => each !== waiter);
   }
@@ -250,7 +262,8 @@ export async function openEpochWork(
       if (current === undefined || !isOld(current)) return;
       always = true;
       const { number } = current;
-      await when((at) => at.number > number);
+      if (open !== undefined || failing) wake();
+      else await when((at) => at.number > number, freshPatience);
     },
     async [Symbol.asyncDispose]() {
       ended.abort();

@@ -63,7 +63,8 @@ interface KnownLabel {
   newest?: Step & { position: number };
 }
 
-const mostLabels = 16_384;
+/** Up to 5 kB each, mostly less than 1. */
+const mostLabels = 8192;
 const none = new Uint8Array(0);
 const noOpening = new Uint8Array(16);
 
