@@ -102,6 +102,26 @@ test('pitfall: interruptions: a run that was cut off is finished by the next, wh
   await t.rejects(served.audit(), { name: 'Stated', message: /damaged/ });
 });
 
+test('pitfall: rollback: an auditor knows a log by its key, whatever address it is asked under', async (t) => {
+  const log = grown(3);
+  await using served = await serveLog(log);
+  await served.audit();
+  const folder = join(served.state, hex(sha256(Buffer.from(testVkey)).subarray(0, 8)));
+  const old = await readFile(join(folder, 'log.json'));
+  const elsewhere = await serveLog(log);
+  t.equal((await served.audit({ address: elsewhere.address })).report.newEntries, 0);
+  await elsewhere[Symbol.asyncDispose]();
+  await served.show(grown(3, log));
+  await served.audit();
+  await writeFile(join(folder, 'log.json'), old);
+  const mixed = served.audit();
+  await t.rejects(
+    mixed,
+    { name: 'Stated', message: /damaged/ },
+    'files of two times accuse nobody',
+  );
+});
+
 test('A server that is busy is asked again; what it does not have is said', async (t) => {
   await using served = await serveLog(grown(2));
   served.shown.once = 503;
@@ -377,6 +397,18 @@ test('K3: entries that are not those of the checkpoint are refused, and withheld
   await served.show(grown(3, log));
   served.shown.tile = (tile) => (tile.level === 'entries' ? (other.tile(tile) ?? null) : undefined);
   t.match(causesOf(await served.audit())[0], /root_mismatch|withheld/, 'also behind what we have');
+});
+
+test('K3: a log that begins otherwise, and one that is another, are refused', async (t) => {
+  const bare = directoryLog({ bare: true });
+  bare.event(alice);
+  bare.event(bob);
+  bare.epoch();
+  await using served = await serveLog(bare);
+  t.strictSame(causesOf(await served.audit()), ['beginning_invalid', 'beginning_invalid']);
+  const other = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k';
+  const state = `${served.state}/other`;
+  t.strictSame(causesOf(await served.audit({ vkey: other, state })), ['unknown_origin']);
 });
 
 test('K1: a checkpoint below quorum, of nobody, or of another log is refused', async (t) => {

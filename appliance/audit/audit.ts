@@ -29,7 +29,7 @@ import { type Cause, type Finding, finding, isLasting } from './findings.ts';
 import { grow } from './growth.ts';
 import type { LabelTable } from './label-table.ts';
 import { type LogSource, Missing, openLogSource } from './log-source.ts';
-import { type Kept, nothingKept, type OwnLog, openOwnLog, readKept } from './own-log.ts';
+import { damaged, type Kept, nothingKept, type OwnLog, openOwnLog, readKept } from './own-log.ts';
 import { checkSame, firstPins, type PinOptions, placeOf } from './pins.ts';
 import { file, prosecute } from './prosecution.ts';
 import { openReplay, type Tally } from './replay.ts';
@@ -78,10 +78,13 @@ export async function audit(options: AuditOptions): Promise<Audited> {
   const keys = await auditorKeys(state);
   const notices: string[] = [];
   progress.step('Looking for the log');
-  const known = await findKept(state, options);
-  const kept = known ?? nothingKept(await firstPins(options, (text) => notices.push(text)));
-  const folder = join(state, hex(sha256(utf8Bytes(kept.pins.vkey)).subarray(0, 8)));
-  if (known !== undefined) checkSame(kept.pins, options, folder);
+  const named = await findKept(state, options);
+  const pins = named?.pins ?? (await firstPins(options, (text) => notices.push(text)));
+  const folder = join(state, hex(sha256(utf8Bytes(pins.vkey)).subarray(0, 8)));
+  // Known by its key, where it is asked under another address for the first time.
+  const known = named ?? (await readKept(folder));
+  const kept = known ?? nothingKept(pins);
+  if (known !== undefined) checkSame(known.pins, options, folder);
   await using log = await openOwnLog(folder, kept);
   const { address, root = kept.pins.root } = await placeOf(options);
   const { ownWitness = kept.pins.ownWitness } = options;
@@ -118,6 +121,7 @@ async function look(run: Run): Promise<Looked> {
   const { progress } = options;
   const { labels, tally } = await log.labels();
   const before = tally.entries;
+  if (tally.entries > log.kept.size || tally.bytes > log.kept.bytes) throw damaged(log.folder);
   if (log.kept.lasting.length > 0) {
     findings.push(...log.kept.lasting);
     notices.push('This was found in an earlier run and stays so: nothing was looked at anew.');

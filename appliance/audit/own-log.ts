@@ -68,9 +68,10 @@ export async function readKept(folder: string): Promise<Kept | undefined> {
   throw damaged(join(folder, 'log.json'));
 }
 
-const damaged = (file: string): Stated =>
+/** Parts of the folder that do not belong together, or are not what was written. */
+export const damaged = (file: string): Stated =>
   new Stated(
-    `${file} is damaged: put back a copy of its folder, or audit from the beginning with another --state.`,
+    `${file} is damaged: put back a copy of the whole folder, or audit from the beginning with another --state.`,
   );
 
 export const nothingKept = (pins: Pins): Kept => ({
