@@ -18,7 +18,6 @@ import { styleFor } from './terminal.ts';
 import { runUp, type Streams, type UpFlags } from './up-command.ts';
 import { type PromiseId, promiseIds } from './verify/promises.ts';
 import { addWitnessCommands } from './witness-commands.ts';
-import { addWitnessCommands } from './witness-commands.ts';
 
 const repository = join(import.meta.dirname, '..');
 const defaultData = join(repository, 'island-data');
@@ -131,7 +130,6 @@ function program(streams: Streams): Command {
     )
     .action((ca: Renewable, flags: RenewFlags) => runRenew(ca, flags, streams));
   addAdmissionCommands({ island, commandOf, hintOf, streams });
-  addWitnessCommands({ island, commandOf, hintOf, streams });
   addWitnessCommands({ island, commandOf, hintOf, streams });
   addAuditCommands({ island, streams });
   command('verify', 'checks the promises on the running island, with evidence')
