@@ -9,13 +9,13 @@ import {
   labelKinds,
   nameLabel,
 } from '@island/protocol/transparency/label.ts';
+import { prove } from '@island/protocol/transparency/vrf.ts';
 import {
   directoryLog,
   label,
   testPolicy,
   testVkey,
-} from '@island/protocol/transparency/testing/directory-log.ts';
-import { prove } from '@island/protocol/transparency/vrf.ts';
+} from '@island/protocol/vectors/directory-log.ts';
 import { accountId } from '@island/protocol/wire/ids.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { test } from 'tap';

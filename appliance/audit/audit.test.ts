@@ -11,7 +11,7 @@ import {
   label,
   testPolicy,
   testVkey,
-} from '@island/protocol/transparency/testing/directory-log.ts';
+} from '@island/protocol/vectors/directory-log.ts';
 import { base64, hex } from '@island/protocol/wire/text.ts';
 import { test } from 'tap';
 import { startCommand } from '../../tests/island.ts';

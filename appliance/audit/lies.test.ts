@@ -7,7 +7,7 @@ import {
   label,
   testPolicy,
   testVkey,
-} from '@island/protocol/transparency/testing/directory-log.ts';
+} from '@island/protocol/vectors/directory-log.ts';
 import { type Test, test } from 'tap';
 import { type ServedLog, serveLog } from './testing/served-log.ts';
 

@@ -8,7 +8,7 @@ import {
   ownCosigner,
   testPolicy,
   testVkey,
-} from '@island/protocol/transparency/testing/directory-log.ts';
+} from '@island/protocol/vectors/directory-log.ts';
 import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { test } from 'tap';

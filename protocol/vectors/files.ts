@@ -4,6 +4,7 @@ import { vectors as attachments } from './attachment-vectors.ts';
 import { vectors as certificates } from './certificate-vectors.ts';
 import { vectors as devices } from './device-vectors.ts';
 import { vectors as dm } from './dm-vectors.ts';
+import { vectors as evidence } from './evidence-vectors.ts';
 import { vectors as handshake } from './handshake-vectors.ts';
 import { vectors as keys } from './key-vectors.ts';
 import { vectors as linking } from './link-vectors.ts';
@@ -23,6 +24,7 @@ export const vectorFiles: readonly VectorFile[] = [
   certificates,
   devices,
   dm,
+  evidence,
   handshake,
   keys,
   linking,

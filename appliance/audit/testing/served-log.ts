@@ -3,12 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type DirectoryLog,
-  testPolicy,
-  testVkey,
-} from '@island/protocol/transparency/testing/directory-log.ts';
 import { parseTilePath, type Tile } from '@island/protocol/transparency/tiles.ts';
+import { type DirectoryLog, testPolicy, testVkey } from '@island/protocol/vectors/directory-log.ts';
 import { type Edge, makeChain, serveEdge } from '../../../client/testing/edge.ts';
 import { type Audited, type AuditOptions, audit } from '../audit.ts';
 

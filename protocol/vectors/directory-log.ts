@@ -1,10 +1,8 @@
-/** The log of a directory, for tests of whoever judges one: honest, unless it is told what to say instead. */
-import { ed25519, sha256 } from '../../crypto/primitives.ts';
-import { utf8Bytes } from '../../wire/bytes.ts';
-import { hex } from '../../wire/text.ts';
-import { signCheckpoint } from '../checkpoint.ts';
-import { ed25519Cosigner } from '../cosignature.ts';
-import type { ShownLeaf } from '../evidence.ts';
+/** The log of a directory, for whoever judges one: honest, unless it is told what to say instead. */
+import { ed25519, sha256 } from '../crypto/primitives.ts';
+import { signCheckpoint } from '../transparency/checkpoint.ts';
+import { ed25519Cosigner } from '../transparency/cosignature.ts';
+import type { ShownLeaf } from '../transparency/evidence.ts';
 import {
   type EpochLeaf,
   type EventLeaf,
@@ -15,14 +13,16 @@ import {
   noEvent,
   type OperatorLeaf,
   operatorKinds,
-} from '../leaves.ts';
-import { mapValue } from '../map-proof.ts';
-import { createMap, type LabelMap } from '../map-tree.ts';
-import { addSignatures, formatVkey, noteSigner, parseNote } from '../note.ts';
-import { encodeEntries, type Tile } from '../tiles.ts';
-import { leafHash, nodeHash } from '../tree.ts';
-import { type HashReader, inclusionProof, rootAt } from '../tree-proofs.ts';
-import { deriveVrfKey, type VrfKey } from '../vrf.ts';
+} from '../transparency/leaves.ts';
+import { mapValue } from '../transparency/map-proof.ts';
+import { createMap, type LabelMap } from '../transparency/map-tree.ts';
+import { addSignatures, formatVkey, noteSigner, parseNote } from '../transparency/note.ts';
+import { encodeEntries, type Tile } from '../transparency/tiles.ts';
+import { leafHash, nodeHash } from '../transparency/tree.ts';
+import { type HashReader, inclusionProof, rootAt } from '../transparency/tree-proofs.ts';
+import { deriveVrfKey, type VrfKey } from '../transparency/vrf.ts';
+import { utf8Bytes } from '../wire/bytes.ts';
+import { hex } from '../wire/text.ts';
 
 const seed = (name: string): Uint8Array => sha256(utf8Bytes(name));
 const origin = 'pi-kt/test';
