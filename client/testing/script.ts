@@ -415,6 +415,9 @@ async function differences(stage: Stage): Promise<string[]> {
   return found;
 }
 
+/** What a text is that was taken back. */
+const takenBackEverywhere = JSON.stringify({ text: '', deleted: true, reactions: [] });
+
 function compare(
   sides: readonly { label: string; name: string; talk: Map<string, Agreed> }[],
   { excused, forgotten }: Stage,
@@ -425,8 +428,11 @@ function compare(
     if (excused.has(key)) continue;
     const [whose] = key.split(' ');
     const looked = forgotten.has(key) ? sides.filter(({ name }) => name !== whose) : sides;
-    const texts = looked.map(({ talk }) => {
+    const takenBack = looked.some(({ talk }) => talk.get(key)?.deleted);
+    const texts = looked.map(({ name, talk }) => {
       const { text, deleted, reactions } = talk.get(key) ?? {};
+      // What was taken back before the sender's other devices were told of it never comes to them.
+      if (text === undefined && takenBack && name === whose) return takenBackEverywhere;
       return text === undefined ? 'not there' : JSON.stringify({ text, deleted, reactions });
     });
     if (new Set(texts).size > 1)
