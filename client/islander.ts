@@ -27,6 +27,8 @@ import { keepRepairs } from './repair/keeping.ts';
 import { openSession, type Session } from './sign-in/session.ts';
 import { openRecord } from './storage/restored-home.ts';
 import type { Storage } from './storage/storage.ts';
+import { keepDirectory } from './transparency/monitor.ts';
+import { openProving } from './transparency/proving.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** What happens beside the messages themselves, which are in the storage (messages.ts, arrivals.ts). */
@@ -48,6 +50,8 @@ export type IslanderEvent =
   | { type: 'account' }
   /** What the island shows of the account is refused. */
   | { type: 'account-refused'; error: Error }
+  /** What the directory shows is refused, or it holds something back. */
+  | { type: 'directory'; error: Error }
   /** Somebody asked to begin the account anew: possible after so many seconds, unless a device objects. */
   | { type: 'reset-asked'; seconds: number };
 
@@ -87,10 +91,15 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const transport = platform.transport(account.pinned);
   const session = openSession({ storage, transport, account, now });
   const wallet = openWallet({ storage, session, transport, now });
-  const lookups = openLookups({ wallet, transport });
-  const people = openPeople(storage, lookups);
+  const proving = openProving({ storage, transport, now });
+  const lookups = openLookups({ wallet, transport, proving });
+  const people = openPeople(storage, lookups, now);
   /** For proving who sent something: strangers cause that. */
-  const provers = openPeople(storage, openLookups({ wallet: sparing(wallet), transport }));
+  const provers = openPeople(
+    storage,
+    openLookups({ wallet: sparing(wallet), transport, proving }),
+    now,
+  );
   const ratchets = openRatchets(storage, account, now);
   const common = { account, storage, transport, session, people, lookups, ratchets, now };
   const renew = (signal?: AbortSignal) =>
@@ -201,6 +210,12 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       start('account', (signal) => own.run(signal));
       start('conversations', (signal) => keepConversations({ storage, now, nameOf }, signal));
       start('repairs', (signal) => keepRepairs({ ...common, own: ownPerson }, signal));
+      start('directory', (signal) =>
+        keepDirectory(
+          { storage, people, now, onRefused: (error) => on({ type: 'directory', error }) },
+          signal,
+        ),
+      );
       start('tokens', (signal) => wallet.keep(signal));
       start('certificate', (signal) => certificates.keep(signal));
       start('delivery key', (signal) => deliveryKeys.keep(signal));

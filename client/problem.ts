@@ -56,6 +56,16 @@ export const problems = {
     'The island gave a device list for {name} that does not verify, so nothing was sent. Tell its operator.',
   list_rolled_back:
     'The island gave an older device list for {name} than before, so nothing was sent. Tell its operator.',
+  directory_contradicted:
+    'The directory of this island contradicts itself, so no new key of anybody is taken over: {reason} What was known before stays in use. Tell the operator, show the evidence to the witnesses, and see: npx islander directory',
+  directory_stale:
+    'The newest state that the island shows of its directory is more than an hour old, so nothing was taken from it. Check the clock of this machine; if it is right, tell the operator.',
+  log_unproved:
+    'The island could not show that its directory goes on from what this device has seen, so nothing was taken from it. Try again; if it stays so, tell the operator.',
+  own_unpublished:
+    'A change of your own devices has not been in the directory of the island for an hour, so others still see those of before. If its witnesses are there, the island holds it back: tell the operator.',
+  unwitnessed:
+    'Too few of the witnesses of this island have signed the newest state of its directory, so no new key is taken over yet. Known people and devices go on; the rest waits until the witnesses answer.',
   history_broken:
     'The island could not show how the devices of {name} came to be those that it names now, so nothing was sent. Tell its operator.',
   history_long:
@@ -193,7 +203,14 @@ const passing = new Set([
 /** Whether the same request may succeed later without anybody doing anything here. */
 export const passes = (error: unknown): boolean =>
   (error instanceof Problem &&
-    ['unreachable', 'clock_behind', 'clock_wrong'].includes(error.code)) ||
+    [
+      'unreachable',
+      'clock_behind',
+      'clock_wrong',
+      'unwitnessed',
+      'directory_stale',
+      'log_unproved',
+    ].includes(error.code)) ||
   (error instanceof Fault && passing.has(error.code));
 
 /** The same, for those that wait for ever: whoever answers in the island's place may go away, too. */

@@ -4,6 +4,7 @@ import type { Islander } from '@island/client/islander.ts';
 import { arrivals } from '@island/client/messages/arrivals.ts';
 import { openLookups } from '@island/client/messages/lookups.ts';
 import { openWallet } from '@island/client/messages/wallet.ts';
+import { openProving } from '@island/client/transparency/proving.ts';
 import { dayOf } from '@island/protocol/crypto/device.ts';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { openBundle } from '@island/protocol/crypto/prekey-bundle.ts';
@@ -69,7 +70,8 @@ async function checkPrekeys(alice: Person, bob: Person): Promise<Finding[]> {
   const { session, transport } = alice;
   const { storage } = alice.joining;
   const wallet = openWallet({ storage, session, transport, now: Date.now });
-  const lookups = openLookups({ wallet, transport });
+  const proving = openProving({ storage, transport, now: Date.now });
+  const lookups = openLookups({ wallet, transport, proving });
   const { account, list } = await lookups.person(bob.name);
   const { devices } = openDeviceList(list);
   const { bundles } = await lookups.bundles(

@@ -15,6 +15,9 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { type Head, vouchedFor } from '../archive/rows.ts';
 import { Problem, refusing } from '../problem.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { type Proved, provedOf, provedRow } from '../transparency/proved.ts';
+import { openProving } from '../transparency/proving.ts';
+import type { Transport } from '../transport/transport.ts';
 import { type AccountRecord, accountKey, accountRow, decodeAccount } from './account.ts';
 import {
   arkFor,
@@ -40,7 +43,7 @@ export interface Present {
 /** What is needed to ask for the own account and to keep what comes. */
 export interface Adopting {
   storage: Storage;
-  session: { call: Ask };
+  session: { call: Ask; transport: Transport };
   /** Unix milliseconds. */
   now: () => number;
   signal?: AbortSignal;
@@ -50,6 +53,8 @@ interface Here {
   self: AccountRecord;
   list: DeviceList;
   keys: Keyring;
+  /** What the log has proved of the account. */
+  proved: Proved | undefined;
   /** That these are the rows still. */
   expect: { namespace: string; key: string; version: number }[];
 }
@@ -63,6 +68,7 @@ async function readHere(storage: Storage): Promise<Here> {
     self,
     list: openDeviceList(self.list),
     keys: readKeyring(row),
+    proved: await provedOf(storage, self.account),
     expect: [
       { ...accountKey, version: account.version },
       { ...keysPlace, version: row.version },
@@ -100,14 +106,20 @@ const adopt = (
     const { self, keys } = here;
     const own = await ask(adopting, here);
     const { newest, record, used } = own;
+    const put =
+      own.proved && own.proved.state.version !== here.proved?.version
+        ? [provedRow(own.proved, now())]
+        : [];
     if (!newest.devices.some(({ device }) => device === self.device)) {
       const removed = accountRow({ ...self, list: newest.bytes });
-      await storage.commit({ put: [removed], expect: here.expect });
+      await storage.commit({ put: [removed, ...put], expect: here.expect });
       throw new Problem('device_removed', { name: self.name, device: self.device });
     }
     const seen = keys.used?.count ?? 0;
-    if (equal(record.hash, keys.hash) && used.length <= seen)
+    if (equal(record.hash, keys.hash) && used.length <= seen) {
+      if (put.length > 0) await storage.commit({ put });
       return { ...here, list: newest, record, used, changes: [] };
+    }
 
     const fresh = equal(record.hash, keys.hash) ? undefined : open(here, record);
     const next: AccountRecord = {
@@ -122,21 +134,25 @@ const adopt = (
     };
     const changes = changesOf(here, own);
     await storage.commit({
-      put: [accountRow(next), keysRow(keyring)],
+      put: [accountRow(next), keysRow(keyring), ...put],
       append: noteChanges(changes),
       expect: here.expect,
     });
     return { self: next, list: newest, record, keys: keyring, used, changes, head: fresh?.head };
   });
 
-async function ask({ session, signal }: Adopting, { self, list }: Here): Promise<OwnAccount> {
+async function ask(
+  { storage, session, now, signal }: Adopting,
+  { self, list, proved }: Here,
+): Promise<OwnAccount> {
   const { name, account } = self;
   try {
     return await readOwnAccount({
       ask: session.call,
+      proving: openProving({ storage, transport: session.transport, now }),
       name,
       account,
-      known: list,
+      known: { list, proved },
       resets: 'refused',
       ...(signal && { signal }),
     });

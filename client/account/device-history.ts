@@ -3,8 +3,9 @@
  *
  * Each list names the hash of the one before and is signed by the identity key of then; a rotation of
  * that key is signed by both. So whoever knows one list can follow a person, or its own account, through
- * any number of changes (up to `mostChanges` at once), and the island can leave none out. What cannot be
- * followed is a reset: the old key has not agreed to it.
+ * any number of changes (up to `mostChanges` at once), and the island can leave none out. That these are the
+ * lists that everybody is shown is for the log to prove (transparency/). What cannot be followed is a reset: the
+ * old key has not agreed to it.
  */
 import { has } from '@island/protocol/crypto/account-state.ts';
 import {
@@ -27,8 +28,8 @@ export interface Following {
   name: string;
   known: DeviceList;
   newest: DeviceList;
-  /** The lists after an epoch, from the island: ascending, as many as it gives at once. */
-  lists: (after: number) => Promise<{ account: AccountId; lists: Uint8Array[] }>;
+  /** The lists after the known one up to the newest, as the log proves them. */
+  lists: () => Promise<readonly Uint8Array[]>;
   /** Whether a list of a new identity, which the known one has not signed, is refused. */
   resets: 'refused' | 'accepted';
   /** Hears of each list after the known one, once it is checked; without it no list on the way is kept. */
@@ -55,30 +56,22 @@ export function openListOf(
  */
 export async function followHistory(following: Following): Promise<void> {
   const { name, known, newest, lists, resets, passing } = following;
+  if (newest.epoch - known.epoch > mostChanges) throw new Problem('history_long', { name });
+  const way = await lists();
   if (newest.epoch < known.epoch) throw new Problem('list_rolled_back', { name });
   if (newest.epoch === known.epoch) {
     if (!equal(newest.hash, known.hash)) throw new Problem('list_invalid', { name });
     return;
   }
-  if (newest.epoch === known.epoch + 1) {
-    step(name, known, newest, resets, 'list_invalid');
-    passing?.(newest);
-    return;
+  const otherwise = way.length === 1 ? 'list_invalid' : 'history_broken';
+  let last = known;
+  for (const bytes of way) {
+    const next = refusing(otherwise, name, () => openDeviceList(bytes));
+    step(name, last, next, resets, otherwise);
+    passing?.(next);
+    last = next;
   }
-  if (newest.epoch - known.epoch > mostChanges) throw new Problem('history_long', { name });
-  for (let last = known; last.epoch < newest.epoch; ) {
-    const answer = await lists(last.epoch);
-    if (answer.lists.length === 0) throw new Problem('history_broken', { name });
-    for (const bytes of answer.lists) {
-      if (last.epoch === newest.epoch) break;
-      const next = refusing('history_broken', name, () => openDeviceList(bytes));
-      step(name, last, next, resets, 'history_broken');
-      passing?.(next);
-      last = next;
-    }
-    if (last.epoch === newest.epoch && !equal(last.hash, newest.hash))
-      throw new Problem('history_broken', { name });
-  }
+  if (!equal(last.hash, newest.hash)) throw new Problem('history_broken', { name });
 }
 
 function step(

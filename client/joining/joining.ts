@@ -35,6 +35,8 @@ import { archiveStart, type Head } from '../archive/rows.ts';
 import { insist } from '../insist.ts';
 import { Problem } from '../problem.ts';
 import { withNonce } from '../sign-in/nonces.ts';
+import { provedRow } from '../transparency/proved.ts';
+import { openProving } from '../transparency/proving.ts';
 import { call } from '../transport/transport.ts';
 import { enrolmentOf, makeEnrolment } from './enrolment.ts';
 import {
@@ -72,6 +74,7 @@ const tries = 4;
 export const readAll = (leave: Leave): Promise<OwnAccount> =>
   readOwnAccount({
     ask: ask(leave),
+    proving: openProving({ ...leave.joining, transport: leave.transport }),
     name: leave.row.name,
     account: leave.account,
     resets: 'accepted',
@@ -144,6 +147,8 @@ async function make(leave: Leave, own: OwnAccount, making: Making): Promise<Join
       accountRow(self),
       keysRow(keyringOf(record, made.ark)),
       archiveStart(making.head),
+      // From here on the island may not go back behind it.
+      ...(own.proved ? [provedRow(own.proved, now())] : []),
       ...(enrolment?.put ?? []),
       ...(making.codes ? [unshownRow(making.codes)] : []),
     ],

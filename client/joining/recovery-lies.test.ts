@@ -51,7 +51,7 @@ const record = (bytes: Uint8Array): Lie => instead('/v1/record', { record: base6
 t.test(
   'pitfall: KDF downgrade: weaker parameters of codes are refused, nothing is hashed',
   async (t) => {
-    await using island = await realIsland();
+    await using island = await realIsland({ lies: true });
     const alice = await victim(island, 'alice');
     for (const weak of [{ memory: 1024 }, { passes: 1 }]) {
       const kdf = { ...leastKdf, ...weak };
@@ -64,7 +64,7 @@ t.test(
 );
 
 t.test('pitfall: unsigned backup key: a record that was changed is refused', async (t) => {
-  await using island = await realIsland();
+  await using island = await realIsland({ lies: true });
   const alice = await victim(island, 'alice');
   const bob = await victim(island, 'bob');
   const flipped = (at: number) => {
@@ -88,7 +88,7 @@ t.test('pitfall: unsigned backup key: a record that was changed is refused', asy
 t.test(
   'pitfall: pk_i swap: a slot that is not the code’s own is refused, whoever signed it',
   async (t) => {
-    await using island = await realIsland();
+    await using island = await realIsland({ lies: true });
     const alice = await victim(island, 'alice');
     const bob = await victim(island, 'bob');
     const { aik, list, keys } = alice;
@@ -133,7 +133,7 @@ t.test(
 );
 
 t.test('pitfall: swapped share: another share, or that of another slot, is refused', async (t) => {
-  await using island = await realIsland();
+  await using island = await realIsland({ lies: true });
   const alice = await victim(island, 'alice');
   const share = base64url(randomBytes(32));
   t.equal(await alice.refusal(instead('/v1/recovery', { share })), 'share_swapped');
@@ -146,7 +146,7 @@ t.test('pitfall: swapped share: another share, or that of another slot, is refus
 t.test(
   'K2: an identity that the island invents for the person is refused by the code',
   async (t) => {
-    await using island = await realIsland();
+    await using island = await realIsland({ lies: true });
     const alice = await victim(island, 'alice');
     const { account, list } = alice;
     const evil = ed25519.generate();

@@ -12,13 +12,20 @@ import type { Answer, RequestText, RouteName } from '@island/protocol/wire/route
 import { base64url } from '@island/protocol/wire/text.ts';
 import { tokenClasses, writeToken } from '@island/protocol/wire/token.ts';
 import { untilCommitted } from '../storage/storage.ts';
+import type { KnownVersion, ProvedPerson, Proving } from '../transparency/proving.ts';
 import { callApart, type Transport } from '../transport/transport.ts';
 import type { Wallet } from './wallet.ts';
 
 export interface Lookups {
-  /** Throws `unknown_person`, `name_invalid`, what `Wallet.take` throws and what a call throws. */
-  person(name: string, signal?: AbortSignal): Promise<Answer<'lookUpPerson'>>;
-  lists(name: string, after: number, signal?: AbortSignal): Promise<Answer<'lookUpLists'>>;
+  /** As the log proves it. Throws what `Proving.person` throws, what `Wallet.take` throws and what a call throws. */
+  person(name: string, signal?: AbortSignal): Promise<ProvedPerson>;
+  /** The lists from what is known to what was proved; throws as `Proving.lists` does, and so on. */
+  lists(
+    name: string,
+    known: KnownVersion,
+    newest: ProvedPerson,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array[]>;
   /** Throws `unknown_person`, `unknown_device` besides. */
   bundles(
     account: AccountId,
@@ -34,9 +41,11 @@ const refused = new Set(['token_invalid', 'token_spent']);
 export function openLookups({
   wallet,
   transport,
+  proving,
 }: {
   wallet: Wallet;
   transport: Transport;
+  proving: Proving;
 }): Lookups {
   /** A token is gone once it was shown, whatever the answer. */
   async function paid<N extends RouteName>(
@@ -62,9 +71,20 @@ export function openLookups({
   }
 
   return {
-    person: (name, signal) => paid('lookUpPerson', name, 1, ([token]) => ({ token, name }), signal),
-    lists: (name, after, signal) =>
-      paid('lookUpLists', name, 1, ([token]) => ({ token, name, after }), signal),
+    person: (name, signal) =>
+      proving.person(
+        name,
+        async () => {
+          const asked = paid('lookUpProof', name, 1, ([token]) => ({ token, name }), signal);
+          return (await asked).answer;
+        },
+        signal,
+      ),
+    lists: (name, known, newest, signal) =>
+      proving.lists(name, known, newest, async (after) => {
+        const request = ([token]: readonly [string, ...string[]]) => ({ token, name, after });
+        return (await paid('lookUpHistory', name, 1, request, signal)).steps;
+      }),
     bundles: (account, devices, signal) =>
       paid(
         'bundles',

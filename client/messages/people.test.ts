@@ -15,6 +15,7 @@ import { accountRow, readAccount } from '../account/account.ts';
 import type { Member } from '../testing/member.ts';
 import { type OddIsland, oddIsland } from '../testing/odd-island.ts';
 import { person, reopen, type TestPerson } from '../testing/person.ts';
+import { unlatch } from '../transparency/latch.ts';
 import { openPeople } from './people.ts';
 
 const today = 20_000;
@@ -246,13 +247,15 @@ t.test(
 
 t.test('K2: what does not follow is not accepted either', async (t) => {
   await using here = await scene();
-  const { people, account } = here;
+  const { alice, people, account } = here;
   const first = account.member.list;
   account.add();
   await people.refresh('bob');
   account.member.list = first;
   await t.rejects(people.accept('bob'), { code: 'list_rolled_back' });
   account.member.list = base64url(account.list().bytes);
+  await t.rejects(people.accept('bob'), { code: 'directory_contradicted' }, 'and stays caught');
+  await unlatch(alice.storage);
   account.usurp();
   await t.rejects(people.accept('bob'), { code: 'list_invalid' });
 });

@@ -1,9 +1,9 @@
 /**
  * Who others are: their signed device lists, as this home has seen them. docs/protocol/devices.md §5
  *
- * The account identity key of a person is taken on trust when they are first met and pinned from then
- * on. The island is believed about nothing else: a newer list counts only when every list on the way
- * from the known one to it follows from the one before (device-history.ts); whatever does not is
+ * The account identity key of a person is the one that the island's log has when they are first met
+ * (transparency/), and pinned from then on. A newer list counts only when the log proves it and every list on
+ * the way from the known one to it follows from the one before (device-history.ts); whatever does not is
  * refused, and the known list stays. An identity that was reset is for the person here to accept.
  */
 import { type DeviceList, openDeviceList } from '@island/protocol/crypto/device-list.ts';
@@ -24,6 +24,7 @@ import {
   type Storage,
   untilCommitted,
 } from '../storage/storage.ts';
+import { provedOf, provedRow } from '../transparency/proved.ts';
 import type { Lookups } from './lookups.ts';
 import { sessionsNamespace } from './ratchets.ts';
 
@@ -100,7 +101,11 @@ export async function everybody(storage: Storage): Promise<Person[]> {
   });
 }
 
-export function openPeople(storage: Storage, lookups: Pick<Lookups, 'person' | 'lists'>): People {
+export function openPeople(
+  storage: Storage,
+  lookups: Pick<Lookups, 'person' | 'lists'>,
+  now: () => number = Date.now,
+): People {
   /** Opening a list verifies signatures: once for each version of the row. */
   const opened = new Map<string, { version: number; person: Person }>();
 
@@ -124,21 +129,28 @@ export function openPeople(storage: Storage, lookups: Pick<Lookups, 'person' | '
     resets: 'refused' | 'accepted',
   ): Promise<Person> {
     const before = (await pinned(name)).person;
-    const answer = await lookups.person(name, signal);
-    const list = openListOf(name, answer);
+    const shown = await lookups.person(name, signal);
+    const list = openListOf(name, shown);
     const { account } = list;
-    const lists = (after: number) => lookups.lists(name, after, signal);
     return untilCommitted(async () => {
       const { person: known, version } = await pinned(name);
       if (known && crossed(known, list, before)) return known;
       const anew = known && known.account !== account;
       if (anew && resets === 'refused') throw new Problem('identity_changed', { name });
+      const proved = await provedOf(storage, account);
       if (known && !anew) {
+        const { bytes, epoch } = known.list;
+        const eventHash = proved?.version === epoch ? proved.eventHash : undefined;
+        const seen = { version: epoch, list: bytes, eventHash };
+        const lists = () => lookups.lists(name, seen, shown, signal);
         await followHistory({ name, known: known.list, newest: list, lists, resets });
-        if (known.list.epoch === list.epoch) return known;
+        if (epoch === list.epoch) {
+          if (!eventHash) await storage.commit({ put: [provedRow(shown, now())] });
+          return known;
+        }
       }
       await storage.commit({
-        put: [...personRows(list), pendingContact(account)],
+        put: [...personRows(list), pendingContact(account), provedRow(shown, now())],
         remove: known ? leftBehind(known.list, list) : [],
         expect: [{ namespace, key: name, version }],
       });

@@ -57,5 +57,10 @@ export async function explainRefusal(joining: Joining, shown: Shown): Promise<vo
     },
     signal,
   );
-  await adoptOwnAccount({ storage, now, session: { call: ask({ transport, token }) }, ...options });
+  await adoptOwnAccount({
+    storage,
+    now,
+    session: { transport, call: ask({ transport, token }) },
+    ...options,
+  });
 }

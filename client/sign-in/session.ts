@@ -46,6 +46,8 @@ export const hasSession = async (storage: Storage): Promise<boolean> =>
   (await storage.read(namespace, key)) !== undefined;
 
 export interface Session {
+  /** The way that it goes. */
+  readonly transport: Transport;
   /** Throws `signed_out` when this device knows that it is; asks nobody. */
   present(): Promise<void>;
   /** A token with at least a minute to live. Throws `signed_out` when there is none to be had. */
@@ -122,6 +124,7 @@ export function openSession(parts: {
   }
 
   return {
+    transport,
     token,
     async present() {
       await read();

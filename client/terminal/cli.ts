@@ -11,6 +11,7 @@ import { chatsCommand, requestsCommand } from './commands/chats.ts';
 import { codesCommand } from './commands/codes.ts';
 import { contactCommands } from './commands/contacts.ts';
 import { devicesCommand } from './commands/devices.ts';
+import { directoryCommand } from './commands/directory.ts';
 import { exportCommand } from './commands/export.ts';
 import { linkCommand } from './commands/link.ts';
 import { listenCommand } from './commands/listen.ts';
@@ -128,6 +129,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     sessionsCommand,
     passwordCommand,
     acceptCommand,
+    directoryCommand,
     exportCommand,
   ]) {
     command(add);

@@ -160,6 +160,8 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
           `Reading the archive: ${event.progress.read} of ${event.progress.of}.`,
           'archive',
         );
+      case 'directory':
+        return terminal.status('directory', `⚠ ${event.error.message}`, 'directory');
       case 'archiving':
         return terminal.status(
           'archiving',

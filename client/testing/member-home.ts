@@ -10,6 +10,7 @@ import type { Credentials } from '../sign-in/credentials.ts';
 import { openSession, type Session } from '../sign-in/session.ts';
 import { memoryStorage } from '../storage/memory.ts';
 import type { Storage } from '../storage/storage.ts';
+import { openProving } from '../transparency/proving.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { RealIsland } from './real-island.ts';
 
@@ -55,7 +56,11 @@ export async function opened(
     session,
     transport,
     keeping: { storage, session, now },
-    lookups: openLookups({ wallet: openWallet({ storage, session, transport, now }), transport }),
+    lookups: openLookups({
+      wallet: openWallet({ storage, session, transport, now }),
+      transport,
+      proving: openProving({ storage, transport, now }),
+    }),
   };
 }
 

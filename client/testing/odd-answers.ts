@@ -14,6 +14,7 @@ import { nonceBytes } from '@island/protocol/wire/route.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import { type TokenClass, tokenClasses } from '@island/protocol/wire/token.ts';
 import { boxOf, bundleOf, type Json, keep, type Member, newBox, newMember } from './member.ts';
+import type { OddLog } from './odd-log.ts';
 
 export interface Asker {
   name: string;
@@ -56,10 +57,11 @@ export interface Memory {
   fingerprint: Uint8Array;
   members: Map<string, Member>;
   tokens: Tokens;
+  log: OddLog['pins'];
 }
 
 export function answerTo(
-  { fingerprint, members, tokens }: Memory,
+  { fingerprint, members, tokens, log }: Memory,
   { method, path, body, who }: { method: string; path: string; body: Json; who: Asker | undefined },
 ): Json {
   const named = (name: unknown): Member => {
@@ -101,6 +103,7 @@ export function answerTo(
         kdf: leastKdf,
         retention: {},
         senderRoot: base64url(senderRoot.public),
+        log: { ...log, vrf: base64url(log.vrf) },
       };
     case '/v1/nonce':
       return { nonce: base64url(randomBytes(nonceBytes)) };

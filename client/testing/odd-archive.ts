@@ -206,6 +206,9 @@ function sessionOf(island: OddArchive): Session {
     return given;
   };
   return {
+    get transport(): never {
+      throw new Error('nobody goes another way here');
+    },
     present: async () => undefined,
     token: async () => 'token',
     refused: () => undefined,

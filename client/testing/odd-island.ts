@@ -15,6 +15,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type Chain, type Edge, makeChain, serveEdge } from './edge.ts';
 import { type Box, boxOf, type Json, type Member } from './member.ts';
 import { type Asker, answerTo, type Tokens } from './odd-answers.ts';
+import { oddLog, saidAbout } from './odd-log.ts';
 
 /** What the island does otherwise than it should; each may be set at any time. */
 export interface Twist {
@@ -59,12 +60,6 @@ const json = (
     .end(JSON.stringify(body));
 };
 
-/** Whoever looks others up without saying who asks gets what is told to those who say it. */
-function lookedUp(url: string, { name, after }: Json): string {
-  if (url === '/v1/lookup/person') return `/v1/people/${name}`;
-  return url === '/v1/lookup/lists' ? `/v1/people/${name}/lists/${after}` : url;
-}
-
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
@@ -100,7 +95,8 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
       return asker;
     },
   };
-  const memory = { fingerprint: made.fingerprint, members, tokens };
+  const log = oddLog((account, epoch) => byAccount(account)?.lists.get(epoch));
+  const memory = { fingerprint: made.fingerprint, members, tokens, log: log.pins };
 
   const island: OddIsland = {
     chain: made,
@@ -124,18 +120,22 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? '';
     island.onRequest?.(request);
+    if (url.startsWith('/log/')) {
+      const file = await log.file(url.slice('/log/'.length));
+      return void response.writeHead(file ? 200 : 404).end(file);
+    }
     const raw = await bodyOf(request);
     try {
       if (url === '/v1/send') return await accept(decodeSend(raw), response);
       const body: Json = raw.length > 0 ? JSON.parse(raw.toString()) : {};
-      const path = lookedUp(url, body);
+      const path = saidAbout(url, body);
       island.requests.push({ path, body });
       if ((await island.twist.before?.(path, body)) === 'cut') return void response.destroy();
       const who = signedIn.get(request.headers.authorization?.slice(7) ?? '');
       const good = answerTo(memory, { method: request.method ?? '', path, body, who });
       const given = island.twist.answer?.(path, good) ?? good;
       if (given === 'cut') response.destroy();
-      else json(response, 200, given);
+      else json(response, 200, path === url ? given : await log.proved(path, given));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       const { code, details } = error;

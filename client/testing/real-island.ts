@@ -6,7 +6,7 @@
 import { randomInt } from 'node:crypto';
 import { formatIslandLink, type RecoverLink } from '@island/protocol/wire/island-link.ts';
 import { sendPath } from '@island/protocol/wire/routes.ts';
-import { fromBase64url } from '@island/protocol/wire/text.ts';
+import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import { freePorts } from '../../provisioning/ports.ts';
 import { accounts } from '../../services/accounts/contract.ts';
 import { accountsService } from '../../services/accounts/service.ts';
@@ -22,6 +22,8 @@ import { mediaDoor } from '../../services/media/testing/door.ts';
 import type { Platform } from '../platform.ts';
 import { Problem } from '../problem.ts';
 import type { BlobPart, HttpAnswer, HttpRequest } from '../transport/transport.ts';
+import { liar } from './liar.ts';
+import { saidAbout } from './odd-log.ts';
 import { quickPlatform } from './person.ts';
 import { realSocket } from './real-socket.ts';
 
@@ -77,7 +79,8 @@ export interface RealIsland extends AsyncDisposable {
   page(path: string): Promise<{ status: number; body: string }>;
 }
 
-export async function realIsland(): Promise<RealIsland> {
+/** `lies`: its log is that of a liar, who proves what `line.answer` says of people. */
+export async function realIsland({ lies = false } = {}): Promise<RealIsland> {
   await using held = new AsyncDisposableStack();
   const [port = 0, mediaPort = 0] = await freePorts(2);
   const clock = { ahead: 0, now: () => Date.now() + clock.ahead };
@@ -97,12 +100,15 @@ export async function realIsland(): Promise<RealIsland> {
   const caFingerprint = fromBase64url(island.pki.caFingerprint);
   const line: Line = {};
   const requests: Exchange[] = [];
+  const other = lies ? liar(clock.now) : undefined;
   const lost = () => new Problem('unreachable', { address });
 
   async function request(from: string, asked: HttpRequest): Promise<HttpAnswer> {
     const { method, path, body, token, signal } = asked;
     signal?.throwIfAborted();
-    const exchange = { method, path, body: body ? JSON.parse(body) : {}, token };
+    const content: Json = body ? JSON.parse(body) : {};
+    const about = other ? saidAbout(path, content) : path;
+    const exchange = { method, path: about, body: content, token };
     requests.push(exchange);
     if (line.before?.(exchange) === 'cut') throw lost();
     signal?.throwIfAborted();
@@ -119,11 +125,26 @@ export async function realIsland(): Promise<RealIsland> {
       retryAfter: after >= 0 ? after : undefined,
       body: new TextEncoder().encode(text),
     });
-    if (reply.status !== 200 || !line.answer) return answer(reply.body);
-    const twisted = line.answer(exchange, JSON.parse(reply.body));
+    if (other && path.startsWith('/log/')) {
+      const file = await other.log.file(path.slice('/log/'.length));
+      return { ...answer(''), status: file ? 200 : 404, body: file ?? new Uint8Array(0) };
+    }
+    // Files of the log are no JSON.
+    if (path.startsWith('/log/')) return { ...answer(''), body: reply.bytes };
+    if (reply.status !== 200) return answer(reply.body);
+    if (!line.answer && !other) return answer(reply.body);
+    const good: Json = JSON.parse(reply.body);
+    if (other && path === '/.well-known/island') {
+      const { vrf, ...pins } = other.log.pins;
+      good['log'] = { ...pins, vrf: base64url(vrf) };
+    }
+    other?.observe(content);
+    const proves = other && about !== path;
+    const said = proves ? other.said(good) : good;
+    const twisted = line.answer ? line.answer(exchange, said) : said;
     if (twisted === 'cut') throw lost();
     signal?.throwIfAborted();
-    return answer(JSON.stringify(twisted));
+    return answer(JSON.stringify(proves ? await other.log.proved(about, twisted) : twisted));
   }
 
   const stack = held.move();

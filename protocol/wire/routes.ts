@@ -38,6 +38,8 @@ export const routes = {
           /** c2sp.org/tlog-policy, and the how manieth of this log. */
           policy: v.string(),
           policyNumber: s.count,
+          /** Index of the OPERATOR entry that announced it. */
+          policyEntry: v.optional(s.count),
           /** Whether the policy asks for any witness. */
           witnessed: v.boolean(),
         }),

@@ -1,0 +1,92 @@
+/** `islander directory`: what this device has seen of the island's directory of keys, and whether it was caught. */
+import { writeFile } from 'node:fs/promises';
+import { parsePolicy } from '@island/protocol/transparency/policy.ts';
+import { transparencyFaults } from '@island/protocol/transparency/transparency-fault.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
+import { Problem } from '../../problem.ts';
+import { readHead } from '../../transparency/head.ts';
+import { readLatch, unlatch } from '../../transparency/latch.ts';
+import { logCode } from '../../transparency/log-code.ts';
+import { readPins } from '../../transparency/pins.ts';
+import type { AddCommand } from '../command.ts';
+import { minute } from '../dates.ts';
+import { openHome } from '../home.ts';
+import { usage } from '../usage.ts';
+
+export function directoryCommand(add: AddCommand): void {
+  add(
+    'directory [action] [file]',
+    'what was seen of the island\'s directory of keys; "evidence" FILE writes what convicts it, "go-on" uses it again',
+    [
+      'islander directory',
+      'islander directory evidence island.kt-evidence',
+      'islander directory go-on',
+    ],
+    (command) => command,
+    async (context, [action = 'show', file = '']) => {
+      const { terminal } = context;
+      await using home = await openHome(context);
+      const { storage } = home;
+      const latch = await readLatch(storage);
+      if (action === 'evidence') {
+        if (file === '') throw usage(terminal, 'It is: directory evidence FILE.');
+        if (!latch?.evidence) throw usage(terminal, 'There is nothing that would convince others.');
+        await write(file, latch.evidence);
+        terminal.say(
+          `What convicts the island is in ${file}. Whoever has it can check it: npx island evidence verify ${file}`,
+          { type: 'evidence', file },
+        );
+        return;
+      }
+      if (action === 'go-on') {
+        await unlatch(storage);
+        terminal.say('The directory is used again.', { type: 'directory-used' });
+        return;
+      }
+      if (action !== 'show')
+        throw usage(terminal, 'It is: directory, directory evidence FILE, or directory go-on.');
+      const pins = await readPins(storage);
+      const head = await readHead(storage);
+      if (!pins || !head) {
+        terminal.say('Nothing was seen of the directory yet.', { type: 'directory' });
+        return;
+      }
+      const { witnesses, quorum } = parsePolicy(pins.policy);
+      const names = quorum === undefined ? [] : witnesses.map(({ name }) => name);
+      const code = logCode(head);
+      const lines = [
+        `Log       ${pins.vkey.slice(0, pins.vkey.indexOf('+'))}`,
+        names.length > 0
+          ? `Witnesses ${names.join(', ')}`
+          : 'Witnesses none: nobody but the island vouches for its directory yet',
+        `Seen      ${head.size} entries, the newest of ${minute(head.epoch)} (UTC)`,
+        `Code      ${code.join(' ')}`,
+        'Whoever sees the same code at the same number of entries has been shown the same directory.',
+        ...(latch
+          ? [
+              '',
+              `⚠ Caught on ${minute(latch.found)} (UTC): ${transparencyFaults[latch.code]}`,
+              'No new key is taken over. To show it to others: islander directory evidence FILE.',
+              'To use the directory again all the same: islander directory go-on.',
+            ]
+          : []),
+      ];
+      terminal.say(lines.join('\n'), {
+        type: 'directory',
+        ...{ log: pins.vkey, witnesses: names, size: head.size, root: base64url(head.root) },
+        ...{ epoch: head.epoch, code: code.join('') },
+        ...(latch && { caught: latch.code, found: latch.found, evidence: Boolean(latch.evidence) }),
+      });
+    },
+  );
+}
+
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text, { flag: 'wx', mode: 0o600 });
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    if (reason === 'EEXIST') throw new Problem('file_exists', { file }, { cause });
+    throw new Problem('file_unwritable', { file, reason }, { cause });
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * How far this home has seen the log: of two checkpoints that it was ever shown one contains the other, or
+ * the island is caught. docs/protocol/transparency.md §8
+ */
+
+import { equal } from '@island/protocol/crypto/primitives.ts';
+import { tileReader } from '@island/protocol/transparency/tiles.ts';
+import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
+import { rootAt } from '@island/protocol/transparency/tree-proofs.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import * as s from '@island/protocol/wire/schema.ts';
+import * as v from 'valibot';
+import { Problem } from '../problem.ts';
+import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
+import { type Storage, untilCommitted } from '../storage/storage.ts';
+import type { LogFiles } from './log-files.ts';
+
+const record = v.strictObject({
+  size: s.count,
+  root: bytes64,
+  /** Of its last epoch, Unix milliseconds by the island's clock. */
+  epoch: v.number(),
+  /** The signed note itself: half of the evidence, should there be another of its size. */
+  note: v.string(),
+});
+export type Head = v.InferOutput<typeof record>;
+
+const place = { namespace: 'transparency', key: 'head' };
+
+export async function readHead(storage: Storage): Promise<Head | undefined> {
+  const row = await storage.read(place.namespace, place.key);
+  return row && decodeRecord(record, row);
+}
+
+type Conflict = 'forked' | 'consistency_invalid' | 'rolled_back' | 'epoch_invalid';
+
+/** What contradicts itself, with the head that it contradicts. */
+export class HeadConflict extends Error {
+  override name = 'HeadConflict';
+  readonly fault: TransparencyFault;
+  readonly known: Head;
+  readonly shown: Head;
+
+  constructor(code: Conflict, known: Head, shown: Head) {
+    const fault = new TransparencyFault(code);
+    super(fault.message);
+    this.fault = fault;
+    this.known = known;
+    this.shown = shown;
+  }
+}
+
+/**
+ * Takes what was shown for the newest head if it is, and compares it with the known one if it is not. `before`:
+ * the head when the question was asked; answers may cross, but none may be older than that. Throws
+ * `HeadConflict`, `log_unproved`, and what reading the log throws.
+ */
+export async function followHead(
+  storage: Storage,
+  files: LogFiles,
+  shown: Head,
+  before: Head | undefined,
+  signal?: AbortSignal,
+): Promise<void> {
+  await untilCommitted(async () => {
+    const row = await storage.read(place.namespace, place.key);
+    const known = row && decodeRecord(record, row);
+    if (known) {
+      if (before && shown.size < before.size) throw new HeadConflict('rolled_back', before, shown);
+      const [older, newer] = shown.size < known.size ? [shown, known] : [known, shown];
+      if (!(await contains(files, newer, older, signal))) {
+        const code = older.size === newer.size ? 'forked' : 'consistency_invalid';
+        throw new HeadConflict(code, known, shown);
+      }
+      if (older.epoch > newer.epoch) throw new HeadConflict('epoch_invalid', known, shown);
+      if (newer === known || older.size === newer.size) return;
+    }
+    const version = row?.version ?? 0;
+    const put = [{ ...place, bytes: encodeRecord(shown) }];
+    await storage.commit({ put, expect: [{ ...place, version }] });
+  });
+}
+
+/**
+ * Whether the log of `newer` begins with that of `older`: every hash that says so is checked against the root of
+ * `newer`. Throws `log_unproved` for tiles that are not those of `newer`: they prove nothing, to nobody.
+ */
+async function contains(
+  files: LogFiles,
+  newer: Head,
+  older: Head,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  if (older.size === newer.size) return equal(older.root, newer.root);
+  const read = tileReader(newer, (path) => files.read(path, signal));
+  try {
+    return equal(await rootAt(older.size, read), older.root);
+  } catch (cause) {
+    const unproved =
+      cause instanceof TransparencyFault || (cause instanceof Fault && cause.code === 'malformed');
+    if (unproved) throw new Problem('log_unproved', {}, { cause });
+    throw cause;
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * The files of the island's log, as c2sp.org/tlog-tiles has them, fetched over a connection of their own:
+ * which part of the log somebody reads says how far they are, and nothing about whom they asked for.
+ * docs/protocol/transparency.md §8
+ */
+import { faultOf, type Transport } from '../transport/transport.ts';
+
+export interface LogFiles {
+  /** `path` under /log/: `checkpoint`, `tile/0/000.p/5`. Throws what a call throws. */
+  read(path: string, signal?: AbortSignal): Promise<Uint8Array>;
+}
+
+/** No file of a log is larger: 256 entries of 2 + 102 bytes, or 256 hashes. */
+const mostBytes = 32_768;
+
+export function openLogFiles(transport: Transport): LogFiles {
+  return {
+    async read(path, signal) {
+      const asked = { method: 'GET', path: `/log/${path}`, ...(signal && { signal }) } as const;
+      const answer = await transport.apart(asked);
+      if (answer.status !== 200 || answer.body.length > mostBytes)
+        throw faultOf(answer, transport.address);
+      return answer.body;
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * Looking again at what the log has proved: whoever was shown a version that the owner never saw finds it gone a
+ * day later, or the owner finds it there. docs/protocol/transparency.md §8
+ *
+ *     a version that was first used at t is looked at again at t + 1 day and at t + 7 days
+ *
+ * One's own account is looked at whenever a home connects, and every ten minutes (account-upkeep.ts).
+ */
+import type { AccountId } from '@island/protocol/wire/ids.ts';
+import { presentHere } from '../account/adoption.ts';
+import { backoff, pause } from '../backoff.ts';
+import type { People } from '../messages/people.ts';
+import { Problem, willPass } from '../problem.ts';
+import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { allProved, type Proved, provedNamespace, provedOf, putProved } from './proved.ts';
+
+export interface Monitoring {
+  storage: Storage;
+  people: People;
+  /** Unix milliseconds. */
+  now: () => number;
+  /** The directory is caught, or holds something back: told once for each sentence. */
+  onRefused: (error: Error) => void;
+}
+
+const day = 86_400_000;
+/** Milliseconds after a version was first used. */
+const due = [day, 7 * day] as const;
+/** Milliseconds between two rounds, and how much longer at random: nobody shows by the hour whom they know. */
+const interval = 3_600_000;
+const jitter = 1_800_000;
+/** Looks of one round: each costs a token. */
+const looksPerRound = 8;
+/** Milliseconds that one's own change may wait for witnesses before a person hears of it. */
+const patience = 3_600_000;
+
+export async function keepDirectory(monitoring: Monitoring, signal: AbortSignal): Promise<void> {
+  const told = new Set<string>();
+  const ownSince = new Map<number, number>();
+
+  function tell(error: Error): void {
+    if (!told.has(error.message)) monitoring.onRefused(error);
+    told.add(error.message);
+  }
+
+  while (!signal.aborted) {
+    for (const account of await dueNow(monitoring)) {
+      if (signal.aborted) return;
+      try {
+        await lookAgain(monitoring, account, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof Error)) throw error;
+        // What may pass is looked at in the next round; what is refused a person has to hear of.
+        if (!willPass(error)) tell(error);
+        else await pause(backoff(0), signal);
+      }
+    }
+    const waits = await ownWaits(monitoring, ownSince);
+    if (waits) tell(new Problem('own_unpublished'));
+    await pause(interval + Math.random() * jitter, signal);
+  }
+}
+
+type Seen = Proved & { account: AccountId };
+
+async function dueNow({ storage, now }: Monitoring): Promise<Seen[]> {
+  const { account: own } = (await presentHere(storage)).self;
+  const at = now();
+  const isDue = ({ account, since, looks }: Seen) =>
+    account !== own && at >= since + (due[looks] ?? Number.POSITIVE_INFINITY);
+  return (await allProved(storage)).filter(isDue).slice(0, looksPerRound);
+}
+
+/** The chain to what is newest now must hold what was used then: `refresh` follows it. */
+async function lookAgain(
+  { storage, people }: Monitoring,
+  { account, version, looks }: Seen,
+  signal: AbortSignal,
+): Promise<void> {
+  const person = await people.known(account);
+  if (person) await people.refresh(person.name, signal);
+  await untilCommitted(async () => {
+    const row = await storage.read(provedNamespace, account);
+    const seen = await provedOf(storage, account);
+    // A newer version begins anew.
+    if (!row || seen?.version !== version) return;
+    await storage.commit({
+      put: [putProved(account, { ...seen, looks: looks + 1 })],
+      expect: [{ namespace: provedNamespace, key: account, version: row.version }],
+    });
+  });
+}
+
+/** Whether a list that this account made is kept out of the log for too long: others see an older one meanwhile. */
+async function ownWaits(
+  { storage, now }: Monitoring,
+  since: Map<number, number>,
+): Promise<boolean> {
+  const { self, list } = await presentHere(storage);
+  const proved = await provedOf(storage, self.account);
+  if (!proved || proved.version >= list.epoch) return false;
+  const first = since.get(list.epoch) ?? now();
+  since.set(list.epoch, first);
+  return now() - first > patience;
+}

@@ -1,0 +1,61 @@
+/**
+ * Which log this home believes, by which key its labels are hidden and which witnesses must have signed:
+ * kept from the first contact on. docs/protocol/transparency.md §8
+ *
+ * Witnesses may change: a new policy counts once the log holds it, in a checkpoint that satisfies the policy
+ * that is known here; and none that asks for nobody follows one that asks for somebody.
+ */
+import type { LogPins } from '@island/protocol/transparency/answer.ts';
+import type { Answer } from '@island/protocol/wire/routes.ts';
+import * as s from '@island/protocol/wire/schema.ts';
+import * as v from 'valibot';
+import { Problem } from '../problem.ts';
+import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
+import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { callApart, type Transport } from '../transport/transport.ts';
+
+const record = v.strictObject({
+  vkey: v.string(),
+  vrf: bytes64,
+  policy: v.string(),
+  policyNumber: s.count,
+});
+
+const place = { namespace: 'transparency', key: 'pins' };
+
+export async function readPins(storage: Storage): Promise<LogPins | undefined> {
+  const row = await storage.read(place.namespace, place.key);
+  return row && decodeRecord(record, row);
+}
+
+type Shown = NonNullable<Answer<'discovery'>['log']>;
+
+/** What the island shows now. Throws what a call throws, `not_an_island` for one without a log. */
+export async function shownPins(transport: Transport, signal?: AbortSignal): Promise<Shown> {
+  const { log } = await callApart(transport, 'discovery', {}, signal ? { signal } : {});
+  if (!log) throw new Problem('not_an_island', { address: transport.address });
+  return log;
+}
+
+/** Those that are known, or those that the island shows, which are then known. Throws what `shownPins` throws. */
+export async function pinsOf(
+  storage: Storage,
+  transport: Transport,
+  signal?: AbortSignal,
+): Promise<LogPins> {
+  return untilCommitted(async () => {
+    const row = await storage.read(place.namespace, place.key);
+    if (row) return decodeRecord(record, row);
+    const { vkey, vrf, policy, policyNumber } = await shownPins(transport, signal);
+    const pins = { vkey, vrf, policy, policyNumber };
+    await storage.commit({
+      put: [{ ...place, bytes: encodeRecord(pins) }],
+      expect: [{ ...place, version: 0 }],
+    });
+    return pins;
+  });
+}
+
+/** A policy that was shown to follow the one of `pins`. */
+export const replacePins = (storage: Storage, pins: LogPins) =>
+  storage.commit({ put: [{ ...place, bytes: encodeRecord(pins) }] });
