@@ -50,6 +50,8 @@ export interface LabelChange {
   label: Uint8Array;
   place: Uint8Array;
   proof: Uint8Array;
+  /** Place and proof are stored already. */
+  known: boolean;
   version: number;
   position: number;
   hash: Uint8Array;
@@ -190,7 +192,7 @@ async function addEvents(
 
 function eventOf(
   { keys }: DraftParts,
-  { id, label, version, flags, opening, state }: NewEvent,
+  { id, label, version, flags, opening, state, place: stored }: NewEvent,
   before: ReturnType<typeof placeOf>,
 ): { entry: Uint8Array; change: Omit<LabelChange, 'position'> } {
   if ((before?.version ?? 0) + 1 !== version) throw new Error('a version of a label is missing');
@@ -202,7 +204,8 @@ function eventOf(
     prevEvent: before?.hash ?? noEvent,
     commitment: commit({ label, version, opening, state }),
   });
-  return { entry, change: { id, label, place, proof, version, hash: eventHash(entry) } };
+  const change = { id, label, place, proof, known: stored !== null, version };
+  return { entry, change: { ...change, hash: eventHash(entry) } };
 }
 
 /** Where a label lies in the map, and the proof of it: the same each time. */

@@ -5,6 +5,7 @@
  * anybody is shown the checkpoint; it is never changed, and no other of its size is ever signed. At most the newest
  * epoch is open. An epoch that says it is published has a note that satisfies its policies.
  */
+import { hex } from '@island/protocol/wire/text.ts';
 import type { Row, Statements } from '../../kit/store-handle.ts';
 import type { DirectoryStore } from '../database.ts';
 import type { Epoch, EpochDraft, LabelChange } from './epoch-draft.ts';
@@ -56,12 +57,27 @@ export function storeEpoch(
   });
 }
 
+/** Labels of one statement: a statement each would cost more than all else of an epoch. */
+const labelsPerStatement = 256;
+
 async function storeLabels(sql: Statements, labels: readonly LabelChange[]): Promise<void> {
-  for (const { id, place, proof, version, position, hash } of labels)
+  for (let at = 0; at < labels.length; at += labelsPerStatement) {
+    const rows = labels
+      .slice(at, at + labelsPerStatement)
+      .map(({ id, version, position, hash, place, proof, known }) => [
+        ...[id, version, position, hex(hash)],
+        ...(known ? [] : [hex(place), hex(proof)]),
+      ]);
     await sql.run(
-      `UPDATE log_labels SET place = ?, proof = ?, version = ?, position = ?, hash = ? WHERE id = ?`,
-      [place, proof, version, position, hash, id],
+      `UPDATE log_labels SET version = c.version, position = c.position, hash = unhex(c.hash),
+         place = coalesce(log_labels.place, unhex(c.place)),
+         proof = coalesce(log_labels.proof, unhex(c.proof))
+       FROM (SELECT value ->> 0 AS id, value ->> 1 AS version, value ->> 2 AS position,
+         value ->> 3 AS hash, value ->> 4 AS place, value ->> 5 AS proof FROM json_each(?)) AS c
+       WHERE log_labels.id = c.id`,
+      [JSON.stringify(rows)],
     );
+  }
 }
 
 const policiesInForce = (sql: Statements, newest: number) =>
