@@ -14,7 +14,7 @@ import {
 } from '@island/protocol/crypto/key-record.ts';
 import { checkRecordList } from '@island/protocol/crypto/key-record-order.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
-import { nothingKnown } from '@island/protocol/transparency/event-chain.ts';
+import { type EventStep, nothingKnown } from '@island/protocol/transparency/event-chain.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { backoff, pause } from '../backoff.ts';
@@ -92,8 +92,10 @@ async function readLists(asking: Asking): Promise<Pick<OwnAccount, 'newest' | 'w
   if (known) {
     const { epoch, bytes } = known.list;
     // What a device of this account has put on the island just now, the witnesses may not have signed yet.
-    if (newest.epoch < epoch && newest.epoch >= (known.proved?.version ?? 0))
+    if (newest.epoch < epoch && newest.epoch >= (known.proved?.version ?? 0)) {
+      await mustLeadHere(asking, known, newest, shown, steps);
       return { newest: known.list, way, proved: undefined };
+    }
     const eventHash = known.proved?.version === epoch ? known.proved.eventHash : undefined;
     const lists = () =>
       proving.lists(name, { version: epoch, list: bytes, eventHash }, shown, steps);
@@ -111,6 +113,19 @@ async function readLists(asking: Asking): Promise<Pick<OwnAccount, 'newest' | 'w
   const lists = async () => all.slice(1);
   await followHistory({ name, known: first, newest, lists, resets, passing });
   return { newest, way, proved: shown };
+}
+
+/** An older list is one that the known list comes from, as far as this home can tell. Throws as `Proving.lists`, and `list_invalid`. */
+async function mustLeadHere(
+  { proving, name }: Asking,
+  { list, proved }: NonNullable<Asking['known']>,
+  older: DeviceList,
+  shown: ProvedPerson,
+  steps: (after: number) => Promise<readonly EventStep[]>,
+): Promise<void> {
+  if (older.epoch === list.epoch - 1 && !equal(older.hash, list.prevHash))
+    throw new Problem('list_invalid', { name });
+  if (proved) await proving.lists(name, { ...proved, list: list.bytes }, shown, steps);
 }
 
 /** The version before the first: its hash is zeros. */

@@ -79,7 +79,7 @@ export interface ProvingParts {
   now: () => number;
 }
 
-/** Milliseconds: an epoch that is older shows nothing about now; clocks differ by so much. */
+/** Milliseconds: an epoch that is older shows nothing about now, nor does one from further ahead; clocks differ by so much. */
 const freshness = 3_600_000;
 
 /** What an island can't come to without having changed its log, its map or its keys. */
@@ -142,6 +142,8 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
       try {
         const proved = await checked(answer, name, signal);
         const { checkpoint, epoch, note } = proved;
+        // Good for as long as it is ahead, too: an island could keep it for later.
+        if (epoch.timestamp > now() + freshness) throw new TransparencyFault('stale');
         const { size, root } = checkpoint;
         const shown = { size, root, epoch: epoch.timestamp, note };
         await followHead(storage, files, shown, before, signal);
