@@ -15,7 +15,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type Chain, type Edge, makeChain, serveEdge } from './edge.ts';
 import { type Box, boxOf, type Json, type Member } from './member.ts';
 import { type Asker, answerTo, type Tokens } from './odd-answers.ts';
-import { oddLog, saidAbout } from './odd-log.ts';
+import type { Signing } from './odd-history.ts';
+import { type OddLog, oddLog, saidAbout } from './odd-log.ts';
 
 /** What the island does otherwise than it should; each may be set at any time. */
 export interface Twist {
@@ -47,6 +48,10 @@ export interface OddIsland extends AsyncDisposable {
   acks: number[];
   deliver(box: Box, body: Uint8Array, seq?: number): void;
   token(name: string, device?: number): string;
+  /** What proves who people are; a test may put another in its place. */
+  log: OddLog;
+  /** Milliseconds that the times in its log are ahead. */
+  clock: { ahead: number };
 }
 
 const json = (
@@ -66,7 +71,8 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-export async function oddIsland(chain?: Chain): Promise<OddIsland> {
+/** `signing`: whom its log asks to sign; nobody. */
+export async function oddIsland(chain?: Chain, signing?: Partial<Signing>): Promise<OddIsland> {
   const made = chain ?? (await makeChain(['localhost']));
   const members = new Map<string, Member>();
   const byAccount = (account: unknown) =>
@@ -95,8 +101,12 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
       return asker;
     },
   };
-  const log = oddLog((account, epoch) => byAccount(account)?.lists.get(epoch));
-  const memory = { fingerprint: made.fingerprint, members, tokens, log: log.pins };
+  const clock = { ahead: 0 };
+  const log = oddLog(
+    (account, epoch) => byAccount(account)?.lists.get(epoch),
+    () => Date.now() + clock.ahead,
+    signing,
+  );
 
   const island: OddIsland = {
     chain: made,
@@ -107,6 +117,8 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
     requests: [],
     sends: [],
     acks: [],
+    log,
+    clock,
     deliver(box, body, seq) {
       const id = Buffer.from(randomBytes(16)).toString('hex') as EnvelopeId;
       const envelope = { seq: seq ?? ++box.head, id, body };
@@ -121,7 +133,7 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
     const url = request.url ?? '';
     island.onRequest?.(request);
     if (url.startsWith('/log/')) {
-      const file = await log.file(url.slice('/log/'.length));
+      const file = await island.log.file(url.slice('/log/'.length));
       return void response.writeHead(file ? 200 : 404).end(file);
     }
     const raw = await bodyOf(request);
@@ -132,10 +144,11 @@ export async function oddIsland(chain?: Chain): Promise<OddIsland> {
       island.requests.push({ path, body });
       if ((await island.twist.before?.(path, body)) === 'cut') return void response.destroy();
       const who = signedIn.get(request.headers.authorization?.slice(7) ?? '');
+      const memory = { fingerprint: made.fingerprint, members, tokens, log: island.log.pins };
       const good = answerTo(memory, { method: request.method ?? '', path, body, who });
       const given = island.twist.answer?.(path, good) ?? good;
       if (given === 'cut') response.destroy();
-      else json(response, 200, path === url ? given : await log.proved(path, given));
+      else json(response, 200, path === url ? given : await island.log.proved(path, given));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       const { code, details } = error;
