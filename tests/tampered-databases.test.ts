@@ -15,13 +15,8 @@ import { signIn } from '@island/client/sign-in/sign-in.ts';
 import { sealedAt } from '@island/client/testing/lies.ts';
 import { encodeState } from '@island/protocol/crypto/account-state.ts';
 import { createDevice, signDeviceCert } from '@island/protocol/crypto/device.ts';
-import {
-  firstDeviceList,
-  nextDeviceList,
-  openDeviceList,
-  signDeviceList,
-} from '@island/protocol/crypto/device-list.ts';
-import { hashKeyRecord, makeKeyRecord, readKeyRecord } from '@island/protocol/crypto/key-record.ts';
+import { nextDeviceList, openDeviceList } from '@island/protocol/crypto/device-list.ts';
+import { hashKeyRecord, readKeyRecord } from '@island/protocol/crypto/key-record.ts';
 import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { sign } from '@island/protocol/crypto/signature.ts';
 import { concat } from '@island/protocol/wire/bytes.ts';
@@ -105,19 +100,7 @@ function bitFlipped(at: number): Uint8Array {
   return bytes;
 }
 
-/** As the attacker would like it: their own identity, and the true places of her codes. */
 const forger = ed25519.generate();
-const forged = (() => {
-  const device = createDevice({ account, device: deviceId(1) });
-  const cert = signDeviceCert(device, forger.public, 20_000);
-  const list = signDeviceList(firstDeviceList(cert, 'alice'), forger);
-  const { record: bytes } = makeKeyRecord({
-    ...{ version: 1, prevHash: new Uint8Array(32), list: openDeviceList(list), aik: forger },
-    ...{ firstEpoch: 1, arkEpoch: 1, ark: randomBytes(32), former: [] },
-    ...{ head: { seq: 0, hash: new Uint8Array(32) }, codes: record.codes, slots: record.slots },
-  });
-  return { list: openDeviceList(list), record: bytes };
-})();
 const resigned = concat(
   record.bytes.subarray(0, -64),
   sign('key-record', forger, record.bytes.subarray(0, -64)),
@@ -155,22 +138,17 @@ const records: Tampering[] = [
   statements: putRecord(bytes as Uint8Array),
   code: String(code),
 }));
-const lastList: Tampering = {
-  what: 'the newest device list left out',
-  service: 'directory',
-  statements: [['delete from lists where account = ? and epoch = ?', account, newest.epoch]],
-  code: 'list_rolled_back',
-};
-const ghostList: Tampering = {
-  what: 'a device of the attacker on the list',
-  service: 'directory',
-  statements: [
+/** What the log does not have counts for nobody, whatever lies beside it; what it has and cannot show is missed. */
+const tamperedLists: Record<string, Statements> = {
+  'the newest device list left out': [
+    ['delete from lists where account = ? and epoch = ?', account, newest.epoch],
+  ],
+  'a device of the attacker on the list': [
     [
       'insert into lists (account, epoch, bytes, hash) values (?, ?, ?, ?)',
       ...[account, newest.epoch + 1, ghost, randomBytes(32)],
     ],
   ],
-  code: 'list_invalid',
 };
 
 async function refused(
@@ -205,8 +183,11 @@ t.test(
   async (t) => {
     const { keeping, joining } = alice;
     const kept = await needKeys(joining.storage);
-    for (const each of [...records, lastList, ghostList])
-      await refused(t, each, () => syncKeys(keeping));
+    for (const each of records) await refused(t, each, () => syncKeys(keeping));
+    for (const [what, statements] of Object.entries(tamperedLists)) {
+      using _tampered = tamper(island.data, 'directory', statements);
+      t.equal((await syncKeys(keeping)).list.epoch, newest.epoch, what);
+    }
     t.same(await needKeys(joining.storage), kept);
     t.equal((await syncKeys(keeping)).changes.length, 0, 'all is as it was');
   },
@@ -261,22 +242,6 @@ t.test(
     t.equal((await alice.session.call('account', {})).codes, 8, 'no code was used up by that');
 
     for (const each of records) await refused(t, each, act);
-    await refused(t, { ...ghostList, code: 'list_invalid' }, act);
-    await refused(t, { ...lastList, code: 'record_differs' }, act);
-    {
-      const list = [account, 1, forged.list.bytes, forged.list.hash] as const;
-      using _lists = tamper(island.data, 'directory', [
-        ['delete from lists where account = ?', account],
-        ['insert into lists (account, epoch, bytes, hash) values (?, ?, ?, ?)', ...list],
-      ]);
-      const identity: Tampering = {
-        what: 'an identity of the attacker’s, with the places of her codes',
-        service: 'accounts',
-        statements: putRecord(forged.record),
-        code: 'identity_forged',
-      };
-      await refused(t, identity, act);
-    }
     lies.on = true;
     await t.rejects(act(), { code: 'share_swapped' }, 'another share: share_swapped');
     lies.on = false;
