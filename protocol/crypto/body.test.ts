@@ -21,6 +21,7 @@ const samples: Body[] = [
     attachments: [id, id],
   },
   { kind: 'text', text: '', attachments: [id] },
+  { kind: 'text', text: 'ja', timer: 60, seen: { size: 3, root: new Uint8Array(32).fill(9) } },
   { kind: 'edit', id, revision: 3, text: 'doch' },
   { kind: 'delete', id },
   { kind: 'reaction', target, put: false, emoji: '👩🏽‍🚀' },
@@ -55,6 +56,7 @@ t.test('a kind that this version does not know is unknown', async (t) => {
 });
 
 t.test('bodies out of form are refused by whoever writes and whoever reads them', async (t) => {
+  const root = new Uint8Array(32);
   const mention = { account: peer, start: 0, length: 2 };
   const wrong: [string, Body, { code: string }][] = [
     ['nothing said', { kind: 'text', text: '' }, malformed],
@@ -69,6 +71,9 @@ t.test('bodies out of form are refused by whoever writes and whoever reads them'
     ['an empty list of mentions', { kind: 'text', text: 'x', mentions: [] }, malformed],
     ['a life of no seconds', { kind: 'text', text: 'x', timer: 0 }, malformed],
     ['five attachments', { kind: 'text', text: 'x', attachments: [id, id, id, id, id] }, tooLarge],
+    ['seen of an empty log', { kind: 'text', text: 'x', seen: { size: 0, root } }, malformed],
+    ['seen of half an entry', { kind: 'text', text: 'x', seen: { size: 1.5, root } }, malformed],
+    ['a short root', { kind: 'text', text: 'x', seen: { size: 1, root: id } }, malformed],
     ['an edit to nothing', { kind: 'edit', id, revision: 1, text: '' }, malformed],
     ['a short id', { kind: 'delete', id: id.subarray(1) }, malformed],
     ['words as a reaction', { kind: 'reaction', target, put: true, emoji: 'yes' }, malformed],
@@ -84,7 +89,14 @@ t.test('bodies out of form are refused by whoever writes and whoever reads them'
     ['a key of 15 bytes', { kind: 'delivery-key', epoch: 1, key: id.subarray(1) }, malformed],
   ];
   for (const [why, body, fault] of wrong) t.throws(() => encodeBody(body), fault, why);
-  t.throws(() => decodeBody(Uint8Array.of(0x01, 16, 0, 1, 0x78)), malformed, 'an unknown part');
+  t.throws(() => decodeBody(Uint8Array.of(0x01, 32, 0, 1, 0x78)), malformed, 'an unknown part');
+  const seen = (size: number[]) => Uint8Array.of(0x01, 16, ...size, ...root, 0, 1, 0x78);
+  t.same(decodeBody(seen([0, 0, 0, 0, 0, 0, 0, 1])), {
+    ...{ kind: 'text', text: 'x' },
+    seen: { size: 1, root },
+  });
+  t.throws(() => decodeBody(seen([0, 0, 0, 0, 0, 0, 0, 0])), malformed, 'of nothing');
+  t.throws(() => decodeBody(seen([0, 32, 0, 0, 0, 0, 0, 0])), malformed, 'of 2^53 entries');
   t.throws(() => decodeBody(Uint8Array.of(0x06, 0)), malformed, 'neither began nor stopped');
   const fate = (...rest: number[]) => Uint8Array.of(0x0e, 1, ...new Uint8Array(32), ...rest);
   t.throws(() => decodeBody(fate(4, ...new Uint8Array(16))), malformed, 'a fourth fate');
@@ -101,6 +113,10 @@ t.test('any text with any parts comes back as it was', async () => {
     attachments: fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), {
       minLength: 1,
       maxLength: 4,
+    }),
+    seen: fc.record({
+      size: fc.maxSafeInteger().filter((size) => size > 0),
+      root: fc.uint8Array({ minLength: 32, maxLength: 32 }),
     }),
   });
   await fc.assert(

@@ -3,7 +3,8 @@
  *
  *     body = u8 kind ‖ fields of the kind
  *     0x01 text          u8 parts ‖ [1: reply, target] ‖ [2: u8 n ≤ 16 × { account 16 ‖ u16 start ‖ u16 length }]
- *                        ‖ [4: u32 seconds] ‖ [8: u8 n ≤ 4 × var16 descriptor] ‖ text16 text
+ *                        ‖ [4: u32 seconds] ‖ [8: u8 n ≤ 4 × var16 descriptor] ‖ [16: u64 size ‖ root 32]
+ *                        ‖ text16 text
  *     0x02 edit          id 16 ‖ u16 revision ‖ text16 text          of a message of the same sender
  *     0x03 delete        id 16                                       of a message of the same sender
  *     0x04 reaction      target ‖ u8 1 put, 2 take back ‖ text16 emoji (1 to 32 bytes)

@@ -31,12 +31,23 @@ export interface TextBody {
   timer?: number;
   /** Descriptors (attachments.md §2), as bytes. */
   attachments?: readonly Uint8Array[];
+  seen?: SeenLog;
 }
 
-const parts = { reply: 1, mentions: 2, timer: 4, attachments: 8 } as const;
+/** What a home has seen of the island's log of keys. docs/protocol/transparency.md §8 */
+export interface SeenLog {
+  /** Entries, at least 1. */
+  size: number;
+  /** Of the tree of so many entries, 32 bytes. */
+  root: Uint8Array;
+}
+
+const parts = { reply: 1, mentions: 2, timer: 4, attachments: 8, seen: 16 } as const;
+const allParts = 31;
+
 export function writeText(
   out: Writer,
-  { text, reply, mentions, timer, attachments }: TextBody,
+  { text, reply, mentions, timer, attachments, seen }: TextBody,
 ): void {
   const size = utf8Bytes(text).length;
   if (size > limits.textBytes) throw new Fault('too_large');
@@ -45,7 +56,8 @@ export function writeText(
     (reply ? parts.reply : 0) |
       (mentions ? parts.mentions : 0) |
       (timer === undefined ? 0 : parts.timer) |
-      (attachments ? parts.attachments : 0),
+      (attachments ? parts.attachments : 0) |
+      (seen ? parts.seen : 0),
   );
   if (reply) writeTarget(out, reply);
   if (mentions)
@@ -63,12 +75,16 @@ export function writeText(
       (descriptor) => out.var16(checkDescriptor(descriptor)),
       bodyLimits.attachments,
     );
+  if (seen) {
+    const { size, root } = checkSeen(seen);
+    out.u64(size).raw(root);
+  }
   out.text16(text);
 }
 
 export function readText(from: Reader): TextBody {
   const given = from.u8();
-  if (given > 15) throw new Fault('malformed');
+  if (given > allParts) throw new Fault('malformed');
   const body: Omit<TextBody, 'text'> = {
     kind: 'text',
     ...(given & parts.reply && { reply: readTarget(from) }),
@@ -82,6 +98,7 @@ export function readText(from: Reader): TextBody {
       () => checkDescriptor(from.var16(bodyLimits.descriptorBytes)),
       bodyLimits.attachments,
     );
+  if (given & parts.seen) body.seen = checkSeen({ size: from.u64(), root: from.raw(32) });
   const text = from.text16(limits.textBytes);
   if (text === '' && !body.attachments) throw new Fault('malformed');
   if (body.mentions) checkMentions(body.mentions, utf8Bytes(text).length);
@@ -101,6 +118,13 @@ function checkMentions(mentions: readonly Mention[], size: number): readonly Men
     end = start + length;
   }
   return mentions;
+}
+
+/** A log has entries from the first on: of an empty one nobody has seen anything. */
+function checkSeen(seen: SeenLog): SeenLog {
+  const { size, root } = seen;
+  if (!Number.isSafeInteger(size) || size < 1 || root.length !== 32) throw new Fault('malformed');
+  return seen;
 }
 
 function checkLife(seconds: number): number {

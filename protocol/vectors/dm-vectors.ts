@@ -39,6 +39,12 @@ export const vectors: VectorFile = {
     const bodies: Body[] = [
       { kind: 'text', text: '@ann ja', reply: target, mentions: [peer], timer: 86_400 },
       { kind: 'text', text: '', attachments: [random(40)] },
+      {
+        kind: 'text',
+        text: 'ja',
+        timer: 60,
+        seen: { size: 70_003, root: new Uint8Array(32).fill(5) },
+      },
       { kind: 'edit', id: random(16), revision: 2, text: 'doch' },
       { kind: 'delete', id: random(16) },
       { kind: 'reaction', target, put: true, emoji: '👍🏽' },
@@ -64,6 +70,12 @@ export const vectors: VectorFile = {
       bodies: bodies.map((body) => ({ body, bytes: encodeBody(body) })),
       bodiesRefused: [
         refused('an empty text', Uint8Array.of(0x01, 0, 0, 0), decodeBody),
+        refused('an unknown part', Uint8Array.of(0x01, 32, 0, 1, 0x78), decodeBody),
+        refused(
+          'the root of an empty log',
+          Uint8Array.of(0x01, 16, ...new Uint8Array(40), 0, 1, 0x78),
+          decodeBody,
+        ),
         refused('no receipt', Uint8Array.of(0x05, 1, 0), decodeBody),
         refused('a third state', Uint8Array.of(0x06, 3), decodeBody),
         refused('trailing bytes', Uint8Array.of(0x0d, 0), decodeBody),
