@@ -54,6 +54,8 @@ export interface LabelChange {
   known: boolean;
   version: number;
   position: number;
+  /** The EVENT and its leaf hash. */
+  entry: Uint8Array;
   hash: Uint8Array;
 }
 
@@ -174,8 +176,8 @@ async function addEvents(
   let last: number | undefined;
   for (let page = first, count = 0; page.length > 0; ) {
     for (const [i, event] of page.entries()) {
-      const { entry, change } = eventOf(parts, event, labels.get(event.id) ?? placeOf(event));
-      const position = size + leaves.push(entry) - 1;
+      const change = eventOf(parts, event, labels.get(event.id) ?? placeOf(event));
+      const position = size + leaves.push(change.entry) - 1;
       labels.set(event.id, { ...change, position });
       map.set(change.place, mapValue(change.version, position, change.hash));
       if (event.place === null && i % proofsPerTurn === 0) await turn();
@@ -194,7 +196,7 @@ function eventOf(
   { keys }: DraftParts,
   { id, label, version, flags, opening, state, place: stored }: NewEvent,
   before: ReturnType<typeof placeOf>,
-): { entry: Uint8Array; change: Omit<LabelChange, 'position'> } {
+): Omit<LabelChange, 'position'> {
   if ((before?.version ?? 0) + 1 !== version) throw new Error('a version of a label is missing');
   const { place, proof } = before ?? proveLabel(keys, label);
   const entry = encodeEvent({
@@ -205,7 +207,7 @@ function eventOf(
     commitment: commit({ label, version, opening, state }),
   });
   const change = { id, label, place, proof, known: stored !== null, version };
-  return { entry, change: { ...change, hash: eventHash(entry) } };
+  return { ...change, entry, hash: eventHash(entry) };
 }
 
 /** Where a label lies in the map, and the proof of it: the same each time. */

@@ -84,7 +84,7 @@ export async function openEpochWork(
     cosign: Cosign;
     known: KnownToWitnesses;
     /** In the moment in which an epoch becomes the published one. */
-    onPublished(changed: readonly Changed[]): void;
+    onPublished(number: number, changed: readonly Changed[]): void;
   },
 ): Promise<EpochWork> {
   const { store, hashes, entries, clock, log, cosign, known, onPublished } = parts;
@@ -126,7 +126,7 @@ export async function openEpochWork(
     const done = waiting.filter(({ until }) => until(now));
     waiting = waiting.filter(({ until }) => !until(now));
     for (const each of done) each.done();
-    onPublished(shown.changed);
+    onPublished(now.number, shown.changed);
   }
 
   /** The texts that an epoch has to satisfy: the policy in force, and all that it brings. */

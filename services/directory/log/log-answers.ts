@@ -52,8 +52,8 @@ export interface LogAnswers {
   history(name: string, after: number, at: PublishedEpoch): Promise<Step[]>;
   /** The newest version of an account that is published; 0 for none. */
   versionOf(account: AccountId, at: PublishedEpoch): Promise<number>;
-  /** A label has something newer from now on. */
-  forget(label: Uint8Array): void;
+  /** An epoch is published from now on, in which these labels have something newer. */
+  goOn(number: number, changed: readonly Uint8Array[]): void;
 }
 
 interface KnownLabel {
@@ -76,40 +76,50 @@ export function openLogAnswers(parts: {
 }): LogAnswers {
   const { store, keys, hashes, entries } = parts;
   const kept = newestKept<KnownLabel>(mostLabels);
-  /** Counts what was forgotten: what was read before that is not kept. */
-  let forgotten = 0;
+  /** The newest epoch: what is kept is of it. */
+  let newest = 0;
 
-  async function known(label: Uint8Array, { lastEvent }: PublishedEpoch): Promise<KnownLabel> {
-    const name = hex(label);
-    const before = kept.get(name);
-    if (before !== undefined) return before;
-    const since = forgotten;
-    const [row] = (await store.rows(
-      `SELECT l.place, l.proof, e.opening, coalesce(e.state, lists.bytes) AS state,
-         ${positionOfEvent} AS position
+  /** The label, and with a name the account that has it: one question for both. */
+  async function load(
+    label: Uint8Array,
+    { number, lastEvent }: PublishedEpoch,
+  ): Promise<KnownLabel> {
+    const name = label[0] === labelKinds.name ? Buffer.from(label.subarray(1)).toString() : '';
+    const rows = (await store.rows(
+      `SELECT l.label, l.place, l.proof, l.position AS newest, l.entry, e.opening,
+         coalesce(e.state, lists.bytes) AS state, ${positionOfEvent} AS position
        FROM log_labels l
        LEFT JOIN log_events e ON e.label = l.id AND e.version = (
          SELECT version FROM log_events WHERE label = l.id AND seq <= ? ORDER BY version DESC LIMIT 1)
-       LEFT JOIN lists ON e.state IS NULL AND lists.account = ? AND lists.epoch = e.version
-       WHERE l.label = ?`,
-      [lastEvent, name.slice(2), label],
-    )) as unknown as Partial<LabelRow>[];
-    const { place, proof, position } = row ?? {};
-    const at = place && proof ? { place, proof } : proveLabel(keys, label);
-    const found: KnownLabel =
-      typeof position === 'number'
-        ? { ...at, newest: { position, ...(await stepOf({ ...row, position })) } }
-        : at;
-    if (since === forgotten) kept.set(name, found);
-    return found;
+       LEFT JOIN lists ON e.state IS NULL AND lists.account = lower(hex(substr(l.label, 2)))
+         AND lists.epoch = e.version
+       WHERE l.label IN (?, (SELECT unhex('01' || account) FROM names WHERE name = ?))`,
+      [lastEvent, label, name],
+    )) as unknown as LabelRow[];
+    const found = new Map<string, KnownLabel>();
+    for (const row of rows) found.set(hex(row.label), await labelOf(row));
+    // Also that there is none.
+    const asked = found.get(hex(label)) ?? proveLabel(keys, label);
+    found.set(hex(label), asked);
+    // Of an epoch that was overtaken nothing is kept.
+    if (number === newest) for (const [name, each] of found) kept.set(name, each);
+    return asked;
   }
 
-  async function stepOf({ position, opening, state }: EventRow): Promise<Step> {
-    const event = await entries.entry(position);
-    // What was erased is shown as nothing.
-    return opening
-      ? { event, opening, state: state ?? none }
-      : { event, opening: noOpening, state: none };
+  /** Kept is what the newest epoch says: whoever answers from another one finds that out. */
+  const known = async (label: Uint8Array, at: PublishedEpoch): Promise<KnownLabel> =>
+    (at.number === newest ? kept.get(hex(label)) : undefined) ?? load(label, at);
+
+  async function labelOf(row: LabelRow): Promise<KnownLabel> {
+    const { label, place, proof, position, entry } = row;
+    const at = place && proof ? { place, proof } : proveLabel(keys, label);
+    if (typeof position !== 'number') return at;
+    const event = position === row.newest && entry !== null ? entry : await entries.entry(position);
+    return { ...at, newest: { position, ...opened(event, row) } };
+  }
+
+  async function stepOf(row: EventRow): Promise<Step> {
+    return opened(await entries.entry(row.position), row);
   }
 
   async function shown(
@@ -171,20 +181,32 @@ export function openLogAnswers(parts: {
       );
       return typeof row?.['version'] === 'number' ? row['version'] : 0;
     },
-    forget(label) {
-      forgotten += 1;
-      kept.delete(hex(label));
+    goOn(number, changed) {
+      newest = number;
+      for (const label of changed) kept.delete(hex(label));
     },
   };
 }
 
+/** What was erased is shown as nothing. */
+const opened = (event: Uint8Array, { opening, state }: Omit<EventRow, 'position'>): Step =>
+  opening === null
+    ? { event, opening: noOpening, state: none }
+    : { event, opening, state: state ?? none };
+
 interface EventRow {
   position: number;
-  opening?: Uint8Array | null;
-  state?: Uint8Array | null;
+  opening: Uint8Array | null;
+  state: Uint8Array | null;
 }
 
-interface LabelRow extends EventRow {
+interface LabelRow extends Omit<EventRow, 'position'> {
+  label: Uint8Array;
   place: Uint8Array | null;
   proof: Uint8Array | null;
+  /** The newest event in the log, and its EVENT. */
+  newest: number | null;
+  entry: Uint8Array | null;
+  /** The newest event that is published. */
+  position: number | null;
 }

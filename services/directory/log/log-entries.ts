@@ -12,7 +12,7 @@ import { newestKept } from './newest-kept.ts';
 
 const width = 256;
 /** 26 kB each, when they are full. */
-const mostBundles = 512;
+const mostBundles = 64;
 
 interface Bundle {
   bytes: Uint8Array;

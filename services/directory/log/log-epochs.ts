@@ -64,16 +64,17 @@ async function storeLabels(sql: Statements, labels: readonly LabelChange[]): Pro
   for (let at = 0; at < labels.length; at += labelsPerStatement) {
     const rows = labels
       .slice(at, at + labelsPerStatement)
-      .map(({ id, version, position, hash, place, proof, known }) => [
-        ...[id, version, position, hex(hash)],
+      .map(({ id, version, position, entry, hash, place, proof, known }) => [
+        ...[id, version, position, hex(hash), hex(entry)],
         ...(known ? [] : [hex(place), hex(proof)]),
       ]);
     await sql.run(
       `UPDATE log_labels SET version = c.version, position = c.position, hash = unhex(c.hash),
+         entry = unhex(c.entry),
          place = coalesce(log_labels.place, unhex(c.place)),
          proof = coalesce(log_labels.proof, unhex(c.proof))
        FROM (SELECT value ->> 0 AS id, value ->> 1 AS version, value ->> 2 AS position,
-         value ->> 3 AS hash, value ->> 4 AS place, value ->> 5 AS proof FROM json_each(?)) AS c
+         value ->> 3 AS hash, value ->> 4 AS entry, value ->> 5 AS place, value ->> 6 AS proof FROM json_each(?)) AS c
        WHERE log_labels.id = c.id`,
       [JSON.stringify(rows)],
     );

@@ -20,7 +20,7 @@ const levels = 8;
 /** Between two turns of the event loop: 5 µs each. */
 const entriesPerTurn = 256;
 /** 16 kB each. */
-const mostTiles = 1024;
+const mostTiles = 2048;
 
 /** Hashes of a tile with `count` leaves. */
 const hashesOf = (count: number): number => {
@@ -63,6 +63,7 @@ export interface LogHashes {
 
 export function openLogHashes(store: DirectoryStore): LogHashes {
   const kept = newestKept<Uint8Array>(mostTiles);
+  const loading = new Map<number, Promise<Uint8Array>>();
 
   async function load(level: number, tile: number): Promise<Uint8Array> {
     const [row] = await store.rows('SELECT hashes FROM log_tiles WHERE level = ? AND tile = ?', [
@@ -78,9 +79,22 @@ export function openLogHashes(store: DirectoryStore): LogHashes {
     return hashes;
   }
 
+  /** The hashes of one proof lie in the same few tiles: each is read once. */
+  function loadOnce(level: number, tile: number): Promise<Uint8Array> {
+    const name = nameOf(level, tile);
+    const under = loading.get(name);
+    if (under !== undefined) return under;
+    const question = load(level, tile).finally(() => loading.delete(name));
+    loading.set(name, question);
+    return question;
+  }
+
   async function bytesOf(level: number, tile: number, least: number): Promise<Uint8Array> {
     const known = kept.get(nameOf(level, tile));
-    const hashes = known !== undefined && known.length >= least ? known : await load(level, tile);
+    if (known !== undefined && known.length >= least) return known;
+    let hashes = await loadOnce(level, tile);
+    // What was being read may be from before the last epoch.
+    if (hashes.length < least) hashes = await load(level, tile);
     if (hashes.length < least) throw new TransparencyFault('inclusion_invalid');
     return hashes;
   }

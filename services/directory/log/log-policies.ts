@@ -27,3 +27,14 @@ export async function policyOf(store: DirectoryStore, number: number): Promise<P
   const [row] = await store.rows('SELECT text FROM policies WHERE number = ?', [number]);
   return { number, text: String(row?.['text']) };
 }
+
+/** Index of the OPERATOR entry that announced it: policies come first in their epoch, in their order. */
+export async function policyEntryOf(store: DirectoryStore, number: number): Promise<number> {
+  const [row] = await store.rows<{ behind: number; before: number } & Record<string, unknown>>(
+    `SELECT coalesce(max(size), 0) AS behind, coalesce(max(policy), 0) AS before
+     FROM log_epochs WHERE policy < ?`,
+    [number],
+  );
+  const { behind = 0, before = 0 } = row ?? {};
+  return behind + number - before - 1;
+}

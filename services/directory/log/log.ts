@@ -22,7 +22,7 @@ import { openLogEntries } from './log-entries.ts';
 import { newestEpochs } from './log-epochs.ts';
 import { openLogHashes } from './log-hashes.ts';
 import { type LogKeys, openLogKeys } from './log-keys.ts';
-import { beginPolicies, policyOf } from './log-policies.ts';
+import { beginPolicies, policyEntryOf, policyOf } from './log-policies.ts';
 
 /** What clients pin. */
 export type LogPinned = NonNullable<RouteAnswer<'discovery'>['log']>;
@@ -74,15 +74,19 @@ export async function openDirectoryLog(parts: {
   const work = held.use(
     await openEpochWork({
       ...{ ...shared, clock, log, cosign, known },
-      onPublished(changed) {
+      onPublished(number, changed) {
+        answers.goOn(
+          number,
+          changed.map(({ label }) => label),
+        );
         for (const { label, version } of changed) {
-          answers.forget(label);
           const named = readLabel(label);
           if (named.kind === labelKinds.account) onPublished(named.account, version);
         }
       },
     }),
   );
+  answers.goOn(work.published.number, []);
   held.use(startRounds(round, () => work.fresh(), log));
 
   /** Of one published epoch from beginning to end. */
@@ -129,6 +133,7 @@ export async function openDirectoryLog(parts: {
         vrf: keys.vrf.public,
         policy: text,
         policyNumber: number,
+        policyEntry: await policyEntryOf(store, number),
         witnessed: parsePolicy(text).quorum !== undefined,
       };
     },
