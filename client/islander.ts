@@ -212,7 +212,13 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       start('repairs', (signal) => keepRepairs({ ...common, own: ownPerson }, signal));
       start('directory', (signal) =>
         keepDirectory(
-          { storage, people, now, onRefused: (error) => on({ type: 'directory', error }) },
+          {
+            storage,
+            transport,
+            people,
+            now,
+            onRefused: (error) => on({ type: 'directory', error }),
+          },
           signal,
         ),
       );

@@ -12,10 +12,13 @@ import { backoff, pause } from '../backoff.ts';
 import type { People } from '../messages/people.ts';
 import { Problem, willPass } from '../problem.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
+import type { Transport } from '../transport/transport.ts';
+import { renewPolicy } from './policy-change.ts';
 import { allProved, type Proved, provedNamespace, provedOf, putProved } from './proved.ts';
 
 export interface Monitoring {
   storage: Storage;
+  transport: Transport;
   people: People;
   /** Unix milliseconds. */
   now: () => number;
@@ -43,18 +46,24 @@ export async function keepDirectory(monitoring: Monitoring, signal: AbortSignal)
     told.add(error.message);
   }
 
+  async function look(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Error)) throw error;
+      // What may pass is looked at in the next round; what is refused a person has to hear of.
+      if (!willPass(error)) tell(error);
+      else await pause(backoff(0), signal);
+    }
+  }
+
   while (!signal.aborted) {
+    // Where nobody had to sign before, the old policy would go on being satisfied by anything.
+    await look(() => renewPolicy(monitoring, signal));
     for (const account of await dueNow(monitoring)) {
       if (signal.aborted) return;
-      try {
-        await lookAgain(monitoring, account, signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!(error instanceof Error)) throw error;
-        // What may pass is looked at in the next round; what is refused a person has to hear of.
-        if (!willPass(error)) tell(error);
-        else await pause(backoff(0), signal);
-      }
+      await look(() => lookAgain(monitoring, account, signal));
     }
     const waits = await ownWaits(monitoring, ownSince);
     if (waits) tell(new Problem('own_unpublished'));

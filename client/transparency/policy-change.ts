@@ -14,8 +14,8 @@ import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { LogFiles } from './log-files.ts';
-import { replacePins, shownPins } from './pins.ts';
+import { type LogFiles, openLogFiles } from './log-files.ts';
+import { readPins, replacePins, shownPins } from './pins.ts';
 
 export interface PolicyChange {
   storage: Storage;
@@ -66,4 +66,13 @@ function isLawful(before: string, after: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** The same, of the pins that this home has; nothing where it has none yet. */
+export async function renewPolicy(
+  { storage, transport }: Pick<PolicyChange, 'storage' | 'transport'>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const pins = await readPins(storage);
+  if (pins) await adoptPolicy({ storage, transport, files: openLogFiles(transport), pins }, signal);
 }

@@ -18,13 +18,11 @@ const patience = 5;
 /** An answer with one of these gives something that the person had to prove themselves for. */
 const prizes = ['access', 'refresh', 'joining', 'share', 'grant', 'secret'];
 
-/** Attachments belong to no account: whoever sends their parts again gains none. */
-const isReplayed = (method: Sent['method']): boolean => method !== 'SOCKET' && method !== 'PUT';
-
 export async function replay(transport: Transport, sent: readonly Sent[]): Promise<Replayed[]> {
   const replayed: Replayed[] = [];
   for (const { method, path, token, body } of sent) {
-    if (!isReplayed(method)) continue;
+    // Attachments belong to no account: whoever sends their parts again gains none.
+    if (method === 'SOCKET' || method === 'PUT') continue;
     const what = `${method} ${path.replace(/\/people\/[^/]+/, '/people/:name').replace(/\/\d+$/, '/:after')}`;
     const ask = () =>
       path === '/v1/send'
