@@ -60,6 +60,8 @@ export const problems = {
     'The directory of this island contradicts itself, so no new key of anybody is taken over: {reason} What was known before stays in use. Tell the operator, show the evidence to the witnesses, and see: npx islander directory',
   directory_stale:
     'The newest state that the island shows of its directory is more than an hour old, so nothing was taken from it. Check the clock of this machine; if it is right, tell the operator.',
+  directory_ahead:
+    'The newest state that the island shows of its directory is of a time that this machine says is still to come, so nothing was taken from it. Check the clock of this machine; if it is right, tell the operator.',
   log_unproved:
     'The island could not show that its directory goes on from what this device has seen, so nothing was taken from it. Try again; if it stays so, tell the operator.',
   own_unpublished:
@@ -209,6 +211,7 @@ export const passes = (error: unknown): boolean =>
       'clock_wrong',
       'unwitnessed',
       'directory_stale',
+      'directory_ahead',
       'log_unproved',
     ].includes(error.code)) ||
   (error instanceof Fault && passing.has(error.code));

@@ -7,11 +7,14 @@
 import { backoff, pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
 import { Problem, willPass } from '../problem.ts';
+import { isUnbelieved } from '../transparency/unbelieved.ts';
 import type { Keeping } from './key-changes.ts';
 import { syncOwn } from './own-devices.ts';
 
 /** Milliseconds between two looks on one connection. */
 const interval = 600_000;
+/** Milliseconds that the directory may show nothing that counts before a person hears of it. */
+const patience = 3_600_000;
 
 export interface AccountReports {
   /** Something is new that the person was not told yet (untold-changes.ts). */
@@ -41,24 +44,32 @@ export function keepAccount(keeping: Keeping, reports: AccountReports): KeptAcco
     if (reset !== undefined) reports.onResetAsked(reset);
   }
 
+  function tell(error: Error): void {
+    if (!told.has(error.message)) reports.onAccountRefused(error);
+    told.add(error.message);
+  }
+
   return {
     connected: () => ring(),
     async run(signal) {
       using changed = createBell(signal);
       ring = changed.ring;
+      let since: number | undefined;
       for (let attempt = 0; !signal.aborted; ) {
         try {
           await look(signal);
           attempt = 0;
+          since = undefined;
         } catch (error) {
           if (signal.aborted) return;
           if (!(error instanceof Error) || isEnd(error)) throw error;
           if (willPass(error)) {
+            if (isUnbelieved(error)) since ??= keeping.now();
+            if (since !== undefined && keeping.now() - since > patience) tell(error);
             await pause(backoff(attempt++), signal);
             continue;
           }
-          if (!told.has(error.message)) reports.onAccountRefused(error);
-          told.add(error.message);
+          tell(error);
         }
         await changed.next(interval);
       }

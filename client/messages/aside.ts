@@ -1,6 +1,6 @@
 /**
- * Envelopes whose sender can't be asked for now, because there are no tokens to pay with: they lie here with
- * their bytes and are opened later, so that what others sent does not wait for them. docs/protocol/dm.md §6.2
+ * Envelopes whose sender can't be asked for now, because there are no tokens to pay with or the directory shows
+ * nothing that counts: they lie here with their bytes and are opened later, so that what others sent does not wait for them. docs/protocol/dm.md §6.2
  *
  * Bounded: of one account, of all whom we have not let in, and of the others. What is too much is dropped.
  */

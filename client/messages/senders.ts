@@ -14,6 +14,7 @@ import type { Account } from '../account/account.ts';
 import { backoff, pause } from '../backoff.ts';
 import { Problem, willPass } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
+import { isUnbelieved } from '../transparency/unbelieved.ts';
 import { retryAfter } from '../transport/transport.ts';
 import type { Certificates } from './certificates.ts';
 import { isBlocked, readContact } from './contacts.ts';
@@ -35,7 +36,7 @@ export interface Asked {
   unable?: Error;
 }
 
-/** Nobody can be asked about this account's devices for now. */
+/** Nobody can be asked about this account's devices for now, or what is said of them is not believed. */
 export interface Unable {
   unable: Error;
   account: AccountId;
@@ -154,8 +155,14 @@ async function proveOwn(
   const found = listed(await own.present(), claim);
   if (found) return { ...found, own: true };
   if (asked.answers.has(name)) throw unproved;
+  if (isUnbelieved(asked.unable)) throw asked.unable;
+  const person = await own.refresh(signal).catch((error: unknown) => {
+    if (isUnbelieved(error)) asked.unable = error;
+    if (isVerdict(error)) asked.answers.set(name, unproved);
+    throw error;
+  });
   asked.answers.set(name, unproved);
-  const fresh = listed(await own.refresh(signal), claim);
+  const fresh = listed(person, claim);
   if (!fresh) throw unproved;
   return { ...fresh, own: true };
 }
@@ -172,7 +179,7 @@ async function ask(
     before ??
     (await people.refresh(name, signal).catch((error: unknown) => {
       if (isVerdict(error)) return error;
-      if (isUnpaid(error)) asked.unable = error;
+      if (isUnpaid(error) || isUnbelieved(error)) asked.unable = error;
       throw error;
     }));
   asked.answers.set(name, answer);

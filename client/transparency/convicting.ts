@@ -1,32 +1,223 @@
-/** What shows others that the log of the island contradicts itself. docs/protocol/transparency.md §9 */
-import { formatEvidence } from '@island/protocol/transparency/evidence.ts';
-import { tileReader } from '@island/protocol/transparency/tiles.ts';
-import { consistencyProof, rootAt } from '@island/protocol/transparency/tree-proofs.ts';
-import type { HeadConflict } from './head.ts';
+/**
+ * What shows others that the log of the island contradicts itself, out of what this home was shown. Nothing is
+ * evidence before it convicts here as it will elsewhere. docs/protocol/transparency.md §8.6, §9.1
+ *
+ * What is not signed convicts nobody: an answer is not, only the checkpoint in it is.
+ */
+import { sha256 } from '@island/protocol/crypto/primitives.ts';
+import type { Answer, LogPins } from '@island/protocol/transparency/answer.ts';
+import { parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
+import { verifyEvidence } from '@island/protocol/transparency/conviction.ts';
+import {
+  type Evidence,
+  formatEvidence,
+  type ShownEntry,
+  type ShownLeaf,
+} from '@island/protocol/transparency/evidence.ts';
+import type { LabelProof } from '@island/protocol/transparency/label-proof.ts';
+import {
+  encodeOperator,
+  eventHash,
+  operatorKinds,
+  readEvent,
+} from '@island/protocol/transparency/leaves.ts';
+import { parseNote } from '@island/protocol/transparency/note.ts';
+import {
+  decodeEntries,
+  tilePath,
+  tileReader,
+  widthIn,
+} from '@island/protocol/transparency/tiles.ts';
+import {
+  consistencyProof,
+  inclusionProof,
+  rootAt,
+} from '@island/protocol/transparency/tree-proofs.ts';
+import * as s from '@island/protocol/wire/schema.ts';
+import * as v from 'valibot';
+import { bytes64 } from '../storage/record.ts';
+import type { Head, HeadConflict } from './head.ts';
 import type { LogFiles } from './log-files.ts';
 
-/** `undefined` where it convinces nobody who was not there, or the island no longer shows what is needed. */
-export async function evidenceOf(
-  { fault, known, shown }: HeadConflict,
-  files: LogFiles,
-  signal?: AbortSignal,
-): Promise<string | undefined> {
-  const notes = [known.note, shown.note];
-  if (fault.code === 'forked') return formatEvidence({ kind: 'fork', notes, leaves: [] });
-  if (fault.code !== 'consistency_invalid') return undefined;
-  const [older, newer] = known.size < shown.size ? [known, shown] : [shown, known];
+/** The event of a label as it was shown: kept, it contradicts what is shown later. */
+export const testimony = v.strictObject({
+  note: v.string(),
+  eventIndex: s.count,
+  event: bytes64,
+  proof: v.array(bytes64),
+});
+export type Testimony = v.InferOutput<typeof testimony>;
+
+/** One label of an answer. */
+export interface ShownLabel {
+  answer: Answer;
+  proof: LabelProof;
+  label: Uint8Array;
+  /** Its place. */
+  index: Uint8Array;
+}
+
+/** The files are those of whoever is accused: they may be gone. */
+export interface Court {
+  pins: LogPins;
+  files: LogFiles;
+  signal: AbortSignal | undefined;
+}
+
+type Found = Promise<string | undefined>;
+
+/** The text of what is put together, where it convicts. */
+async function convict({ pins }: Court, make: () => Evidence | Promise<Evidence>): Found {
   try {
-    const read = tileReader(newer, (path) => files.read(path, signal));
-    const root = await rootAt(older.size, read);
-    const proof = await consistencyProof(older.size, newer.size, read);
-    const rewritten = [older.note, newer.note];
-    return formatEvidence({
-      kind: 'rewrite',
-      notes: rewritten,
-      leaves: [],
-      prefix: { root, proof },
-    });
+    const text = formatEvidence(await make());
+    verifyEvidence(text, pins);
+    return text;
   } catch {
     return undefined;
   }
+}
+
+export function testimonyOf({
+  answer: { note },
+  proof: { shown },
+}: ShownLabel): Testimony | undefined {
+  if (!shown) return undefined;
+  const { eventIndex, event, proof } = shown;
+  return { note, eventIndex, event, proof: [...proof] };
+}
+
+/** Two checkpoints that are not one history, or times that run backwards. */
+export async function evidenceOf({ fault, known, shown }: HeadConflict, court: Court): Found {
+  const [older, newer] = known.size < shown.size ? [known, shown] : [shown, known];
+  switch (fault.code) {
+    case 'forked':
+      return convict(court, () => ({ kind: 'fork', notes: [known.note, shown.note], leaves: [] }));
+    case 'rolled_back':
+      // A smaller checkpoint was signed rightly once; who called it the largest after this one, or changed it, is guilty.
+      return (
+        (await convict(court, () => ({
+          kind: 'rollback',
+          notes: [newer.note, older.note],
+          leaves: [],
+        }))) ?? rewritten(older, newer, court)
+      );
+    case 'epoch_invalid':
+      return convict(court, async () => {
+        const at = [older.size - 1, newer.size - 1];
+        const leaves = await Promise.all(at.map((index) => entryOf(newer, index, court)));
+        return { kind: 'time', notes: [newer.note], leaves };
+      });
+    default:
+      return rewritten(older, newer, court);
+  }
+}
+
+const rewritten = (older: Head, newer: Head, court: Court): Found =>
+  convict(court, async () => {
+    const read = readerOf(newer, court);
+    const root = await rootAt(older.size, read);
+    const proof = await consistencyProof(older.size, newer.size, read);
+    return {
+      kind: 'rewrite',
+      notes: [older.note, newer.note],
+      leaves: [],
+      prefix: { root, proof },
+    };
+  });
+
+/** An event that was shown, and a later epoch whose map does not have it. */
+export const hidden = (then: Testimony, now: ShownLabel, court: Court): Found =>
+  convict(court, () => ({
+    kind: 'hidden',
+    notes: [then.note, now.answer.note],
+    leaves: [leafOf(then, 0), epochOf(now.answer, 1)],
+    map: entryIn(now.index, now.proof),
+  }));
+
+/** Two events of one label that can't be in one history. */
+export const broken = (then: Testimony, now: ShownLabel, court: Court): Found =>
+  convict(court, () => {
+    const later = testimonyOf(now) ?? then;
+    const leaves = [leafOf(then, 0), leafOf(later, 1)];
+    return { kind: 'version', notes: [then.note, later.note], leaves };
+  });
+
+/** A name that leads to somebody else, without having been given back. */
+export const rebound = ({ answer, proof, label }: ShownLabel, court: Court): Found =>
+  convict(court, async () => {
+    const { shown, vrfProof } = proof;
+    if (!shown) throw new RangeError();
+    const vrfKey = court.pins.vrf;
+    const leaf = encodeOperator({ kind: operatorKinds.vrf, number: 1, hash: sha256(vrfKey) });
+    const checkpoint = parseCheckpoint(parseNote(answer.note).text);
+    // The second entry of every log says the key.
+    const path = await inclusionProof(1, checkpoint.size, readerOf(checkpoint, court));
+    const { eventIndex, event, opening, state } = shown;
+    return {
+      kind: 'rebound',
+      notes: [answer.note],
+      leaves: [
+        { note: 0, index: 1, leaf, proof: path },
+        { note: 0, index: eventIndex, leaf: event, proof: shown.proof },
+      ],
+      opened: { label, vrfKey, vrfProof, opening, state },
+    };
+  });
+
+/** A checkpoint that does not end with an epoch, or a map that names an entry which is another. */
+export async function unfounded(answer: Answer, court: Court): Found {
+  const checkpoint = parseCheckpoint(parseNote(answer.note).text);
+  const notes = [answer.note];
+  for (const proof of answer.labels) {
+    const { shown } = proof;
+    if (!shown) continue;
+    const found = await convict(court, async () => ({
+      kind: 'unlogged',
+      notes,
+      leaves: [await entryOf(checkpoint, shown.eventIndex, court), epochOf(answer, 0)],
+      map: entryIn(readEvent(shown.event).index, proof),
+    }));
+    if (found) return found;
+  }
+  return convict(court, async () => ({
+    kind: 'end',
+    notes,
+    leaves: [await entryOf(checkpoint, checkpoint.size - 1, court)],
+  }));
+}
+
+const leafOf = ({ eventIndex, event, proof }: Testimony, note: number): ShownLeaf => ({
+  ...{ note, index: eventIndex, leaf: event, proof },
+});
+
+function epochOf({ note, epoch, epochProof }: Answer, number: number): ShownLeaf {
+  const { size } = parseCheckpoint(parseNote(note).text);
+  return { note: number, index: size - 1, leaf: epoch, proof: epochProof };
+}
+
+function entryIn(index: Uint8Array, { mapProof, shown }: LabelProof): ShownEntry {
+  if (!shown) return { index, proof: mapProof };
+  const { eventIndex, event } = shown;
+  const { version } = readEvent(event);
+  return { index, proof: mapProof, newest: { version, eventIndex, eventHash: eventHash(event) } };
+}
+
+type Tree = Pick<Head, 'size' | 'root'>;
+
+const readerOf = (tree: Tree, { files, signal }: Court) =>
+  tileReader(tree, (path) => files.read(path, signal));
+
+/** An entry as the log serves it, with the proof that it is in the tree. */
+async function entryOf(tree: Tree, index: number, court: Court): Promise<ShownLeaf> {
+  const bundle = Math.floor(index / 256);
+  const width = widthIn(tree.size, 'entries', bundle);
+  const path = tilePath({ level: 'entries', index: bundle, width });
+  const entries = decodeEntries(await court.files.read(path, court.signal), width);
+  const leaf = entries[index % 256] ?? new Uint8Array(0);
+  return {
+    note: 0,
+    index,
+    leaf,
+    proof: await inclusionProof(index, tree.size, readerOf(tree, court)),
+  };
 }

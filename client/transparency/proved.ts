@@ -7,6 +7,7 @@ import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Put, Storage } from '../storage/storage.ts';
+import { testimony } from './convicting.ts';
 import type { ProvedPerson } from './proving.ts';
 
 const record = v.strictObject({
@@ -18,6 +19,8 @@ const record = v.strictObject({
   since: v.number(),
   /** How often it was looked at again since, of the looks that are due. */
   looks: s.count,
+  /** What shows others that it was there. */
+  shown: testimony,
 });
 export type Proved = v.InferOutput<typeof record>;
 
@@ -42,7 +45,7 @@ export const putProved = (account: AccountId, proved: Proved): Put => ({
 });
 
 /** For the commit that takes over what was proved. `now`: Unix milliseconds. */
-export const provedRow = ({ account, state, size }: ProvedPerson, now: number): Put => {
+export const provedRow = ({ account, state, size, seen }: ProvedPerson, now: number): Put => {
   const { version, eventHash } = state;
-  return putProved(account, { version, eventHash, size, since: now, looks: 0 });
+  return putProved(account, { version, eventHash, size, since: now, looks: 0, shown: seen });
 };

@@ -6,11 +6,14 @@
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import {
+  type Answer,
   accountOfName,
   checkAnswer,
   type LogPins,
   type ProvedAnswer,
+  type ProvedLabel,
   type ProvedState,
+  readAnswer,
 } from '@island/protocol/transparency/answer.ts';
 import { type EventStep, followEvents } from '@island/protocol/transparency/event-chain.ts';
 import { nameLabel } from '@island/protocol/transparency/label.ts';
@@ -25,12 +28,24 @@ import { hex } from '@island/protocol/wire/text.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
-import { evidenceOf } from './convicting.ts';
+import { Contradiction } from './contradiction.ts';
+import {
+  broken,
+  type Court,
+  evidenceOf,
+  hidden,
+  type ShownLabel,
+  type Testimony,
+  testimonyOf,
+  unfounded,
+} from './convicting.ts';
 import { followHead, HeadConflict, readHead } from './head.ts';
 import { latch, mustBeUnlatched } from './latch.ts';
 import { openLogFiles } from './log-files.ts';
+import { followName, provedName } from './names.ts';
 import { pinsOf } from './pins.ts';
 import { adoptPolicy } from './policy-change.ts';
+import { provedOf } from './proved.ts';
 
 /** A person's account as the log has it. */
 export interface ProvedPerson {
@@ -40,6 +55,9 @@ export interface ProvedPerson {
   state: ProvedState;
   /** Of the checkpoint that shows it. */
   size: number;
+  /** How it was shown. */
+  shown: ShownLabel;
+  seen: Testimony;
 }
 
 /** What is known of somebody already; without the hash nothing was proved of them yet. */
@@ -52,7 +70,7 @@ export interface KnownVersion {
 export interface Proving {
   /**
    * Fetches an answer about a name and believes it, or not. Throws `unknown_person`, `list_invalid`, `unwitnessed`,
-   * `directory_stale`, `log_unproved`, `directory_contradicted`, and what `fetch` throws.
+   * `directory_stale`, `directory_ahead`, `log_unproved`, `directory_contradicted`, and what `fetch` throws.
    */
   person(
     name: string,
@@ -98,14 +116,18 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
   /** Places of labels that were proved: for ever, under one key. */
   const cache = new Map<string, Uint8Array>();
 
-  const check = (answer: Uint8Array, name: string, log: LogPins): ProvedAnswer =>
-    checkAnswer(answer, {
+  function check(answer: Uint8Array, name: string, log: LogPins): ProvedAnswer {
+    const proved = checkAnswer(answer, {
       log,
       labels: [nameLabel(name), accountOfName],
       allowUnwitnessed: true,
       cache,
       notBefore: now() - freshness,
     });
+    // Dated ahead, it would be fresh for as long as the island likes.
+    if (proved.epoch.timestamp > now() + freshness) throw new Problem('directory_ahead');
+    return proved;
+  }
 
   /** The answer under the policy that is known, or under one that follows it. */
   async function checked(answer: Uint8Array, name: string, signal?: AbortSignal) {
@@ -120,17 +142,34 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
     }
   }
 
+  const court = async (signal: AbortSignal | undefined): Promise<Court> => ({
+    pins: await pinsOf(storage, transport, signal),
+    files,
+    signal,
+  });
+
+  const caught = async (
+    { fault, evidence }: Contradiction,
+    signal: AbortSignal | undefined,
+  ): Promise<Problem> => latch(storage, fault, now(), await evidence(await court(signal)));
+
   /** A home's refusal of what was shown, by a name that says what to do. */
-  async function refusal(error: unknown, name: string, signal?: AbortSignal): Promise<unknown> {
-    if (error instanceof HeadConflict) {
-      return latch(storage, error.fault, now(), await evidenceOf(error, files, signal));
-    }
+  async function refusal(
+    error: unknown,
+    name: string,
+    answer: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    if (error instanceof HeadConflict)
+      return latch(storage, error.fault, now(), await evidenceOf(error, await court(signal)));
+    if (error instanceof Contradiction) return caught(error, signal);
     if (error instanceof Fault && error.code !== 'unknown_person')
       return isForm(error) ? new Problem('list_invalid', { name }, { cause: error }) : error;
     if (!(error instanceof TransparencyFault)) return error;
     if (error.code === 'quorum_missing') return new Problem('unwitnessed', {}, { cause: error });
     if (error.code === 'stale') return new Problem('directory_stale', {}, { cause: error });
-    if (contradictions.has(error.code)) return latch(storage, error, now());
+    if (contradictions.has(error.code))
+      return latch(storage, error, now(), await unfounded(readAnswer(answer), await court(signal)));
     return new Problem('list_invalid', { name }, { cause: error });
   }
 
@@ -138,6 +177,7 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
     async person(name, fetch, signal) {
       await mustBeUnlatched(storage);
       const before = await readHead(storage);
+      const named = await provedName(storage, name);
       const answer = await fetch();
       try {
         const proved = await checked(answer, name, signal);
@@ -147,9 +187,18 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
         const { size, root } = checkpoint;
         const shown = { size, root, epoch: epoch.timestamp, note };
         await followHead(storage, files, shown, before, signal);
-        return personOf(proved);
+        const [whose, state] = labelsOf(proved, readAnswer(answer));
+        if (!whose) throw new Fault('malformed');
+        await followName(storage, name, named, whose.proved, whose);
+        if (named && !named.erased && state && !state.proved.present) {
+          const seen = await provedOf(storage, accountOf(whose.proved));
+          throw new Contradiction('rolled_back', async (court) =>
+            seen ? hidden(seen.shown, state, court) : undefined,
+          );
+        }
+        return personOf(proved, state);
       } catch (error) {
-        throw await refusal(error, name, signal);
+        throw await refusal(error, name, answer, signal);
       }
     },
 
@@ -158,19 +207,19 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
       try {
         if (state.version < known.version) {
           if (known.eventHash === undefined) throw new Problem('list_rolled_back', { name });
-          await latch(storage, new TransparencyFault('rolled_back'), now());
+          await caught(await contrary('rolled_back', newest, hidden), undefined);
           throw new Problem('list_rolled_back', { name });
         }
         const { eventHash } = known;
         if (state.version === known.version) {
           if (eventHash && !equal(eventHash, state.eventHash))
-            throw await latch(storage, new TransparencyFault('chain_broken'), now());
+            throw await caught(await contrary('chain_broken', newest, hidden), undefined);
           return [];
         }
         // The newest alone, where it names the one that is known.
         if (state.version === known.version + 1 && eventHash) {
           if (!equal(state.event.prevEvent, eventHash))
-            throw await latch(storage, new TransparencyFault('chain_broken'), now());
+            throw await caught(await contrary('chain_broken', newest, broken), undefined);
           return [newest.list];
         }
         return await chain(name, known, state, fetch);
@@ -181,6 +230,16 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
       }
     },
   };
+
+  /** What was proved of an account once, against what is proved now. */
+  async function contrary(
+    code: TransparencyFaultCode,
+    { account, shown }: ProvedPerson,
+    how: typeof hidden,
+  ): Promise<Contradiction> {
+    const then = (await provedOf(storage, account))?.shown;
+    return new Contradiction(code, async (court) => then && how(then, shown, court));
+  }
 
   async function chain(
     name: string,
@@ -207,13 +266,28 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
   }
 }
 
-function personOf({ labels, checkpoint }: ProvedAnswer): ProvedPerson {
-  const [named, state] = labels;
-  if (!named?.present || !state?.present || state.state.length === 0)
+interface Label extends ShownLabel {
+  proved: ProvedLabel;
+}
+
+const labelsOf = ({ labels }: ProvedAnswer, answer: Answer): Label[] =>
+  labels.flatMap((proved, i) => {
+    const proof = answer.labels[i];
+    return proof ? { answer, proof, label: proved.label, index: proved.index, proved } : [];
+  });
+
+const accountOf = (name: ProvedLabel): AccountId =>
+  accountId(hex(name.present ? name.state : new Uint8Array(0)));
+
+function personOf({ labels, checkpoint }: ProvedAnswer, shown: Label | undefined): ProvedPerson {
+  const [named] = labels;
+  const state = shown?.proved;
+  const seen = shown && testimonyOf(shown);
+  if (!named?.present || !state?.present || !seen || state.state.length === 0)
     throw new Fault('unknown_person');
   if (openDeviceList(state.state).epoch !== state.version) throw new Fault('malformed');
-  const account = accountId(hex(named.state));
-  return { account, list: state.state, state, size: checkpoint.size };
+  const { size } = checkpoint;
+  return { account: accountOf(named), list: state.state, state, size, shown, seen };
 }
 
 const isFault = (error: unknown, code: TransparencyFaultCode): boolean =>
