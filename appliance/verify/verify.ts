@@ -1,19 +1,22 @@
 /**
  * `island verify`: looks at a running island from outside, promise by promise. docs/operations.md §9
  *
- * It knocks at every door with real certificates that must be refused, and joins with two throw-away
- * accounts that sign in, recover, link devices and write to each other. It changes nothing else, and may
- * be run at any time.
+ * It knocks at every door with real certificates that must be refused, joins with throw-away accounts that
+ * sign in, recover, link devices and write to each other, and reads the log of keys as any outsider may. It
+ * changes nothing else, and may be run at any time.
  */
 import { columns, type Style } from '../terminal.ts';
 import { checkAtRest } from './at-rest.ts';
+import { checkAuditTrail } from './audit-trail.ts';
 import { checkBus } from './bus-rights.ts';
 import { checkCache } from './cache-rights.ts';
+import { checkContradictions } from './contradictions.ts';
 import type { Device } from './device.ts';
 import { checkDevices } from './devices.ts';
 import { checkFanOut } from './fan-out.ts';
 import { checkSockets } from './flood.ts';
 import { type Check, type Judged, judge, type PromiseReport } from './judgement.ts';
+import { checkKeyLog } from './key-log.ts';
 import { checkMessages } from './messages.ts';
 import { checkListeners } from './mtls.ts';
 import { checkPassword } from './password.ts';
@@ -51,6 +54,12 @@ function checksOf(scene: Scene, held: AsyncDisposableStack): Partial<Record<Prom
     const alice = held.use(await newPerson(joins));
     return { alice, bob: held.use(await newPerson(joins)) };
   };
+  /** Somebody who takes part in one check alone. */
+  const another = async (): Promise<Person> => {
+    const { address, caFingerprint } = scene.status;
+    const joins = { address, caFingerprint, invite: await scene.invite(1) };
+    return held.use(await newPerson(joins));
+  };
   const people = (): Promise<{ alice: Person; bob: Person }> => {
     joined ??= join();
     return joined;
@@ -77,9 +86,7 @@ function checksOf(scene: Scene, held: AsyncDisposableStack): Partial<Record<Prom
     },
     async M2() {
       const { alice } = await people();
-      const { address, caFingerprint } = scene.status;
-      const joins = { address, caFingerprint, invite: await scene.invite(1) };
-      return checkSealedSender(scene, held.use(await newPerson(joins)), alice);
+      return checkSealedSender(scene, await another(), alice);
     },
     async M5() {
       const { alice, bob } = await people();
@@ -100,6 +107,15 @@ function checksOf(scene: Scene, held: AsyncDisposableStack): Partial<Record<Prom
       const { alice, bob } = await people();
       return checkSockets(alice, bob);
     },
+    async K1() {
+      const { alice, bob } = await people();
+      return checkKeyLog(scene, alice, bob);
+    },
+    async K2() {
+      const { alice, bob } = await people();
+      return checkContradictions(scene, alice, bob, another);
+    },
+    K3: () => checkAuditTrail(scene),
   };
 }
 
