@@ -14,6 +14,7 @@ import {
   type ShownEntry,
   type ShownLeaf,
 } from '@island/protocol/transparency/evidence.ts';
+import { accountLabel, labelIndex, nameLabel } from '@island/protocol/transparency/label.ts';
 import type { LabelProof } from '@island/protocol/transparency/label-proof.ts';
 import {
   encodeOperator,
@@ -33,7 +34,10 @@ import {
   inclusionProof,
   rootAt,
 } from '@island/protocol/transparency/tree-proofs.ts';
+import { verify } from '@island/protocol/transparency/vrf.ts';
+import { accountId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
+import { hex } from '@island/protocol/wire/text.ts';
 import * as v from 'valibot';
 import { bytes64 } from '../storage/record.ts';
 import type { Head, HeadConflict } from './head.ts';
@@ -165,17 +169,18 @@ export const rebound = ({ answer, proof, label }: ShownLabel, court: Court): Fou
   });
 
 /** A checkpoint that does not end with an epoch, or a map that names an entry which is another. */
-export async function unfounded(answer: Answer, court: Court): Found {
+export async function unfounded(answer: Answer, name: string, court: Court): Found {
   const checkpoint = parseCheckpoint(parseNote(answer.note).text);
   const notes = [answer.note];
-  for (const proof of answer.labels) {
+  for (const [i, proof] of answer.labels.entries()) {
     const { shown } = proof;
-    if (!shown) continue;
+    const owner = answer.labels[0]?.shown?.state;
+    if (!shown || !owner) continue;
     const found = await convict(court, async () => ({
       kind: 'unlogged',
       notes,
       leaves: [await entryOf(checkpoint, shown.eventIndex, court), epochOf(answer, 0)],
-      map: entryIn(readEvent(shown.event).index, proof),
+      map: entryIn(placeOf(i === 0 ? nameLabel(name) : labelOf(owner), proof, court), proof),
     }));
     if (found) return found;
   }
@@ -185,6 +190,11 @@ export async function unfounded(answer: Answer, court: Court): Found {
     leaves: [await entryOf(checkpoint, checkpoint.size - 1, court)],
   }));
 }
+
+const labelOf = (account: Uint8Array): Uint8Array => accountLabel(accountId(hex(account)));
+
+const placeOf = (label: Uint8Array, { vrfProof }: LabelProof, { pins }: Court): Uint8Array =>
+  labelIndex(verify(pins.vrf, label, vrfProof));
 
 const leafOf = ({ eventIndex, event, proof }: Testimony, note: number): ShownLeaf => ({
   ...{ note, index: eventIndex, leaf: event, proof },

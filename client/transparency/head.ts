@@ -81,20 +81,24 @@ export async function followHead(
   });
 }
 
+/** Whether the log of `newer` begins with that of `older`. Throws as `rootIn` does. */
+const contains = async (files: LogFiles, newer: Head, older: Head, signal?: AbortSignal) =>
+  equal(await rootIn(files, newer, older.size, signal), older.root);
+
 /**
- * Whether the log of `newer` begins with that of `older`: every hash that says so is checked against the root of
- * `newer`. Throws `log_unproved` for tiles that are not those of `newer`: they prove nothing, to nobody.
+ * The root that the log of `head` had at a size up to its own: every hash that says so is checked against the root
+ * of `head`. Throws `log_unproved` for tiles that are not those of `head`: they prove nothing, to nobody.
  */
-async function contains(
+export async function rootIn(
   files: LogFiles,
-  newer: Head,
-  older: Head,
+  head: Pick<Head, 'size' | 'root'>,
+  size: number,
   signal?: AbortSignal,
-): Promise<boolean> {
-  if (older.size === newer.size) return equal(older.root, newer.root);
-  const read = tileReader(newer, (path) => files.read(path, signal));
+): Promise<Uint8Array> {
+  if (size === head.size) return head.root;
+  const read = tileReader(head, (path) => files.read(path, signal));
   try {
-    return equal(await rootAt(older.size, read), older.root);
+    return await rootAt(size, read);
   } catch (cause) {
     const unproved =
       cause instanceof TransparencyFault || (cause instanceof Fault && cause.code === 'malformed');

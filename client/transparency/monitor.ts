@@ -13,6 +13,7 @@ import type { People } from '../messages/people.ts';
 import { Problem, willPass } from '../problem.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
+import { compareHeard, differences, markTold } from './comparing.ts';
 import { renewPolicy } from './policy-change.ts';
 import { allProved, type Proved, provedNamespace, provedOf, putProved } from './proved.ts';
 
@@ -22,7 +23,7 @@ export interface Monitoring {
   people: People;
   /** Unix milliseconds. */
   now: () => number;
-  /** The directory is caught, or holds something back: told once for each sentence. */
+  /** The directory is caught, holds something back, or shows others something else: told once for each sentence. */
   onRefused: (error: Error) => void;
 }
 
@@ -65,9 +66,21 @@ export async function keepDirectory(monitoring: Monitoring, signal: AbortSignal)
       if (signal.aborted) return;
       await look(() => lookAgain(monitoring, account, signal));
     }
+    await look(() => compareHeard(monitoring, signal));
+    await tellDifferences(monitoring);
     const waits = await ownWaits(monitoring, ownSince);
     if (waits) tell(new Problem('own_unpublished'));
     await pause(interval + Math.random() * jitter, signal);
+  }
+}
+
+/** Contacts who say that they have seen another log: each once, and by name. */
+async function tellDifferences({ storage, people, onRefused }: Monitoring): Promise<void> {
+  for (const { account, told } of await differences(storage)) {
+    if (told) continue;
+    const person = await people.known(account);
+    if (person) onRefused(new Problem('directory_differs', { name: person.name }));
+    await markTold(storage, account);
   }
 }
 

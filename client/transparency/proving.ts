@@ -98,7 +98,7 @@ export interface ProvingParts {
 }
 
 /** Milliseconds: an epoch that is older shows nothing about now, nor does one from further ahead; clocks differ by so much. */
-const freshness = 3_600_000;
+export const freshness = 3_600_000;
 
 /** What an island can't come to without having changed its log, its map or its keys. */
 const contradictions = new Set<TransparencyFaultCode>([
@@ -169,7 +169,12 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
     if (error.code === 'quorum_missing') return new Problem('unwitnessed', {}, { cause: error });
     if (error.code === 'stale') return new Problem('directory_stale', {}, { cause: error });
     if (contradictions.has(error.code))
-      return latch(storage, error, now(), await unfounded(readAnswer(answer), await court(signal)));
+      return latch(
+        storage,
+        error,
+        now(),
+        await unfounded(readAnswer(answer), name, await court(signal)),
+      );
     return new Problem('list_invalid', { name }, { cause: error });
   }
 

@@ -4,6 +4,7 @@ import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { transparencyFaults } from '@island/protocol/transparency/transparency-fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { Problem } from '../../problem.ts';
+import { type Difference, differences, markTold } from '../../transparency/comparing.ts';
 import { readHead } from '../../transparency/head.ts';
 import { readLatch, unlatch } from '../../transparency/latch.ts';
 import { logCode } from '../../transparency/log-code.ts';
@@ -33,7 +34,7 @@ export function directoryCommand(add: AddCommand): void {
         if (!latch?.evidence) throw usage(terminal, 'There is nothing that would convince others.');
         await write(file, latch.evidence);
         terminal.say(
-          `What convicts the island is in ${file}. Whoever has it can check it: npx island evidence verify ${file}`,
+          `What convicts the island is in ${file}. Whoever has it can check it: npx island evidence verify ${file} --vkey ${(await readPins(storage))?.vkey}`,
           { type: 'evidence', file },
         );
         return;
@@ -54,6 +55,12 @@ export function directoryCommand(add: AddCommand): void {
       const { witnesses, quorum } = parsePolicy(pins.policy);
       const names = quorum === undefined ? [] : witnesses.map(({ name }) => name);
       const code = logCode(head);
+      const differing = await Promise.all(
+        (await differences(storage)).map(async (each) => {
+          const person = await home.islander.people.known(each.account);
+          return { ...each, name: person?.name ?? each.account };
+        }),
+      );
       const lines = [
         `Log       ${pins.vkey.slice(0, pins.vkey.indexOf('+'))}`,
         names.length > 0
@@ -66,20 +73,40 @@ export function directoryCommand(add: AddCommand): void {
           ? [
               '',
               `⚠ Caught on ${minute(latch.found)} (UTC): ${transparencyFaults[latch.code]}`,
-              'No new key is taken over. To show it to others: islander directory evidence FILE.',
+              `No new key is taken over.${latch.evidence ? ' To show it to others: islander directory evidence FILE.' : ''}`,
               'To use the directory again all the same: islander directory go-on.',
             ]
           : []),
+        ...differing.flatMap(differenceLines),
       ];
       terminal.say(lines.join('\n'), {
         type: 'directory',
         ...{ log: pins.vkey, witnesses: names, size: head.size, root: base64url(head.root) },
         ...{ epoch: head.epoch, code: code.join('') },
         ...(latch && { caught: latch.code, found: latch.found, evidence: Boolean(latch.evidence) }),
+        ...(differing.length > 0 && { differs: differing.map(differenceObject) }),
       });
+      for (const { account } of differing) await markTold(storage, account);
     },
   );
 }
+
+type Named = Difference & { name: string };
+
+/** Whoever compares by voice needs both codes, for one number of entries. */
+const differenceLines = ({ name, size, theirs, ours, found }: Named): string[] => [
+  '',
+  `⚠ ${name} has been shown another directory than this device, or says so (${minute(found)} UTC).`,
+  `At ${size} entries ${name} says ${logCode({ size, root: theirs }).join(' ')}`,
+  `and this device has seen ${logCode({ size, root: ours }).join(' ')}`,
+  'Compare them by another way than this island.',
+];
+
+const differenceObject = ({ name, size, theirs, ours, found }: Named) => ({
+  ...{ name, size, found },
+  theirs: logCode({ size, root: theirs }).join(''),
+  ours: logCode({ size, root: ours }).join(''),
+});
 
 async function write(file: string, text: string): Promise<void> {
   try {
