@@ -10,7 +10,7 @@ import { addAdmissionCommands } from './admission-commands.ts';
 import { addAuditCommands } from './audit/audit-commands.ts';
 import { Misbehaviour } from './audit/findings.ts';
 import { formatStatus } from './messages-for-people.ts';
-import { askStatus } from './operator.ts';
+import { askLog, askStatus } from './operator.ts';
 import { toCount, toFolder, toHost, toName, toPort, toPromises } from './option-values.ts';
 import { type RenewFlags, runRenew } from './renew-command.ts';
 import { runRotate } from './rotate-command.ts';
@@ -105,12 +105,11 @@ function program(streams: Streams): Command {
         .hideHelp(),
     )
     .action((flags: UpFlags) => runUp(flags, hintOf(flags.data), streams));
-  command('status', 'shows services, engines, certificates and listeners').action(
+  command('status', 'shows services, engines, certificates, listeners and the log of keys').action(
     async ({ data, json }: UpFlags) => {
-      const report = await askStatus(data);
-      streams.stdout.write(
-        json ? `${JSON.stringify(report)}\n` : formatStatus(report, styleFor(streams.stdout)),
-      );
+      const [report, log] = await Promise.all([askStatus(data), askLog(data)]);
+      const text = () => formatStatus(report, styleFor(streams.stdout), log, hintOf(data));
+      streams.stdout.write(json ? `${JSON.stringify({ ...report, log: log ?? null })}\n` : text());
     },
   );
   command('rotate', 'changes the master key under which everything at rest is kept').action(

@@ -1,7 +1,8 @@
 /** The texts of the `island` command for people. */
-import type { StatusReport } from './status-report.ts';
+import type { LogStatus, StatusReport } from './status-report.ts';
 import { columns, type Style } from './terminal.ts';
 import type { Welcome } from './up.ts';
+import { logProblems } from './witness-messages.ts';
 
 export function formatPassphrase(passphrase: string, { bold }: Style): string {
   return `
@@ -53,7 +54,14 @@ ${next}
 `;
 }
 
-export function formatStatus(report: StatusReport, { bold, dim, good, bad }: Style): string {
+/** @param hint what other commands need to find the island, such as ` --data DIR` */
+export function formatStatus(
+  report: StatusReport,
+  style: Style,
+  log?: LogStatus,
+  hint = '',
+): string {
+  const { bold, dim, good, bad } = style;
   const units = report.units.map((unit): [string, string] => {
     const what =
       unit.kind === 'engine'
@@ -90,7 +98,30 @@ ${columns(certificates)}
   ${bold('Listeners')}
 ${columns(listeners)}
 
+  ${bold('Log of keys')}
+${columns(logRows(log, style, hint))}
+
 `;
+}
+
+function logRows(
+  log: LogStatus | undefined,
+  { dim, good, bad }: Style,
+  hint: string,
+): [string, string][] {
+  if (log === undefined) return [['state', bad('does not answer')]];
+  const { size, epoch, witnessed, quorum, witnesses, waiting, problem } = log;
+  const age = period(Math.max(0, Math.round((Date.now() - Date.parse(epoch)) / 1000)));
+  const signers =
+    quorum === null ? `${witnesses}, as the policy says` : `${quorum} of ${witnesses} have to sign`;
+  const nobody = `nobody: people have the island's word alone ${dim(`(npx island witness${hint})`)}`;
+  const rows: [string, string][] = [
+    ['published', `${size} entries, the newest epoch ${age} old`],
+    ['witnesses', witnessed ? good(signers) : nobody],
+  ];
+  if (waiting !== undefined) rows.push(['waiting', `${waiting} entries, for the witnesses`]);
+  if (problem !== undefined) rows.push(['problem', bad(logProblems[problem])]);
+  return rows;
 }
 
 function period(seconds: number): string {

@@ -1,10 +1,12 @@
 /** What the `island` command asks of a running island: the supervisor's status, and what operators may ask control. */
+import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import type { Role } from '@island/protocol/wire/account-routes.ts';
 import { findRun, layoutOf, type Run } from '@island/provisioning/layout.ts';
 import { Stated } from '@island/provisioning/stated.ts';
 import type { RotationStatus } from './key-rotation.ts';
-import type { StatusReport } from './status-report.ts';
+import type { LogStatus, StatusReport } from './status-report.ts';
 import { askSocket, type SocketRequest } from './unix-http.ts';
+import type { WitnessStanding } from './witness-messages.ts';
 
 /** What the island refused, by its code, in its own words. */
 export class Refused extends Stated {
@@ -83,6 +85,25 @@ export interface Invite {
 export async function askControl(data: string, asked: SocketRequest): Promise<unknown> {
   const { controlSocket } = await runningIsland(data);
   return orNotRunning(data, ask(controlSocket, asked));
+}
+
+const asksForWitnesses = (policy: string): boolean => parsePolicy(policy).quorum !== undefined;
+
+/** `undefined` while those who know do not answer. */
+export async function askLog(data: string): Promise<LogStatus | undefined> {
+  const asked = askControl(data, { method: 'GET', path: '/witness' });
+  const standing = (await asked.catch((error: unknown) => {
+    if (!(error instanceof Stated)) throw error;
+    return undefined;
+  })) as WitnessStanding | undefined;
+  if (standing === undefined) return undefined;
+  const { size, epoch, waiting, problem, policy, witnesses } = standing;
+  return {
+    ...{ size, epoch: new Date(epoch).toISOString(), witnessed: asksForWitnesses(policy.text) },
+    ...{ quorum: policy.quorum, witnesses: witnesses.length },
+    ...(waiting !== undefined && { waiting }),
+    ...(problem !== undefined && { problem }),
+  };
 }
 
 export async function askInvite(

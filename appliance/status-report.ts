@@ -1,6 +1,10 @@
-/** What `island status` tells, as data: made by the supervisor, sent over its socket, shown by the command. */
+/**
+ * What `island status` tells, as data: made by the supervisor, sent over its socket, shown by the command, which asks
+ * control for the log of keys.
+ */
 import type { Listener } from './listeners.ts';
 import type { UnitState } from './unit.ts';
+import type { WitnessStanding } from './witness-messages.ts';
 
 export interface UnitStatus {
   name: string;
@@ -22,6 +26,23 @@ export interface CertificateStatus {
   kind: 'leaf' | 'ca';
   /** ISO 8601. */
   notAfter: string;
+}
+
+/** The log of keys. docs/protocol/transparency.md §6 */
+export interface LogStatus {
+  /** Entries of the published log. */
+  size: number;
+  /** Of its newest epoch, ISO 8601. */
+  epoch: string;
+  /** Whether witnesses have to sign it. */
+  witnessed: boolean;
+  /** How many, where the policy is of the simple kind, and how many there are. */
+  quorum: number | null;
+  witnesses: number;
+  /** The size of the checkpoint that waits for them. */
+  waiting?: number;
+  /** Why nothing new is published. */
+  problem?: NonNullable<WitnessStanding['problem']>;
 }
 
 export interface StatusReport {

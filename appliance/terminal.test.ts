@@ -110,10 +110,34 @@ t.test('the status says when a certificate has run out and a unit is down', asyn
     },
     styleFor(pipe().stream),
   );
+  t.match(text, /Log of keys\n +state +does not answer/);
   t.match(text, /not ready \(supervisor 1, 2 h\)/);
   t.match(text, /nats +restarting +engine 2\.15\.1 +, restarted 3 times|nats +restarting/);
   t.match(text, /gateway +until 2020-01-01 00:00 UTC \(expired\)/);
   t.match(text, /front +tcp 127\.0\.0\.1:1/);
+});
+
+t.test('K1 the status says how the log of keys goes on, and why it does not', async (t) => {
+  const report = {
+    ...{ name: 'Isle', address: 'https://localhost:8443', caFingerprint: 'abc', data: '/data' },
+    ...{ ready: true, pid: 1, uptime: 1, listeners: [], units: [], certificates: [] },
+  };
+  const log = {
+    ...{ size: 24, epoch: new Date(Date.now() - 300_000).toISOString() },
+    ...{ witnessed: false, quorum: 0, witnesses: 0 },
+  };
+  const style = styleFor(pipe().stream);
+  const alone = formatStatus(report, style, log, ' --data /data');
+  t.match(alone, /published +24 entries, the newest epoch 5 min old/);
+  t.match(alone, /witnesses +nobody: .*\(npx island witness --data \/data\)/);
+  const witnessed = { ...log, witnessed: true, quorum: 2, witnesses: 3 };
+  const stuck = { ...witnessed, waiting: 27, problem: 'rolled_back' as const };
+  const text = formatStatus(report, style, stuck);
+  t.match(text, /witnesses +2 of 3 have to sign/);
+  t.match(text, /waiting +27 entries, for the witnesses/);
+  t.match(text, /problem +IT SIGNS NOTHING: a witness has signed more/);
+  const custom = formatStatus(report, style, { ...witnessed, quorum: null });
+  t.match(custom, /witnesses +3, as the policy says/);
 });
 
 t.test('columns line up', async (t) => {

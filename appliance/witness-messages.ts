@@ -31,6 +31,11 @@ export interface WitnessStanding {
   pending?: { number: number; text: string };
   /** Of the published log. */
   size: number;
+  /** Unix milliseconds of its newest epoch. */
+  epoch: number;
+  /** The size of the checkpoint that waits for its witnesses. */
+  waiting?: number;
+  problem?: keyof typeof logProblems;
   witnesses: WitnessShown[];
   trusted: TrustedLog[];
 }
@@ -40,6 +45,14 @@ export interface PolicySet {
   quorum: number;
   of: number;
 }
+
+/** Why the log publishes nothing new. */
+export const logProblems = {
+  rolled_back:
+    'IT SIGNS NOTHING: a witness has signed more of this log than the island has, so it was put back to an earlier state (docs/operations.md §8)',
+  unanswered: 'nothing new is published: too few witnesses answer',
+  failing: 'nothing new is published: look into log/core.log',
+};
 
 const problems = {
   unreachable: 'does not answer',
@@ -57,11 +70,14 @@ export function formatWitnesses(standing: WitnessStanding, hint: string): string
   return [...formatPolicy(standing, hint), '', ...formatTrusted(standing.trusted, hint)].join('\n');
 }
 
-function formatPolicy({ policy, pending, size, witnesses }: WitnessStanding, hint: string) {
-  const waits =
-    pending === undefined
+function formatPolicy(standing: WitnessStanding, hint: string) {
+  const { policy, pending, size, witnesses, problem } = standing;
+  const waits = [
+    ...(pending === undefined
       ? []
-      : [`Policy ${pending.number} waits until its witnesses and those of before have signed.`];
+      : [`Policy ${pending.number} waits until its witnesses and those of before have signed.`]),
+    ...(problem === undefined ? [] : [`The log: ${logProblems[problem]}.`]),
+  ];
   if (witnesses.length === 0)
     return [
       'Nobody witnesses the log of this island: its people have its word alone that it shows everybody the same.',

@@ -26,6 +26,9 @@ export const witnessProblems = [
   'unsigned',
 ] as const;
 
+/** Why the log publishes nothing new: log/epoch-work.ts. */
+export const epochProblems = ['rolled_back', 'unanswered', 'failing'] as const;
+
 /** The first device of a new account with its proof and its prekeys; also a part of a registration. */
 export const enrolment = {
   name: v.string(),
@@ -161,6 +164,11 @@ export const directory = defineContract({
       answer: v.strictObject({
         /** Of the published log. */
         size: s.count,
+        /** Unix milliseconds of its newest epoch. */
+        epoch: s.count,
+        /** The size of the checkpoint that is signed by the log and not yet by its witnesses. */
+        waiting: v.optional(s.count),
+        problem: v.optional(v.picklist(epochProblems)),
         witnesses: v.array(
           v.strictObject({
             name: v.string(),

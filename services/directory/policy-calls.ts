@@ -28,7 +28,6 @@ export function answerPolicies(parts: {
   });
   bus.handle(directory, 'witnesses', async () => {
     const { present } = await presentPolicies(store);
-    const { size } = keyLog.submission();
     const rows = await store.rows<{ vkey: string; size: number; signed: number }>(
       'SELECT vkey, size, signed FROM witness_sizes',
     );
@@ -40,6 +39,6 @@ export function answerPolicies(parts: {
         return { name, vkey: text, size, signed, ...(url && { url }), ...(problem && { problem }) };
       },
     );
-    return { size, witnesses: shown };
+    return { ...keyLog.standing(), witnesses: shown };
   });
 }

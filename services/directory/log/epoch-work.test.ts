@@ -195,9 +195,11 @@ t.test(
     await test.join('ada');
     test.log.wake();
     await eventually(() => looked > 1);
+    t.match(test.log.standing(), { problem: 'rolled_back' }, 'and it is said');
     theirs = undefined;
     const since = looked;
     await eventually(() => looked > since + 1);
+    t.match(test.log.standing(), { problem: 'unanswered' });
     t.equal(
       test.log.checkpoint(),
       before,
@@ -207,6 +209,7 @@ t.test(
     theirs = 0;
     await eventually(() => test.told.length === 1);
     t.not(test.log.checkpoint(), before);
+    t.equal(test.log.standing().problem, undefined);
   },
 );
 

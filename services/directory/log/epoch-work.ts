@@ -15,6 +15,7 @@ import { consistencyProof, inclusionProof } from '@island/protocol/transparency/
 import { backoff, pause } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { failure, type Log } from '../../kit/log.ts';
+import type { epochProblems } from '../contract.ts';
 import { type DraftParts, draftEpoch, type Epoch, type EpochDraft } from './epoch-draft.ts';
 import { loadMap } from './label-map.ts';
 import type { PublishedEpoch } from './log-answers.ts';
@@ -49,8 +50,27 @@ export interface Changed {
   version: number;
 }
 
+/**
+ * Why nothing new is published. `rolled_back`: a witness has signed more of the log than the database has, so nothing
+ * is signed. `unanswered`: too few witnesses have said how far they are. `failing`: something here does not work.
+ */
+export type EpochProblem = (typeof epochProblems)[number];
+
+class Unsigned extends Error {
+  override name = 'Unsigned';
+  readonly problem: EpochProblem;
+  constructor(problem: EpochProblem, message: string) {
+    super(message);
+    this.problem = problem;
+  }
+}
+
 export interface EpochWork extends AsyncDisposable {
   readonly published: PublishedEpoch;
+  /** The checkpoint that waits for its witnesses, as the log signed it. */
+  readonly open: { note: string; size: number } | undefined;
+  /** Of the last try. */
+  readonly problem: EpochProblem | undefined;
   /** Something new may be there. */
   wake(): void;
   /** Resolves when all that is stored now is published, or after `patience`. */
@@ -101,6 +121,7 @@ export async function openEpochWork(
   let working: Promise<void> | undefined;
   /** The last try failed. */
   let failing = false;
+  let problem: EpochProblem | undefined;
 
   async function stored(epoch: Epoch, since: number): Promise<Shown> {
     const { size } = epoch;
@@ -179,9 +200,9 @@ export async function openEpochWork(
     const inTime = AbortSignal.any([ended.signal, AbortSignal.timeout(lookPatience)]);
     const sizes = await known(asked, inTime);
     if ([...sizes.values()].some((theirs) => theirs > size))
-      throw new Error('a witness has signed more of the log than the database has');
+      throw new Unsigned('rolled_back', 'a witness has signed more of the log than we have');
     if (!hasQuorum(policy, new Set(sizes.keys())))
-      throw new Error('too few witnesses have said what they know of the log');
+      throw new Unsigned('unanswered', 'too few witnesses have said what they know of the log');
   }
 
   /** @returns whether there was anything to do */
@@ -207,12 +228,14 @@ export async function openEpochWork(
         for (let more = true; more; ) {
           more = await step();
           failing = false;
+          problem = undefined;
           failures = 0;
         }
         if (!wanted) return;
       } catch (error) {
         if (ended.signal.aborted) return;
         failing = true;
+        problem = error instanceof Unsigned ? error.problem : 'failing';
         log.warn('epoch_waits', failure(error));
         await pause(backoff(retries, ++failures), ended.signal);
       }
@@ -251,6 +274,12 @@ export async function openEpochWork(
     get published() {
       if (current === undefined) throw new TypeError('a log without an epoch');
       return current;
+    },
+    get open() {
+      return open && { note: open.epoch.note, size: open.epoch.size };
+    },
+    get problem() {
+      return problem;
     },
     wake,
     async settled() {

@@ -16,7 +16,12 @@ import { startRounds } from '../../kit/rounds.ts';
 import type { VaultSecrets } from '../../kit/vault-secrets.ts';
 import type { DirectoryStore } from '../database.ts';
 import type { Submission } from '../witness-ask.ts';
-import { type Cosign, type KnownToWitnesses, openEpochWork } from './epoch-work.ts';
+import {
+  type Cosign,
+  type EpochProblem,
+  type KnownToWitnesses,
+  openEpochWork,
+} from './epoch-work.ts';
 import { openLogAnswers, type PublishedEpoch, type Step } from './log-answers.ts';
 import { openLogEntries } from './log-entries.ts';
 import { newestEpochs } from './log-epochs.ts';
@@ -26,6 +31,17 @@ import { beginPolicies, policyEntryOf, policyOf } from './log-policies.ts';
 
 /** What clients pin. */
 export type LogPinned = NonNullable<RouteAnswer<'discovery'>['log']>;
+
+export interface LogStanding {
+  /** Of the published log. */
+  size: number;
+  /** Unix milliseconds of its newest epoch. */
+  epoch: number;
+  /** The size of the checkpoint that waits for its witnesses. */
+  waiting?: number;
+  /** Why nothing new is published. */
+  problem?: EpochProblem;
+}
 
 export interface DirectoryLog extends AsyncDisposable {
   readonly keys: LogKeys;
@@ -44,6 +60,8 @@ export interface DirectoryLog extends AsyncDisposable {
   checkpoint(): string;
   /** The same, as witnesses are asked to sign it. */
   submission(): Submission;
+  /** How the log goes on. */
+  standing(): LogStanding;
   /** Throws `not_found` for what the published log does not have. */
   tile(tile: Tile): Promise<Uint8Array>;
   pinned(): Promise<LogPinned>;
@@ -118,6 +136,15 @@ export async function openDirectoryLog(parts: {
       const { note, size } = work.published;
       const proofFrom = (from: number) => consistencyProof(from, size, shared.hashes.read);
       return { note, size, proofFrom };
+    },
+    standing() {
+      const { published, open, problem } = work;
+      return {
+        size: published.size,
+        epoch: published.timestamp,
+        ...(open && { waiting: open.size }),
+        ...(problem && { problem }),
+      };
     },
     async tile(tile) {
       if (!existsIn(work.published.size, tile)) throw new Fault('not_found');
