@@ -58,6 +58,8 @@ export const problems = {
     'The island gave an older device list for {name} than before, so nothing was sent. Tell its operator.',
   directory_contradicted:
     'The directory of this island contradicts itself, so no new key of anybody is taken over: {reason} What was known before stays in use. Tell the operator, show the evidence to the witnesses, and see: npx islander directory',
+  directory_differs:
+    '{name} has been shown another directory of keys than this device, or says so. Compare the code of islander directory with them, by another way than this island.',
   directory_stale:
     'The newest state that the island shows of its directory is more than an hour old, so nothing was taken from it. Check the clock of this machine; if it is right, tell the operator.',
   directory_ahead:

@@ -20,6 +20,7 @@ import { answer } from '../repair/answering.ts';
 import { noteArrived, receiveFates } from '../repair/failures.ts';
 import type { RepairChanges } from '../repair/repairs.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
+import { hear } from '../transparency/gossip.ts';
 import { type ActBody, actRow, isAct } from './acts.ts';
 import { actedOn, type ContactChanges, isAccepted, wroteTo } from './contacts.ts';
 import { arrival, saidOf, sentElsewhere } from './messages.ts';
@@ -136,6 +137,10 @@ async function receiveFrom(
     reception.append.push(arrival({ type: 'message', ...message }, identity));
     const { storage, put } = reception;
     const ids = [identity.id];
+    if (body.seen) {
+      const from = { account: person.account, known: isAccepted(contact) };
+      put.push(...(await hear(storage, from, body.seen, reception.now())));
+    }
     put.push(...(await oweReceipt(storage, contact, person.account, 'delivered', ids, receivedAt)));
   } else if (isAct(body)) {
     await addAct(reception, { ...identity, name: person.name, sentAt, receivedAt }, body);

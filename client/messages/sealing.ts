@@ -16,6 +16,7 @@ import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { sentRow } from '../repair/sent-log.ts';
 import { Conflict, type Put, type Storage } from '../storage/storage.ts';
+import { telling } from '../transparency/gossip.ts';
 import { type Bundles, fetchBundles } from './bundles.ts';
 import type { Certificates } from './certificates.ts';
 import type { Lookups } from './lookups.ts';
@@ -78,7 +79,6 @@ export async function sealRow(
   const { account, ratchets, storage, lookups, now } = sealing;
   const said = await plaintextOf(storage, row);
   if (!said) throw isKept(row) ? new Conflict() : new Moot();
-  const plaintext = pad(encodePlaintext(said));
   const person = await recipientOf(sealing, row.to, signal);
   const { list } = person;
   const only = row.repair?.only;
@@ -90,6 +90,10 @@ export async function sealRow(
     ({ device }) => !kept.some((envelope) => envelope.device === device),
   );
   const certificate = await sealing.certificates.own(signal);
+  const first = isKept(row) && row.to !== account.name;
+  const { padded: plaintext, put: told } = first
+    ? await telling(storage, person.account, said, now())
+    : { padded: pad(encodePlaintext(said)), put: [] };
   let bundles: Bundles = new Map();
   for (;;) {
     const outcome = await ratchets.step<Outcome>(async (step) => {
@@ -124,7 +128,7 @@ export async function sealRow(
       const envelopes = [...others, ...covers];
       const order = { account: person.account, epoch: list.epoch, envelopes };
       const changed = changedRow(row, { sealed: order });
-      return { batch: { ...changed, put: [...changed.put, ...put] }, result: { order } };
+      return { batch: { ...changed, put: [...changed.put, ...put, ...told] }, result: { order } };
     });
     if (outcome === 'taken') throw new Conflict();
     if ('order' in outcome) return outcome.order;

@@ -1,4 +1,7 @@
 /** A safety number, as two people compare it. docs/protocol/devices.md §9 */
+import type { Storage } from '../storage/storage.ts';
+import { readHead } from '../transparency/head.ts';
+import { logCode } from '../transparency/log-code.ts';
 
 /** Three lines of four groups. */
 export function numberLines(name: string, number: readonly string[], verified: boolean): string[] {
@@ -10,4 +13,22 @@ export function numberLines(name: string, number: readonly string[], verified: b
     '',
     `Compare it with what ${name} sees, face to face or by a call: the same digits on both sides mean that nobody stands between you.`,
   ];
+}
+
+/** What this device has seen of the island's directory, in a word: beside the number, for the same call. */
+export async function seenDirectory(
+  storage: Storage,
+): Promise<{ lines: string[]; object: { directory?: { size: number; code: string } } }> {
+  const head = await readHead(storage);
+  if (!head) return { lines: [], object: {} };
+  const { size } = head;
+  const code = logCode(head);
+  return {
+    lines: [
+      '',
+      `Directory, at ${size} entries: ${code.join(' ')}`,
+      'Where it says the same number of entries, that is the same on both sides, too.',
+    ],
+    object: { directory: { size, code: code.join('') } },
+  };
 }

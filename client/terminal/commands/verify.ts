@@ -4,7 +4,7 @@ import type { AddCommand } from '../command.ts';
 import { openHome } from '../home.ts';
 import { qrCode } from '../qr-code.ts';
 import { openQuestions } from '../questions.ts';
-import { numberLines } from '../safety.ts';
+import { numberLines, seenDirectory } from '../safety.ts';
 
 export function verifyCommand(add: AddCommand): void {
   add(
@@ -27,10 +27,12 @@ export function verifyCommand(add: AddCommand): void {
       }
       const { number, code, verified } = await conversations.verification(name);
       const lines = numberLines(name, number, verified);
+      const seen = await seenDirectory(home.storage);
       const scan = ['', qrCode(code), `(Or let ${name} scan this.)`];
-      terminal.say([...lines, ...scan].join('\n'), {
+      terminal.say([...lines, ...seen.lines, ...scan].join('\n'), {
         ...{ type: 'safety-number', name, number, verified },
         code: base64url(code),
+        ...seen.object,
       });
       if (verified) return;
       using questions = openQuestions(terminal);
