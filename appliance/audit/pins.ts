@@ -43,7 +43,7 @@ export interface PinOptions {
 }
 
 /** What an island says of its own log. */
-export type SaidLog = NonNullable<Answer<'discovery'>['log']>;
+export type SaidLog = Answer<'discovery'>['log'];
 
 /** Reads the file that an option names. Throws `Stated`. */
 export async function readGiven(path: string, what: string): Promise<string> {

@@ -6,7 +6,6 @@ import { arrivals } from '@island/client/messages/arrivals.ts';
 import { departures } from '@island/client/messages/departures.ts';
 import { call } from '@island/client/transport/transport.ts';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
-import { personName } from '@island/protocol/wire/ids.ts';
 import { parseIslandLink } from '@island/protocol/wire/island-link.ts';
 import { type Device, freshHome, openDevice, tokensOf } from './device.ts';
 import { type Finding, type Findings, found } from './finding.ts';
@@ -108,8 +107,10 @@ export async function linked(person: Person): Promise<{ device: Device; digits: 
   return { device: await openDevice(home, password), digits };
 }
 
-async function listedDevices({ session }: Person, name: string): Promise<number[]> {
-  const { list } = await session.call('person', {}, { path: { name: personName(name) } });
+/** As the log proves it to somebody else. */
+async function listedDevices(other: Person, name: string): Promise<number[]> {
+  await using islander = await other.open();
+  const { list } = await islander.lookups.person(name);
   return openDeviceList(list).devices.map(({ device }) => device);
 }
 

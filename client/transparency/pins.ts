@@ -9,7 +9,6 @@ import type { LogPins } from '@island/protocol/transparency/answer.ts';
 import type { Answer } from '@island/protocol/wire/routes.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
-import { Problem } from '../problem.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { callApart, type Transport } from '../transport/transport.ts';
@@ -28,12 +27,11 @@ export async function readPins(storage: Storage): Promise<LogPins | undefined> {
   return row && decodeRecord(record, row);
 }
 
-type Shown = NonNullable<Answer<'discovery'>['log']>;
+type Shown = Answer<'discovery'>['log'];
 
-/** What the island shows now. Throws what a call throws, `not_an_island` for one without a log. */
+/** What the island shows now. Throws what a call throws. */
 export async function shownPins(transport: Transport, signal?: AbortSignal): Promise<Shown> {
   const { log } = await callApart(transport, 'discovery', {}, signal ? { signal } : {});
-  if (!log) throw new Problem('not_an_island', { address: transport.address });
   return log;
 }
 

@@ -25,15 +25,10 @@ export const deviceRoutes = {
     request: s.empty,
     answer: v.strictObject({ challenge: s.text64(32) }),
   }),
-  /** The signed device list of a person by name. */
-  person: route({
-    method: 'GET',
-    path: '/v1/people/:name',
-    auth: 'either',
-    request: s.empty,
-    answer: v.strictObject({ account: s.account, list: s.text64UpTo(structureBytes.list) }),
-  }),
-  /** The lists of a person after an epoch, ascending, at most `limits.listsPerAnswer`. */
+  /**
+   * The stored lists of an account after an epoch, ascending, at most `limits.listsPerAnswer`. Nothing here says
+   * which is the newest: this is for whoever has a list and goes back from it by hashes.
+   */
   lists: route({
     method: 'GET',
     path: '/v1/people/:name/lists/:after',

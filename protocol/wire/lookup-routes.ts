@@ -19,25 +19,6 @@ const bundle = v.strictObject({
 });
 
 export const lookupRoutes = {
-  /** A person's newest list, found by name. */
-  lookUpPerson: route({
-    method: 'POST',
-    path: '/v1/lookup/person',
-    auth: 'none',
-    request: v.strictObject({ token, name: s.person }),
-    answer: v.strictObject({ account: s.account, list: s.text64UpTo(structureBytes.list) }),
-  }),
-  /** The lists of a person after an epoch, ascending, at most `limits.listsPerAnswer`. */
-  lookUpLists: route({
-    method: 'POST',
-    path: '/v1/lookup/lists',
-    auth: 'none',
-    request: v.strictObject({ token, name: s.person, after: s.count }),
-    answer: v.strictObject({
-      account: s.account,
-      lists: v.pipe(v.array(s.text64UpTo(structureBytes.list)), v.maxLength(limits.listsPerAnswer)),
-    }),
-  }),
   /** What the log proves of a name and of the account that it leads to, also that there is none. transparency.md §6 */
   lookUpProof: route({
     method: 'POST',

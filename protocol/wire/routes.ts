@@ -30,20 +30,18 @@ export const routes = {
       /** Days that things are kept, by name. */
       retention: v.record(v.string(), v.number()),
       /** What clients pin of the log of keys. transparency.md §6 */
-      log: v.optional(
-        v.object({
-          /** Verifier key of c2sp.org/signed-note; its name is the origin of the log. */
-          vkey: v.string(),
-          vrf: s.text64(32),
-          /** c2sp.org/tlog-policy, and the how manieth of this log. */
-          policy: v.string(),
-          policyNumber: s.count,
-          /** Index of the OPERATOR entry that announced it. */
-          policyEntry: v.optional(s.count),
-          /** Whether the policy asks for any witness. */
-          witnessed: v.boolean(),
-        }),
-      ),
+      log: v.object({
+        /** Verifier key of c2sp.org/signed-note; its name is the origin of the log. */
+        vkey: v.string(),
+        vrf: s.text64(32),
+        /** c2sp.org/tlog-policy, and the how manieth of this log. */
+        policy: v.string(),
+        policyNumber: s.count,
+        /** Index of the OPERATOR entry that announced it. */
+        policyEntry: v.optional(s.count),
+        /** Whether the policy asks for any witness. */
+        witnessed: v.boolean(),
+      }),
       /** What the organisation's own sign-in is called, where there is one. */
       oidc: v.optional(v.string()),
     }),

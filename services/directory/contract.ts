@@ -1,4 +1,4 @@
-/** Identity of keys: device lists and prekeys. The transparency log will commit to what is stored here. */
+/** Identity of keys: device lists and prekeys. The transparency log commits to what is stored here. */
 import { policyBytesMax, policyLinesMax } from '@island/protocol/transparency/policy.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { structureBytes } from '@island/protocol/wire/route.ts';
@@ -57,11 +57,6 @@ export const directory = defineContract({
       answer: s.empty,
       callers: ['accounts'],
     },
-    person: {
-      request: v.strictObject({ name: v.string() }),
-      answer: v.strictObject({ account: s.account, list }),
-      callers: ['gateway'],
-    },
     /**
      * The next list of an account, with the enrolment of the device that it adds, if any. A list with a reset is
      * taken only where `reset` allows it. The same list again changes nothing.
@@ -85,7 +80,7 @@ export const directory = defineContract({
       answer: s.empty,
       callers: ['accounts'],
     },
-    /** The lists after an epoch, ascending, at most `limits.listsPerAnswer`. */
+    /** The stored lists after an epoch, ascending, at most `limits.listsPerAnswer`: for whoever knows the hash of each. */
     lists: {
       request: v.strictObject({ name: v.string(), after: s.count }),
       answer: v.strictObject({ account: s.account, lists: v.array(list) }),

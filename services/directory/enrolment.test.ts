@@ -12,16 +12,16 @@ const own = (bytes: Uint8Array) => new Uint8Array(bytes);
 
 t.test('a person who enrolled is found by name, with the very list they signed', async (t) => {
   const ada = await enrolled('ada');
-  const found = await gateway.call(directory, 'person', { name: 'ada' });
+  const found = await gateway.call(directory, 'lists', { name: 'ada', after: 0 });
   t.equal(found.account, ada.keys.account);
-  t.same(found.list, ada.enrolment.list);
+  t.same(found.lists, [ada.enrolment.list]);
   t.same(await accounts.call(directory, 'devices', { account: ada.keys.account }), {
     epoch: 1,
     devices: [1],
     published: 1,
     required: [1],
   });
-  await t.rejects(gateway.call(directory, 'person', { name: 'nobody' }), {
+  await t.rejects(gateway.call(directory, 'lists', { name: 'nobody', after: 0 }), {
     code: 'unknown_person',
   });
 });
@@ -74,7 +74,9 @@ t.test('nothing is enrolled that does not prove or agree with itself', async (t)
   await refuse({ signedPrekey: theirs.signedPrekey }, 'bad_signature', 'a foreign signed prekey');
   await refuse({ lastResort: theirs.lastResort }, 'bad_signature', 'a foreign last resort');
   await refuse({ batch: theirs.batch }, 'bad_signature', 'a foreign batch');
-  await t.rejects(gateway.call(directory, 'person', { name: 'eve' }), { code: 'unknown_person' });
+  await t.rejects(gateway.call(directory, 'lists', { name: 'eve', after: 0 }), {
+    code: 'unknown_person',
+  });
 });
 
 t.test(

@@ -59,10 +59,6 @@ export const directoryService = defineService({
       await enrol(enrolment, request);
       return {};
     });
-    bus.handle(directory, 'person', async ({ name }) => {
-      const account = await findByName(store.read, name);
-      return { account, list: await currentList(store.read, account) };
-    });
     bus.handle(directory, 'update', async (request) => {
       await update({ ...enrolment, quotas }, request);
       return {};

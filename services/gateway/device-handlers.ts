@@ -12,7 +12,6 @@ import { type Asking, asker, either, joiner } from './access.ts';
 
 export const deviceHandlers = (bus: Bus): Required<Handlers<typeof deviceRoutes, Asking>> => ({
   challenge: async () => asText(await bus.call(directory, 'challenge', {})),
-  person: async (_request, asked) => asText(await bus.call(directory, 'person', nameIn(asked))),
   lists: async (_request, asked) =>
     asText(await bus.call(directory, 'lists', { ...nameIn(asked), after: afterIn(asked) })),
   proof: async (_request, asked) => asText(await bus.call(directory, 'lookup', nameIn(asked))),

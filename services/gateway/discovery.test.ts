@@ -53,7 +53,7 @@ t.test(
     });
     t.same(document.senderRoot, root);
     t.match(document.log, { policyNumber: 5, witnessed: false });
-    t.same(document.log?.vrf, testLogPins.vrf);
+    t.same(document.log.vrf, testLogPins.vrf);
     t.strictSame(document.limits, { ...limits });
     t.strictSame(document.retention, { ...retentionDays });
     policy = { registration: 'open' };

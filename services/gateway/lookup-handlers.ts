@@ -25,14 +25,6 @@ export function lookupHandlers(bus: Bus): Required<Handlers<typeof lookupRoutes,
   }
 
   return {
-    async lookUpPerson({ token, name }, { headers }) {
-      await pay([token], headers);
-      return asText(await bus.call(directory, 'person', { name }));
-    },
-    async lookUpLists({ token, name, after }, { headers }) {
-      await pay([token], headers);
-      return asText(await bus.call(directory, 'lists', { name, after }));
-    },
     async lookUpProof({ token, name }, { headers }) {
       await pay([token], headers);
       return asText(await bus.call(directory, 'lookup', { name }));

@@ -13,7 +13,7 @@ import {
   sendPath,
 } from '@island/protocol/wire/routes.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
-import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
+import { base64url, fromBase64url, hex } from '@island/protocol/wire/text.ts';
 import { writeToken } from '@island/protocol/wire/token.ts';
 import { freePorts } from '@island/provisioning/ports.ts';
 import t from 'tap';
@@ -91,18 +91,27 @@ function login(person: Applicant, at: Parameters<typeof loginRequest>[1]): Reque
 const tokenTexts = (count: number) =>
   payer.tokens(count).map((token) => base64url(writeToken(new Writer(128), token).done()));
 
+/** What the log proves by these bytes of a name and its account. */
+async function provedOf({ answer }: { answer: Uint8Array }, name: string) {
+  const { log } = decode(routes.discovery.answer, (await ask('discovery')).json());
+  const labels = [nameLabel(name), accountOfName];
+  return checkAnswer(answer, { log, labels, allowUnwitnessed: !log.witnessed }).labels;
+}
+
 t.test('M2: others are looked up with tokens, each good for one answer', async (t) => {
-  const { person, account } = await joined('luz');
-  const [token] = tokenTexts(1);
-  const found = await ask('lookUpPerson', { token, name: 'luz' });
-  t.equal(found.json()['account'], account, found.body);
-  t.equal(await codeOf(ask('lookUpPerson', { token, name: 'luz' })), 'token_spent');
-  const [another, third] = tokenTexts(2);
-  const lists = await ask('lookUpLists', { token: another, name: 'luz', after: 0 });
-  t.same(decode(routes.lookUpLists.answer, lists.json()).lists, [person.list.bytes]);
-  t.equal(await codeOf(ask('lookUpPerson', { token: third, name: 'nobody' })), 'unknown_person');
+  const { account } = await joined('luz');
+  const [token, another, third] = tokenTexts(3);
+  const found = await ask('lookUpProof', { token, name: 'luz' });
+  t.equal(found.status, 200, found.body);
+  t.equal(await codeOf(ask('lookUpProof', { token, name: 'luz' })), 'token_spent');
+  const past = { token: another, name: 'luz', after: 0 };
+  t.equal((await ask('lookUpHistory', past)).status, 200);
+  t.equal(await codeOf(ask('lookUpHistory', past)), 'token_spent');
+  const nobody = { token: third, name: 'nobody', after: 0 };
+  t.equal(await codeOf(ask('lookUpHistory', nobody)), 'unknown_person');
+  t.equal(await codeOf(ask('lookUpHistory', nobody)), 'token_spent', 'an answer like any other');
   const forged = base64url(random(101).fill(1, 0, 1));
-  t.equal(await codeOf(ask('lookUpPerson', { token: forged, name: 'luz' })), 'token_invalid');
+  t.equal(await codeOf(ask('lookUpProof', { token: forged, name: 'luz' })), 'token_invalid');
   const tokens = tokenTexts(limits.bundlePrice);
   const request = { tokens, account, devices: [1] };
   const bundles = await ask('bundles', request);
@@ -118,31 +127,22 @@ t.test(
   'K1: who is found is proved, to strangers for a token and to whoever is signed in',
   async (t) => {
     const { person, access } = await joined('vera');
-    const { log } = decode(routes.discovery.answer, (await ask('discovery')).json());
-    if (log === undefined) return t.fail('no log');
-    const check = (answer: Uint8Array, name: string) =>
-      checkAnswer(answer, {
-        log,
-        labels: [nameLabel(name), accountOfName],
-        allowUnwitnessed: !log.witnessed,
-      }).labels;
     const [token, second, third] = tokenTexts(3);
     const found = await ask('lookUpProof', { token, name: 'vera' });
-    const [, state] = check(decode(routes.lookUpProof.answer, found.json()).answer, 'vera');
+    const [, state] = await provedOf(decode(routes.lookUpProof.answer, found.json()), 'vera');
     if (!state?.present) return t.fail('not in the log');
     t.equal(base64url(state.state), base64url(person.list.bytes));
     const past = await ask('lookUpHistory', { token: second, name: 'vera', after: 0 });
     const { steps } = decode(routes.lookUpHistory.answer, past.json());
     t.equal(followEvents(nothingKnown, steps, state).length, 1);
     const absent = await ask('lookUpProof', { token: third, name: 'nobody' });
-    t.match(check(decode(routes.lookUpProof.answer, absent.json()).answer, 'nobody'), [
+    t.match(await provedOf(decode(routes.lookUpProof.answer, absent.json()), 'nobody'), [
       { present: false },
     ]);
     const own = await ask('proof', {}, access, '/v1/people/vera/proof');
     t.equal(own.body, found.body, 'the same for everybody');
     const history = await ask('history', {}, access, '/v1/people/vera/history/0');
     t.equal(history.body, past.body);
-    t.equal((await ask('lookUpProof', { token, name: 'vera' })).json().code, 'token_spent');
   },
 );
 
@@ -167,10 +167,12 @@ t.test('a person registers, signs in, refreshes, is found, and signs out', async
   const again = asText(refreshRequest(person.keys, refresh, { nonce: await nonce() }));
   t.equal((await ask('refresh', again)).status, 200);
 
-  const found = await ask('person', {}, access, '/v1/people/maja');
-  t.equal(found.json()['account'], account);
-  t.equal(await codeOf(ask('person', {}, access, '/v1/people/nobody')), 'unknown_person');
-  t.equal(await codeOf(ask('person', {}, access, '/v1/people/No%20Name')), 'name_invalid');
+  const found = await ask('proof', {}, access, '/v1/people/maja/proof');
+  const [named] = await provedOf(decode(routes.proof.answer, found.json()), 'maja');
+  t.equal(named?.present === true && hex(named.state), account);
+  t.equal(await codeOf(ask('proof', {}, access, '/v1/people/No%20Name/proof')), 'name_invalid');
+  const none = ask('history', {}, access, '/v1/people/nobody/history/0');
+  t.equal(await codeOf(none), 'unknown_person');
   const lists = await ask('lists', {}, access, '/v1/people/maja/lists/0');
   t.same(decode(routes.lists.answer, lists.json()).lists, [person.list.bytes]);
   t.strictSame((await ask('prekeyCount', {}, access)).json(), { oneTime: 1 });
@@ -185,7 +187,7 @@ t.test('a person registers, signs in, refreshes, is found, and signs out', async
   using socket = await edge.hello(access);
   t.equal((await ask('logout', {}, access)).status, 200);
   t.equal(await socket.end(), 4401);
-  t.equal(await codeOf(ask('person', {}, access, '/v1/people/maja')), 'session_revoked');
+  t.equal(await codeOf(ask('proof', {}, access, '/v1/people/maja/proof')), 'session_revoked');
 });
 
 t.test('A3: a device appends to the archive of its person and reads it back', async (t) => {
@@ -226,7 +228,8 @@ t.test(
     const meant = person.keeping.shares.find(({ loc }) => Buffer.compare(loc, code.loc) === 0);
     t.same(given, meant);
     t.equal((await ask('record', {}, joining)).status, 200, 'its record');
-    t.equal((await ask('person', {}, joining, '/v1/people/petra')).status, 200, 'and its list');
+    const shown = await ask('proof', {}, joining, '/v1/people/petra/proof');
+    t.equal(shown.status, 200, 'and its list');
     for (const name of ['account', 'prekeyCount', 'archiveHead', 'sessions', 'logout'] as const)
       t.equal(await codeOf(ask(name, {}, joining)), 'unauthenticated', name);
     for (const name of ['recovery', 'resetBegin'] as const)

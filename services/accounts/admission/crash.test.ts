@@ -61,7 +61,7 @@ t.test(
     const observer = await island.kit('gateway');
     await using bus = await connectBus({ port: island.nats.port, ...observer });
     for (let found = false; !found; ) {
-      found = await bus.call(directory, 'person', { name: 'ada' }).then(
+      found = await bus.call(directory, 'lists', { name: 'ada', after: 0 }).then(
         () => true,
         () => false,
       );

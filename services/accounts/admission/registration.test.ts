@@ -49,7 +49,7 @@ t.test('who holds an invite registers, is found by name and can sign in', async 
   const tokens = await register(await application(ada, code));
   t.match(tokens.access, /^[\w-]+\.[\w-]+\.[\w-]+$/);
   t.match(tokens.refresh, /^[\w-]{43}$/);
-  const found = await gateway.call(directory, 'person', { name: 'ada' });
+  const found = await gateway.call(directory, 'lists', { name: 'ada', after: 0 });
   t.equal(found.account, ada.keys.account);
   t.equal((await login(ada)).account, ada.keys.account);
   const standing = await control.call(accounts, 'standing', { invite: code });

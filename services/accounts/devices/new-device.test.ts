@@ -22,8 +22,9 @@ const { gateway, login, refresh, clock } = running;
 const owners = ownersOf(running);
 
 const joinAs = (request: JoinRequest) => gateway.call(accounts, 'join', request);
-const listOf = async ({ person: { name } }: Owner) =>
-  hex((await gateway.call(directory, 'person', { name })).list);
+const own = (await running.island.kit('accounts')).bus;
+const listOf = async ({ person: { keys } }: Owner) =>
+  hex((await own.call(directory, 'current', { account: keys.account })).list);
 const recordOf = async (owner: Owner) => hex((await owners.record(owner)).record);
 
 /** Nothing of the account is other than it was. */

@@ -30,7 +30,7 @@ import { type LogKeys, openLogKeys } from './log-keys.ts';
 import { beginPolicies, policyEntryOf, policyOf } from './log-policies.ts';
 
 /** What clients pin. */
-export type LogPinned = NonNullable<RouteAnswer<'discovery'>['log']>;
+export type LogPinned = RouteAnswer<'discovery'>['log'];
 
 export interface LogStanding {
   /** Of the published log. */
