@@ -190,7 +190,8 @@ t.test(
       synced.flatMap(({ tokens }) => tokens.map(({ input }) => Buffer.from(input).toString('hex'))),
     );
     t.ok(synced.length <= 4, `${synced.length} sends to the own devices`);
-    t.ok(spent.size <= 4, `${spent.size} tokens`);
+    // Until the new key is known each of them costs what a stranger pays.
+    t.ok(spent.size <= 4 * synced.length, `${spent.size} tokens`);
     await eventually(
       async () => (await key()) !== before && (await key()).includes('"registered":true'),
       30_000,
