@@ -140,6 +140,35 @@ t.test('a snapshot stays as it was; released, it gives back what only it saw', a
     codeOf(() => map.release(held)),
     'internal',
   );
+  t.equal(
+    codeOf(() => held.prove(a)),
+    'internal',
+    'pitfall: its nodes may be parts of another by now',
+  );
+});
+
+t.test('a snapshot that somebody reads stays until they are done', async (t) => {
+  const map = filled(sample);
+  const least = map.nodes;
+  const held = map.snapshot();
+  const [[a, value]] = sample as [Entry];
+  {
+    using _first = held.hold();
+    {
+      using _second = held.hold();
+      map.release(held);
+      for (const [at] of sample) map.set(at, random(32));
+      verifyMembership({ root: held.root, index: a, value, proof: held.prove(a) });
+    }
+    verifyMembership({ root: held.root, index: a, value, proof: held.prove(a) });
+    t.equal(
+      codeOf(() => map.release(held)),
+      'internal',
+      'once is enough',
+    );
+  }
+  t.equal(map.nodes, least);
+  for (const ask of [() => held.prove(a), () => held.hold()]) t.equal(codeOf(ask), 'internal');
 });
 
 t.test('what is set again and again between snapshots takes no more room', async (t) => {

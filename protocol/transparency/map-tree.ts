@@ -26,6 +26,8 @@ export interface MapSnapshot {
   readonly count: number;
   /** The encoded proof of what is, or is not, at `index`. */
   prove(index: Uint8Array): Uint8Array;
+  /** Until what this gives is disposed of the snapshot can be read, also when it is released meanwhile. */
+  hold(): Disposable;
 }
 
 export interface LabelMap {
@@ -37,7 +39,10 @@ export interface LabelMap {
   set(index: Uint8Array, value: Uint8Array): void;
   prove(index: Uint8Array): Uint8Array;
   snapshot(): MapSnapshot;
-  /** Gives back what nobody but this snapshot saw. It is not to be asked again. */
+  /**
+   * Gives back what nobody but this snapshot saw, as soon as nobody holds it. Asked after that, it throws `internal`:
+   * its nodes may be others by then.
+   */
   release(snapshot: MapSnapshot): void;
   /** Makes the map what the newest snapshot that is not released has: for a change that could not be stored. */
   revert(snapshot: MapSnapshot): void;
@@ -54,6 +59,8 @@ export function createMap(hash: HashInto = sha256Into): LabelMap {
 interface Held extends MapSnapshot {
   version: number;
   top: NodeRef;
+  holders: number;
+  released: boolean;
 }
 
 /** Nodes that the map of this version did without; snapshots of earlier versions may see them. */
@@ -183,8 +190,12 @@ class Trie implements LabelMap {
     const { root, count } = this;
     const top = this.#top;
     const held: Held = {
-      ...{ root, count, top, version: this.#version++ },
-      prove: (index) => this.#prove(top, index),
+      ...{ root, count, top, version: this.#version++, holders: 0, released: false },
+      prove: (index) => {
+        this.#place(held);
+        return this.#prove(top, index);
+      },
+      hold: () => this.#hold(held),
     };
     this.#held.push(held);
     return held;
@@ -197,7 +208,25 @@ class Trie implements LabelMap {
   }
 
   release(snapshot: MapSnapshot): void {
-    this.#held.splice(this.#place(snapshot), 1);
+    const held = this.#held[this.#place(snapshot)];
+    if (held === undefined || held.released) throw new Fault('internal');
+    held.released = true;
+    if (held.holders === 0) this.#giveBack(held);
+  }
+
+  #hold(held: Held): Disposable {
+    this.#place(held);
+    held.holders += 1;
+    return {
+      [Symbol.dispose]: () => {
+        held.holders -= 1;
+        if (held.holders === 0 && held.released) this.#giveBack(held);
+      },
+    };
+  }
+
+  #giveBack(held: Held): void {
+    this.#held.splice(this.#place(held), 1);
     const oldest = this.#held[0]?.version ?? this.#version;
     const kept = this.#retired.findIndex(({ version }) => version > oldest);
     const gone = this.#retired.splice(0, kept < 0 ? this.#retired.length : kept);

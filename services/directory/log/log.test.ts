@@ -167,3 +167,23 @@ t.test('a database that is not what was signed is not gone on with', async (t) =
   }
   await t.rejects(testKeyLog(dir), /not the one that was signed: restore/);
 });
+
+t.test('pitfall: an answer whose epoch is overtaken while it is made is whole', async (t) => {
+  await using test = await testKeyLog(t.testdir());
+  const names = Array.from({ length: 100 }, (_, i) => `person${i}`);
+  const accounts = await test.join(...names);
+  await test.log.settled();
+  let ended = false;
+  const asking = Array.from({ length: 8 }, async (_, at) => {
+    for (let i = at; !ended; i++) {
+      const { labels } = await asked(test.log, names[i % names.length] ?? '');
+      t.match(labels, [{ present: true }, { present: true }]);
+    }
+  });
+  for (let epoch = 2; epoch < 22; epoch++) {
+    await test.change(accounts, epoch);
+    await test.log.settled();
+  }
+  ended = true;
+  await Promise.all(asking);
+});

@@ -69,8 +69,6 @@ export interface DirectoryLog extends AsyncDisposable {
 
 /** Milliseconds between two looks whether the newest epoch is too old. */
 const round = 60_000;
-/** Answers are of one epoch: where it was overtaken so often, something else is wrong. */
-const mostTries = 20;
 
 export async function openDirectoryLog(parts: {
   store: DirectoryStore;
@@ -107,19 +105,12 @@ export async function openDirectoryLog(parts: {
   answers.goOn(work.published.number, []);
   held.use(startRounds(round, () => work.fresh(), log));
 
-  /** Of one published epoch from beginning to end. */
+  /** Of one published epoch from beginning to end, whether or not it is overtaken: its map stays for so long. */
   async function ofOne<T>(ask: (at: PublishedEpoch) => Promise<T>): Promise<T> {
     await work.fresh();
-    for (let tries = 0; tries < mostTries; tries++) {
-      const at = work.published;
-      try {
-        const answer = await ask(at);
-        if (at === work.published) return answer;
-      } catch (error) {
-        if (at === work.published) throw error;
-      }
-    }
-    throw new Fault('unavailable');
+    const at = work.published;
+    using _held = at.map.hold();
+    return await ask(at);
   }
 
   const stack = held.move();
