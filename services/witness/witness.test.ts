@@ -1,4 +1,5 @@
 /** A witness, request by request as c2sp.org/tlog-witness says. Real SQLite. docs/protocol/transparency.md §7 */
+import { createHash } from 'node:crypto';
 import { ed25519 } from '@island/protocol/crypto/primitives.ts';
 import { signCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
@@ -159,6 +160,16 @@ t.test('several signatures on a note: those of unknown keys are passed over', as
   t.equal((await witness.add(requestBody(0, [], note))).status, 200);
   const unsigned = `${body}\n\n${more.join('')}`;
   t.equal((await witness.add(requestBody(4, [], unsigned))).status, 403);
+});
+
+t.test('a line that is said again and again is looked at, and kept, once', async (t) => {
+  await using witness = await trusting();
+  const { text: said } = parseNote(await log.checkpoint(5));
+  const line = (await log.checkpoint(5)).slice(said.length + 1);
+  const { status, body } = await witness.add(requestBody(0, [], `${said}\n${line.repeat(128)}`));
+  t.equal(status, 200, 'with ours it would have more signatures than a note may');
+  const id = createHash('sha256').update(log.origin).digest('hex');
+  t.equal(await witness.note(id), `${said}\n${line}${body}`);
 });
 
 t.test('pitfall: a witness never signs two roots for one size', async (t) => {

@@ -6,10 +6,12 @@ import { equal } from '@island/protocol/crypto/primitives.ts';
 import { type Checkpoint, parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import {
+  formatVkey,
+  knownSignatures,
   type NoteSignature,
+  parseNote,
   parseVkey,
   signatureLine,
-  verifyNote,
 } from '@island/protocol/transparency/note.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { emptyRoot, verifyConsistency } from '@island/protocol/transparency/tree.ts';
@@ -90,14 +92,20 @@ export function openWitness(parts: {
   };
 }
 
-/** Throws `signature_invalid`, also where one of several signatures of known keys is wrong; `note_malformed`. */
+/**
+ * With one signature of each key: anybody can say a line of a log again, and it would be verified, and kept, as often.
+ * Throws `signature_invalid`, also where one of several signatures of known keys is wrong; `note_malformed`.
+ */
 function openNote(note: string, keys: readonly string[]) {
   const known = keys.map((key) => verifierOf(parseVkey(key)));
-  const { text, verified } = verifyNote(note, known);
-  const signatures = verified.map(({ vkey: { name, keyId }, signature }): NoteSignature => {
-    return { name, keyId, signature };
-  });
-  return { checkpoint: parseCheckpoint(text), text, signatures };
+  const { text, signatures: all } = parseNote(note);
+  const lines = new Map(all.map((signature) => [signatureLine(signature), signature]));
+  const verified = knownSignatures({ text, signatures: [...lines.values()] }, known);
+  if (verified.length === 0) throw new TransparencyFault('signature_invalid');
+  const byKey = new Map<string, NoteSignature>();
+  for (const { vkey, signature } of verified)
+    byKey.set(formatVkey(vkey), { name: vkey.name, keyId: vkey.keyId, signature });
+  return { checkpoint: parseCheckpoint(text), text, signatures: [...byKey.values()] };
 }
 
 /** Throws `consistency_invalid`. */
