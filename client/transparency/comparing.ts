@@ -1,7 +1,7 @@
 /**
  * Whether what others have seen of the log is what this home would have seen at that size. Who says something else
  * may lie as well as the island may: a person hears of it, and no key is refused because of it. Only what the
- * island itself has signed catches it. docs/protocol/transparency.md §8
+ * island itself has signed catches it. docs/protocol/transparency.md §8.9
  *
  * One check an hour and contact, of the newest that was heard; it reads the log like anybody, and costs no token.
  */

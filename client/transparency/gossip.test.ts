@@ -5,6 +5,7 @@ import { decodePlaintext, encodePlaintext } from '@island/protocol/crypto/plaint
 import type { SeenLog } from '@island/protocol/crypto/text-body.ts';
 import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
 import t from 'tap';
+import { eventually } from '../../services/kit/testing/outcome.ts';
 import { memoryStorage } from '../storage/memory.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -81,13 +82,11 @@ t.test(
       [alice, one, bob],
       [bob, other, alice],
     ] as const) {
-      t.same(await heardSizes(who.storage), [(await heads(from)).size], 'it is kept');
       island.log = log;
+      // Whichever round of the keeper came behind the message: of this program, or of the one before.
       await using again = await reopen(who.name, who.storage);
       again.islander.startReceiving();
-      t.match(await again.event('directory'), {
-        error: { code: 'directory_differs', message: new RegExp(`^${from.name} has been shown`) },
-      });
+      await eventually(async () => (await differences(who.storage))[0]?.told === true);
       const theirs = (await heads(from)).root;
       const [found] = await differences(who.storage);
       t.match(found, { account: accountOf(from), theirs, ours: (await heads(who)).root });
@@ -95,13 +94,16 @@ t.test(
       t.equal(await caught(who.storage), 'not caught', 'a contact could lie as well');
       t.equal((await again.islander.people.refresh(from.name)).name, from.name);
       await again.islander[Symbol.asyncDispose]();
-      t.equal((await differences(who.storage))[0]?.told, true);
       await using third = await reopen(who.name, who.storage);
       await compares(third, 2 * hour);
       third.islander.startReceiving();
       await third.event('online');
       await third.islander[Symbol.asyncDispose]();
-      t.notOk(third.events.some(({ type }) => type === 'directory'));
+      const told = [who, again, third].flatMap(({ events }) => events);
+      t.match(
+        told.filter(({ type }) => type === 'directory'),
+        [{ error: { code: 'directory_differs', message: new RegExp(`^${from.name} has been`) } }],
+      );
     }
   },
 );

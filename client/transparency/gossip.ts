@@ -1,6 +1,6 @@
 /**
  * What two homes have seen of the log, told inside what people say to each other: an island that shows them two
- * logs has to read or lose their messages to keep it from them. docs/protocol/transparency.md §8
+ * logs has to read or lose their messages to keep it from them. docs/protocol/transparency.md §8.9
  *
  * The rows, each by account: `log-told`, what we said last; `log-heard`, the newest that they said and nobody has
  * compared yet (comparing.ts).

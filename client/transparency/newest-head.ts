@@ -1,6 +1,6 @@
 /**
  * The newest checkpoint that the island shows to everybody, as this home's head: nobody is asked about for it, and
- * it costs no token. docs/protocol/transparency.md §6.4, §8
+ * it costs no token. docs/protocol/transparency.md §6.4, §8.9
  */
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import type { LogPins } from '@island/protocol/transparency/answer.ts';

@@ -34,7 +34,7 @@ export interface TextBody {
   seen?: SeenLog;
 }
 
-/** What a home has seen of the island's log of keys. docs/protocol/transparency.md §8 */
+/** What a home has seen of the island's log of keys. docs/protocol/transparency.md §8.9 */
 export interface SeenLog {
   /** Entries, at least 1. */
   size: number;
