@@ -116,6 +116,14 @@ export function toQuorum(text: string): number {
   return count;
 }
 
+/** Entries of a log. */
+export function toSize(text: string): number {
+  const size = Number(text);
+  if (!/^\d{1,16}$/.test(text) || !Number.isSafeInteger(size))
+    throw new InvalidArgumentError('It is a number of entries.');
+  return size;
+}
+
 export function toWitnessName(text: string): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text))
     throw new InvalidArgumentError('A name has 1 to 64 letters, digits and . _ -');

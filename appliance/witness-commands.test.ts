@@ -173,6 +173,62 @@ t.test('this island is a witness of another log, also by hand', async (t) => {
   t.match(await run('distrust', 'pi-kt/nobody'), { code: 1, stderr: 'never signed for' });
 });
 
+t.test(
+  'K1: a witness without a line signs by hand, and what it signed is verified first',
+  async (t) => {
+    const three = await witnessServer(vkey);
+    servers.push(three);
+    const [request, signatures] = [join(data, 'request'), join(data, 'signatures')];
+    const carried = async (named: string, ...more: string[]) => {
+      const made = await run('request', named, ...more);
+      t.equal(made.code, 0, made.stderr);
+      await writeFile(request, made.stdout);
+      const { status, body } = await three.witness.add(await readFile(request));
+      await writeFile(signatures, body);
+      return { status, body, request: made.stdout };
+    };
+    t.match(await run('add', three.vkey, '--by-hand'), { code: 1, stderr: 'needs a --name' });
+    const text = policyOf(vkey, 2, [two, three]).replace(` ${three.url}`, '');
+    await writeFile(join(data, 'policy'), text);
+    t.match(await run('policy', join(data, 'policy')), { code: 1 }, 'it has signed nothing');
+
+    t.match(await carried(three.vkey), { status: 200, request: /^old 0\n\npi-kt\// });
+    t.match(await run('take', signatures), { code: 1, stderr: 'so nothing was taken' });
+    t.match(await run('take', signatures, '--witness', three.vkey), {
+      code: 0,
+      stdout: /has signed the published checkpoint of \d+ entries/,
+    });
+    t.match(await run('policy', join(data, 'policy')), { code: 0, stdout: /^Policy 8 is in/ });
+    await eventually(async () => (await json()).waiting !== undefined);
+    t.match(await run(), { stdout: /waits until enough of them have signed/ });
+    t.equal((await bus.call(directory, 'policy', {})).number, 7, 'it waits for the one by hand');
+
+    t.match(await carried('w1'), { status: 200, request: /^old [1-9]/ });
+    const good = await readFile(signatures, 'utf8');
+    const foreign = (await two.witness.add(await peer.request(0, 1))).body;
+    for (const wrong of [good.replace(/.{8}\n/, 'AAAAAAA=\n'), foreign]) {
+      await writeFile(signatures, wrong);
+      t.match(await run('take', signatures), { code: 1 }, 'not by a wrong one');
+    }
+    await writeFile(signatures, 'x');
+    t.match(await run('take', signatures), { code: 1, stderr: 'no signature lines' });
+    t.equal((await bus.call(directory, 'policy', {})).number, 7);
+    await writeFile(signatures, good);
+    t.match(await run('take', signatures), { code: 0, stdout: /^w1 has signed the checkpoint of/ });
+    await inForce(8);
+
+    t.match(await carried('w1', '--old', '1'), { status: 409 }, 'the operator may say the size');
+    t.match(await carried('w1'), { status: 200 });
+    t.match(await run('take', signatures), { stdout: /^w1 has signed the published checkpoint/ });
+    t.match(await run(), { stdout: /w1 +signed \d+ of \d+, .*; asked by hand/ });
+    const note = (await run('request', 'w1')).stdout;
+    const name = three.vkey.slice(0, three.vkey.indexOf('+'));
+    t.equal(note.split(`— ${name} `).length, 2, 'its newest signature, once');
+    t.match(await run('request', 'nobody'), { code: 1, stderr: 'No witness is called nobody' });
+    t.match(await run('request', 'w1', '--old', 'x'), { code: 2, stderr: 'number of entries' });
+  },
+);
+
 t.test('what is no card, key or file is said to be none', async (t) => {
   await writeFile(join(data, 'x'), 'x');
   for (const card of [join(data, 'x'), 'island://x/join?ca=x'])

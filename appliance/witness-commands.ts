@@ -1,21 +1,20 @@
 /** `island witness …`: who signs for the log of this island, and for whom this island signs. docs/operations.md §8 */
-import { open, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import {
   formatCard,
   formatCardLink,
   type IslandCard,
-  parseCard,
 } from '@island/protocol/transparency/island-card.ts';
 import { parseVkey } from '@island/protocol/transparency/note.ts';
-import { Fault } from '@island/protocol/wire/fault.ts';
-import { limits } from '@island/protocol/wire/limits.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import { Stated } from '@island/provisioning/stated.ts';
 import { Argument, Option } from 'commander';
 import type { Program } from './admission-commands.ts';
-import { askControl, askStatus, Refused } from './operator.ts';
+import { askControl, askStatus } from './operator.ts';
 import { toFingerprint, toQuorum, toWitnessName } from './option-values.ts';
 import { qrCode } from './qr-code.ts';
+import { addHandCommands } from './witness-by-hand.ts';
+import { inWords, isVkey, readCard, readText } from './witness-input.ts';
 import {
   formatPolicySet,
   formatWitnesses,
@@ -34,6 +33,7 @@ type Kind = keyof typeof kinds;
 
 interface AddFlags extends Flags {
   name?: string;
+  byHand?: true;
   ca?: string;
   key: Kind;
   quorum?: number;
@@ -81,6 +81,7 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
     .addArgument(new Argument('<card>', 'file or line of a card, or the verifier key of a witness'))
     .addArgument(new Argument('[url]', 'where that key is asked, up to /add-checkpoint'))
     .option('--name <name>', 'what the policy calls it; its host unless given', toWitnessName)
+    .option('--by-hand', 'it is never asked over a line: request and take carry what it signs')
     .option('--ca <fingerprint>', 'SHA-256 of the root of an island, for a key', toFingerprint)
     .option('--quorum <n>', 'how many have to sign from now on', toQuorum)
     .addOption(
@@ -94,7 +95,10 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
       await told(
         flags,
         inWords(post(flags.data, 'add', body), {
-          policy_unmet: `${body.name} has not signed the present checkpoint of this island; nothing was changed. Its operator has to do this first, with the card of this island: npx island witness trust CARD. And this machine has to reach ${body.url}`,
+          policy_unmet:
+            body.url === undefined
+              ? `${body.name} has not signed the present checkpoint of this island; nothing was changed. Carry it there, and its signatures back: npx island witness request${hint} CARD, and npx island witness take${hint} --witness CARD`
+              : `${body.name} has not signed the present checkpoint of this island; nothing was changed. Its operator has to do this first, with the card of this island: npx island witness trust CARD. And this machine has to reach ${body.url}`,
           forbidden:
             'That is the witness of this island itself: who could forge the log could sign for it, too. Add that of another island.',
           name_taken: `There is a witness with that name or that key already: npx island witness${hint}`,
@@ -164,39 +168,11 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
       });
       tell(json, { origin }, `This island signs for ${origin} no more.`);
     });
-
-  commandOf(group, 'cosign', 'signs an add-checkpoint request that came by hand')
-    .addArgument(new Argument('[file]', 'the request; without it, what is piped in').default('-'))
-    .action(async (file: string, { data, json }: Flags) => {
-      const request = await readText(file);
-      const came = (await post(data, 'cosign', { request })) as { status: number; body: string };
-      if (came.status === 409)
-        throw new Stated(
-          `This witness has signed that log up to size ${came.body.trim()}: the request has to begin there (old ${came.body.trim()}).`,
-        );
-      if (came.status !== 200) throw new Stated(`${came.body.trim()} (${came.status})`);
-      stdout.write(json ? `${JSON.stringify({ signatures: came.body })}\n` : came.body);
-    });
+  addHandCommands({ group, commandOf, hintOf, post, tell });
 }
 
 const byHand = (hint: string): string =>
   `The policy of this island was written by hand. Change its text, which npx island witness policy${hint} shows, and set that.`;
-
-/** Says a refusal in words that fit what was asked for. */
-async function inWords(
-  asked: Promise<unknown>,
-  words: Readonly<Record<string, string>>,
-): Promise<unknown> {
-  try {
-    return await asked;
-  } catch (error) {
-    const text = error instanceof Refused ? words[error.code] : undefined;
-    throw text === undefined ? error : new Stated(text, { cause: error });
-  }
-}
-
-/** A name has no plus sign, and what follows it is hex: no path looks like that by chance. */
-const isVkey = (text: string): boolean => /^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(text);
 
 async function ownCard(data: string): Promise<IslandCard> {
   const { name, address, caFingerprint } = await askStatus(data);
@@ -208,25 +184,28 @@ async function ownCard(data: string): Promise<IslandCard> {
   return { name, url: `${address}/witness`, ca, log, witness: keys };
 }
 
-/** @throws Stated for a file that is not there, and for what is no card */
-async function readCard(from: string): Promise<IslandCard> {
-  const text = from.startsWith('island://') ? from : await readText(from);
-  try {
-    return parseCard(text);
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    throw new Stated('That is no card of an island, and no verifier key.', { cause: error });
-  }
+/** What control is asked for. */
+interface Added {
+  name: string;
+  vkey: string;
+  url?: string;
+  ca?: string;
+  quorum?: number;
 }
 
 async function witnessOf(
   from: string,
   at: string | undefined,
-  { name, ca, key, quorum }: AddFlags,
-) {
+  { name, ca, key, quorum, byHand }: AddFlags,
+): Promise<Added> {
   const more = quorum === undefined ? {} : { quorum };
+  if (isVkey(from) && byHand) {
+    if (name === undefined) throw new Stated('A witness without an address needs a --name.');
+    return { name, vkey: from, ...more };
+  }
   if (isVkey(from)) {
-    if (at === undefined) throw new Stated('A key needs the address of its witness behind it.');
+    if (at === undefined)
+      throw new Stated('A key needs the address of its witness behind it, or --by-hand.');
     const pinned = ca === undefined ? {} : { ca };
     return {
       name: name ?? nameOf(at),
@@ -239,6 +218,7 @@ async function witnessOf(
   const card = await readCard(from);
   const vkey = card.witness.find((one) => parseVkey(one).type === kinds[key]);
   if (vkey === undefined) throw new Stated(`The card has no ${key} key; its file may have one.`);
+  if (byHand) return { name: name ?? nameOf(card.url), vkey, ...more };
   const pinned = card.ca === undefined ? {} : { ca: base64url(card.ca) };
   return { name: name ?? nameOf(card.url), vkey, url: card.url, ...pinned, ...more };
 }
@@ -247,24 +227,3 @@ const nameOf = (url: string): string => {
   const host = URL.parse(url)?.hostname ?? '';
   return host.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+|-+$/g, '') || 'witness';
 };
-
-/** A file, or for `-` what is piped in: as much as a request may have. */
-async function readText(file: string): Promise<string> {
-  const most = limits.witnessRequestBytes;
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    await using handle = file === '-' ? undefined : await open(file, 'r');
-    for await (const chunk of handle?.createReadStream({ autoClose: false }) ?? process.stdin) {
-      length += chunk.length;
-      if (length > most) throw new Stated(`${file} is too long: at most ${most} bytes.`);
-      chunks.push(Buffer.from(chunk));
-    }
-  } catch (error) {
-    if (error instanceof Stated) throw error;
-    throw new Stated(`The file ${file} cannot be read: check its path and its rights.`, {
-      cause: error,
-    });
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}

@@ -40,6 +40,26 @@ export interface WitnessStanding {
   trusted: TrustedLog[];
 }
 
+/** What a witness without a line is to sign. */
+export interface CarriedRequest {
+  request: string;
+  size: number;
+  published: boolean;
+}
+
+/** A signature that was brought. */
+export interface Taken {
+  name: string;
+  size: number;
+  /** Whether the checkpoint was published before. */
+  published: boolean;
+}
+
+export const formatTaken = ({ name, size, published }: Taken): string =>
+  published
+    ? `${name} has signed the published checkpoint of ${size} entries.`
+    : `${name} has signed the checkpoint of ${size} entries, which is published as soon as enough have.`;
+
 export interface PolicySet {
   policy: number;
   quorum: number;
@@ -71,8 +91,11 @@ export function formatWitnesses(standing: WitnessStanding, hint: string): string
 }
 
 function formatPolicy(standing: WitnessStanding, hint: string) {
-  const { policy, pending, size, witnesses, problem } = standing;
+  const { policy, pending, size, waiting, witnesses, problem } = standing;
   const waits = [
+    ...(waiting === undefined
+      ? []
+      : [`A checkpoint of ${waiting} entries waits until enough of them have signed it.`]),
     ...(pending === undefined
       ? []
       : [`Policy ${pending.number} waits until its witnesses and those of before have signed.`]),
@@ -85,8 +108,9 @@ function formatPolicy(standing: WitnessStanding, hint: string) {
       `Add the witness of another island with: npx island witness add${hint} CARD`,
     ];
   const need = policy.quorum === null ? 'as the policy says' : `${policy.quorum} of`;
-  const rows = witnesses.map(({ name, size: at, signed, problem }): [string, string] => {
-    const when = signed === 0 ? 'has not signed yet' : `signed ${at} of ${size}, ${minute(signed)}`;
+  const rows = witnesses.map(({ name, url, size: at, signed, problem }): [string, string] => {
+    const far = signed === 0 ? 'has not signed yet' : `signed ${at} of ${size}, ${minute(signed)}`;
+    const when = url === undefined ? `${far}; asked by hand` : far;
     return [name, problem === undefined ? when : `${when}; ${problems[problem]}`];
   });
   const who = `${witnesses.length} ${witnesses.length === 1 ? 'witness' : 'witnesses'}`;

@@ -123,6 +123,16 @@ export const operatorRoutes: Readonly<
   '/witness/cosign': {
     POST: action(witnessRequests.cosign, ({ bus }, asked) => cosign(bus, asked)),
   },
+  '/witness/request': {
+    POST: action(witnessRequests.request, ({ bus }, asked) =>
+      bus.call(directory, 'witnessRequest', asked),
+    ),
+  },
+  '/witness/take': {
+    POST: action(witnessRequests.take, ({ bus }, asked) =>
+      bus.call(directory, 'takeSignatures', asked),
+    ),
+  },
   '/setup-token': {
     POST: action(none, async ({ store, secrets }) => ({
       setupToken: (await showSetupToken(store, secrets)) ?? null,

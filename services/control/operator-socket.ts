@@ -11,7 +11,7 @@ import { type OperatorParts, operatorRoutes } from './operator-routes.ts';
 
 const bodyBytes = 8192;
 /** What takes a whole text: as a JSON string it may be twice as long. */
-const texts = new Set(['/witness/cosign', '/witness/policy']);
+const texts = new Set(['/witness/cosign', '/witness/take', '/witness/policy']);
 const textBytes = 2 * limits.witnessRequestBytes + 1024;
 
 export interface OperatorDoor extends OperatorParts {

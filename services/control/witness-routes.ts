@@ -3,13 +3,15 @@
  *
  *     GET  /witness                                     → { policy, pending?, size, witnesses, trusted }
  *     GET  /witness/card                                → { name, log, keys }
- *     POST /witness/add { name, vkey, url, ca?, quorum? } → { policy, quorum, of }
+ *     POST /witness/add { name, vkey, url?, ca?, quorum? } → { policy, quorum, of }
  *     POST /witness/remove { name }                     → { policy, quorum, of }
  *     POST /witness/quorum { quorum }                   → { policy, quorum, of }
  *     POST /witness/policy { text, after }              → { policy }
  *     POST /witness/trust { vkey }                      → { origin }
  *     POST /witness/distrust { origin }                 → {}
  *     POST /witness/cosign { request }                  → { status, body }     add-checkpoint, by hand
+ *     POST /witness/request { witness, old? }           → { request, size, published }
+ *     POST /witness/take { signatures, witness? }       → { taken: [{ name, size, published }] }
  */
 
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
@@ -30,7 +32,8 @@ export const witnessRequests = {
   add: v.strictObject({
     name,
     vkey: v.pipe(v.string(), v.maxLength(2560)),
-    url: v.pipe(v.string(), v.maxLength(1024)),
+    /** Absent for one that is asked by hand. */
+    url: v.optional(v.pipe(v.string(), v.maxLength(1024))),
     ca: v.optional(s.text64(32)),
     quorum: v.optional(quorum),
   }),
@@ -42,6 +45,8 @@ export const witnessRequests = {
   cosign: v.strictObject({
     request: v.pipe(v.string(), v.maxLength(limits.witnessRequestBytes)),
   }),
+  request: directory.calls.witnessRequest.request,
+  take: directory.calls.takeSignatures.request,
 };
 
 type Asked<N extends keyof typeof witnessRequests> = v.InferOutput<(typeof witnessRequests)[N]>;
@@ -75,13 +80,13 @@ export async function addWitness(bus: Bus, asked: Asked<'add'>): Promise<PolicyS
   const { keys } = await bus.call(witness, 'keys', {});
   // Whoever could forge the log could sign for it, too.
   if (keys.includes(vkey)) throw new Fault('forbidden');
-  const roots = ca === undefined ? [] : [{ url, ca }];
+  const roots = ca === undefined || url === undefined ? [] : [{ url, ca }];
   return change(
     bus,
     (before) => {
       const twice = before.witnesses.some((one) => one.name === name || one.vkey === vkey);
       if (twice || name === 'witnesses' || name === 'none') throw new Fault('name_taken');
-      const witnesses = [...before.witnesses, { name, vkey, url }];
+      const witnesses = [...before.witnesses, { name, vkey, ...(url !== undefined && { url }) }];
       return { ...before, witnesses, quorum: asked.quorum ?? Math.max(1, before.quorum) };
     },
     roots,

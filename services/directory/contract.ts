@@ -15,6 +15,7 @@ const batch = s.bytesUpTo(structureBytes.batch);
 const logStep = v.strictObject({ event: s.bytes(102), opening: s.bytes(16), state: list });
 
 const policyText = v.pipe(v.string(), v.maxLength(policyBytesMax));
+const byNameOrKey = v.pipe(v.string(), v.minLength(1), v.maxLength(2_560));
 const numberedPolicy = { number: s.count, text: policyText };
 
 /** Why a witness has not signed: witness-ask.ts. */
@@ -185,6 +186,29 @@ export const directory = defineContract({
       answer: v.strictObject({
         vkey: v.string(),
         vrf: s.bytes(32),
+    /**
+     * The body of an add-checkpoint request for a witness that is asked by hand: of the checkpoint that waits for its
+     * witnesses, or of the published one. `witness`: its name in the policy, or its key.
+     */
+    witnessRequest: {
+      request: v.strictObject({ witness: byNameOrKey, old: v.optional(s.count) }),
+      answer: v.strictObject({ request: v.string(), size: s.count, published: v.boolean() }),
+      callers: ['control'],
+    },
+    /**
+     * Signature lines that came by hand, of witnesses of the policy or of the one that is named. `not_found` where
+     * none verifies for the checkpoint that waits, or the published one: nothing was changed.
+     */
+    takeSignatures: {
+      request: v.strictObject({
+        signatures: v.pipe(v.string(), v.maxLength(limits.witnessRequestBytes)),
+        witness: v.optional(byNameOrKey),
+      }),
+      answer: v.strictObject({
+        taken: v.array(v.strictObject({ name: v.string(), size: s.count, published: v.boolean() })),
+      }),
+      callers: ['control'],
+    },
         policy: v.string(),
         policyNumber: s.count,
         policyEntry: v.optional(s.count),

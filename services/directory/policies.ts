@@ -58,6 +58,22 @@ export const knownSizes = (store: DirectoryStore): KnownSizes => ({
       ),
     );
   },
+  async carry(vkey, size, signature) {
+    await store.write((_db, sql) =>
+      sql.run(
+        `INSERT INTO carried_signatures (vkey, size, signature) VALUES (?, ?, ?)
+         ON CONFLICT (vkey) DO UPDATE SET size = excluded.size, signature = excluded.signature`,
+        [vkey, size, signature],
+      ),
+    );
+  },
+  async carried(vkey, size) {
+    const [row] = await store.rows<{ signature: Buffer }>(
+      'SELECT signature FROM carried_signatures WHERE vkey = ? AND size = ?',
+      [vkey, size],
+    );
+    return row?.signature;
+  },
   async root(url) {
     const [row] = await store.rows<{ ca: Buffer | null }>(
       'SELECT ca FROM witness_doors WHERE url = ?',

@@ -2,10 +2,11 @@
 import { formatVkey } from '@island/protocol/transparency/note.ts';
 import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import type { Bus } from '../kit/bus.ts';
+import { requestFor, takeSignatures } from './carried.ts';
 import { directory } from './contract.ts';
 import type { DirectoryStore } from './database.ts';
 import type { DirectoryLog } from './log/log.ts';
-import { presentPolicies, setPolicy } from './policies.ts';
+import { knownSizes, presentPolicies, setPolicy } from './policies.ts';
 import type { Witnesses } from './witnesses.ts';
 
 export function answerPolicies(parts: {
@@ -26,6 +27,16 @@ export function answerPolicies(parts: {
     keyLog.wake();
     return { number };
   });
+  const carried = {
+    ...{ store, witnesses, known: knownSizes(store) },
+    published: () => keyLog.submission(),
+    waiting: () => keyLog.waiting(),
+    cosigned: keyLog.cosigned,
+  };
+  bus.handle(directory, 'witnessRequest', (asked) => requestFor(carried, asked));
+  bus.handle(directory, 'takeSignatures', async (asked) => ({
+    taken: await takeSignatures(carried, asked),
+  }));
   bus.handle(directory, 'witnesses', async () => {
     const { present } = await presentPolicies(store);
     const rows = await store.rows<{ vkey: string; size: number; signed: number }>(

@@ -1,4 +1,5 @@
 /** A log and its witnesses, with all that goes wrong between them. Real witnesses, real HTTP. docs/protocol/transparency.md §7 */
+import { parseSignatureLines, parseVkey, sameKeyId } from '@island/protocol/transparency/note.ts';
 import { type Policy, parsePolicy, satisfied } from '@island/protocol/transparency/policy.ts';
 import t from 'tap';
 import { systemClock } from '../kit/clock.ts';
@@ -15,9 +16,15 @@ async function scene(count: number, k: number) {
   const servers: WitnessServer[] = [];
   for (let n = 0; n < count; n++) servers.push(held.use(await witnessServer(log.vkey)));
   const sizes = new Map<string, number>();
+  const carried = new Map<string, { size: number; signature: Uint8Array }>();
   const known: KnownSizes = {
     size: async (vkey) => sizes.get(vkey) ?? 0,
     learn: async (vkey, size) => void sizes.set(vkey, size),
+    carry: async (vkey, size, signature) => void carried.set(vkey, { size, signature }),
+    async carried(vkey, size) {
+      const found = carried.get(vkey);
+      return found?.size === size ? found.signature : undefined;
+    },
     root: async () => undefined,
   };
   const witnesses = held.use(openWitnesses({ known, clock: systemClock, log: testLog() }));
@@ -161,6 +168,30 @@ t.test(
     t.same([...same.values()], [9, 9, 9]);
   },
 );
+
+t.test('K1: who has no line counts by what came by hand, and by nothing else', async (t) => {
+  await using s = await scene(1, 1);
+  const { vkey, url, witness } = s.server(0);
+  const byHand = parsePolicy(policyOf(log.vkey, 1, s.servers).replace(` ${url}`, ''));
+  const signal = AbortSignal.timeout(300);
+  await t.rejects(s.gather(3, { policies: [byHand], signal }), { name: 'TimeoutError' });
+  t.equal(s.server(0).asked, 0);
+
+  const { body } = await witness.add(await log.request(0, 3));
+  const key = parseVkey(vkey);
+  const lines = parseSignatureLines(body);
+  const line = lines.find((one) => sameKeyId(one.keyId, key.keyId));
+  if (line === undefined) throw new Error('it did not sign');
+  const gathering = s.gather(3, { policies: [byHand] });
+  const old = await s.submission(3);
+  t.equal((await s.witnesses.sizes(old, byHand, AbortSignal.timeout(5000))).size, 0);
+  await s.witnesses.take(old, key, line);
+  t.same(cosigners(byHand, await gathering), ['w0'], 'whoever waits for it is told');
+  t.same(cosigners(byHand, await s.gather(3, { policies: [byHand] })), ['w0'], 'it is kept');
+  await t.rejects(s.gather(4, { policies: [byHand], signal: AbortSignal.timeout(300) }));
+  const told = await s.witnesses.sizes(old, byHand, AbortSignal.timeout(5000));
+  t.same([...told], [['w0', 3]], 'and it is what that witness says it has seen');
+});
 
 t.test('a fork gets no signature, however often it is asked for', async (t) => {
   await using s = await scene(1, 1);

@@ -12,6 +12,7 @@ import {
   formatVkey,
   type NoteSignature,
   parseNote,
+  type Vkey,
   verifyNote,
 } from '@island/protocol/transparency/note.ts';
 import {
@@ -39,6 +40,10 @@ export interface KnownSizes {
   size(vkey: string): Promise<number>;
   /** @param signed Unix seconds of its signature */
   learn(vkey: string, size: number, signed: number): Promise<void>;
+  /** Keeps a signature that came by hand, in place of an earlier one of that key. */
+  carry(vkey: string, size: number, signature: Uint8Array): Promise<void>;
+  /** That signature, if it is of this size. */
+  carried(vkey: string, size: number): Promise<Uint8Array | undefined>;
   /** SHA-256 of the root by which the island at this address is known; absent for one of the system's. */
   root(url: string): Promise<Uint8Array | undefined>;
 }
@@ -71,8 +76,16 @@ export interface Witnesses extends Disposable {
    * lies must not stop everybody. Who does not, or does not answer in time, is missing.
    */
   sizes(submission: Submission, policy: Policy, signal: AbortSignal): Promise<Map<string, number>>;
+  /**
+   * A signature that came by hand and verifies for this checkpoint: it counts in every `gather` for it, also in one
+   * that is under way, and, if it is of since this process began, as what that witness says in `sizes`.
+   */
+  take(submission: Submission, vkey: Vkey, signature: NoteSignature): Promise<void>;
   state(vkey: string): WitnessState | undefined;
 }
+
+/** Seconds by which the clocks of a witness without a line and ours may differ. */
+const drift = 300;
 
 /** Milliseconds after the quorum in which others' signatures are still taken. */
 const grace = 200;
@@ -81,6 +94,26 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
   const { known, clock, log } = parts;
   const doors = new Map<string, WitnessDoor>();
   const states = new Map<string, WitnessState>();
+  /** Of who has no address: the size that it said by hand, since this process began. */
+  const heard = new Map<string, number>();
+  const began = unixSeconds(clock);
+  /** Told of each signature that came by hand. */
+  const waiting = new Set<(text: string, vkey: string, signature: NoteSignature) => void>();
+
+  /** What came by hand for this checkpoint, by key. */
+  async function carriedFor(
+    { note, size }: Submission,
+    policies: readonly Policy[],
+  ): Promise<Map<string, NoteSignature>> {
+    const found = new Map<string, NoteSignature>();
+    const { text } = parseNote(note);
+    for (const { vkey } of policies.flatMap(({ witnesses }) => witnesses)) {
+      const signature = await known.carried(formatVkey(vkey), size);
+      if (signature === undefined || !verifierOf(vkey).verify(text, signature)) continue;
+      found.set(formatVkey(vkey), { name: vkey.name, keyId: vkey.keyId, signature });
+    }
+    return found;
+  }
 
   async function doorOf(url: string, roots: Roots = new Map()): Promise<WitnessDoor> {
     const root = roots.get(url) ?? (await known.root(url));
@@ -123,13 +156,21 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
       const open = policies.filter(({ quorum }) => quorum !== undefined);
       if (open.length === 0) return submission.note;
       const witnesses = byKey(open);
-      const signed = new Map<string, NoteSignature>();
+      const signed = await carriedFor(submission, open);
       const enough = (): boolean =>
         open.every((policy) => hasQuorum(policy, namesIn(policy, signed)));
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const stop = new AbortController();
       const ended = AbortSignal.any([signal, stop.signal]);
       const abort = (): void => reject(signal.reason);
+      const { text } = parseNote(submission.note);
+      const came = (of: string, vkey: string, signature: NoteSignature): void => {
+        if (of !== text) return;
+        signed.set(vkey, signature);
+        if (enough()) resolve();
+      };
+      waiting.add(came);
+      if (enough()) resolve();
       signal.addEventListener('abort', abort);
       if (signal.aborted) abort();
       const asking = [...witnesses].map(async ([vkey, witness]) => {
@@ -145,6 +186,7 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
         await Promise.race([all, pause(grace, signal)]);
       } finally {
         signal.removeEventListener('abort', abort);
+        waiting.delete(came);
         stop.abort();
         await Promise.allSettled(asking);
       }
@@ -153,6 +195,10 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
 
     async sizes(submission, policy, signal) {
       const found = new Map<string, number>();
+      for (const { name, vkey, url } of policy.witnesses) {
+        const size = heard.get(formatVkey(vkey));
+        if (url === undefined && size !== undefined) found.set(name, size);
+      }
       await Promise.all(
         [...byKey([policy]).values()].map(async (witness) => {
           const asked = { door: await doorOf(witness.url), vkey: witness.vkey };
@@ -167,6 +213,15 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
         }),
       );
       return found;
+    },
+
+    async take({ note, size }, vkey, signature) {
+      const key = formatVkey(vkey);
+      const time = cosignatureTime(signature.signature) ?? 0;
+      await known.carry(key, size, signature.signature);
+      await known.learn(key, size, time);
+      if (time >= began - drift) heard.set(key, size);
+      for (const tell of waiting) tell(parseNote(note).text, key, signature);
     },
 
     state: (vkey) => states.get(vkey),

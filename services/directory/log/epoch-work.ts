@@ -10,6 +10,12 @@
  * next process. Whoever waits for an epoch waits so long and no longer.
  */
 import type { MapSnapshot } from '@island/protocol/transparency/map-tree.ts';
+import {
+  formatNote,
+  type NoteSignature,
+  parseNote,
+  sameKeyId,
+} from '@island/protocol/transparency/note.ts';
 import { hasQuorum, parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { consistencyProof, inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
 import { backoff, pause } from '../../kit/backoff.ts';
@@ -19,7 +25,7 @@ import type { epochProblems } from '../contract.ts';
 import { type DraftParts, draftEpoch, type Epoch, type EpochDraft } from './epoch-draft.ts';
 import { loadMap } from './label-map.ts';
 import type { PublishedEpoch } from './log-answers.ts';
-import { newestEpochs, publishEpoch, storeEpoch } from './log-epochs.ts';
+import { newestEpochs, publishEpoch, replacePublished, storeEpoch } from './log-epochs.ts';
 
 /** A checkpoint that witnesses are asked to sign. */
 export interface Asked {
@@ -69,6 +75,8 @@ export interface EpochWork extends AsyncDisposable {
   readonly published: PublishedEpoch;
   /** The checkpoint that waits for its witnesses, as the log signed it. */
   readonly open: { note: string; size: number } | undefined;
+  /** Adds a witness's signature to the published checkpoint, if it still is this one, in place of an earlier one. */
+  cosigned(size: number, signature: NoteSignature): Promise<void>;
   /** Of the last try. */
   readonly problem: EpochProblem | undefined;
   /** Something new may be there. */
@@ -280,6 +288,17 @@ export async function openEpochWork(
     },
     get problem() {
       return problem;
+    },
+    async cosigned(size, signature) {
+      const at = current;
+      if (at?.size !== size) return;
+      const { text, signatures } = parseNote(at.note);
+      const others = signatures.filter(
+        ({ name, keyId }) => name !== signature.name || !sameKeyId(keyId, signature.keyId),
+      );
+      const note = formatNote({ text, signatures: [...others, signature] });
+      await replacePublished(store, at, note);
+      if (current === at) current = { ...at, note };
     },
     wake,
     async settled() {

@@ -84,6 +84,19 @@ async function storeLabels(sql: Statements, labels: readonly LabelChange[]): Pro
 const policiesInForce = (sql: Statements, newest: number) =>
   sql.run('UPDATE policies SET published = 1 WHERE number <= ? AND published = 0', [newest]);
 
+/** Another note of the same checkpoint, with more signatures, in place of the one that it was published with. */
+export const replacePublished = (
+  store: DirectoryStore,
+  { number }: Pick<Epoch, 'number'>,
+  note: string,
+): Promise<unknown> =>
+  store.write((_db, sql) =>
+    sql.run('UPDATE log_epochs SET published = ? WHERE number = ? AND published IS NOT NULL', [
+      note,
+      number,
+    ]),
+  );
+
 /** @returns the note that it is published with: the one of before, where it was published already */
 export const publishEpoch = (
   store: DirectoryStore,

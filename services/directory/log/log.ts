@@ -4,6 +4,7 @@
  */
 
 import { labelKinds, readLabel } from '@island/protocol/transparency/label.ts';
+import type { NoteSignature } from '@island/protocol/transparency/note.ts';
 import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { existsIn, type Tile } from '@island/protocol/transparency/tiles.ts';
 import { consistencyProof } from '@island/protocol/transparency/tree-proofs.ts';
@@ -25,7 +26,7 @@ import {
 import { openLogAnswers, type PublishedEpoch, type Step } from './log-answers.ts';
 import { openLogEntries } from './log-entries.ts';
 import { newestEpochs } from './log-epochs.ts';
-import { openLogHashes } from './log-hashes.ts';
+import { type LogHashes, openLogHashes } from './log-hashes.ts';
 import { type LogKeys, openLogKeys } from './log-keys.ts';
 import { beginPolicies, policyEntryOf, policyOf } from './log-policies.ts';
 
@@ -60,6 +61,10 @@ export interface DirectoryLog extends AsyncDisposable {
   checkpoint(): string;
   /** The same, as witnesses are asked to sign it. */
   submission(): Submission;
+  /** The checkpoint that waits for its witnesses. */
+  waiting(): Submission | undefined;
+  /** Adds a witness's signature to the published checkpoint, if it still is of this size. */
+  cosigned(size: number, signature: NoteSignature): Promise<void>;
   /** How the log goes on. */
   standing(): LogStanding;
   /** Throws `not_found` for what the published log does not have. */
@@ -123,11 +128,9 @@ export async function openDirectoryLog(parts: {
     history: (name, after) => ofOne((at) => answers.history(name, after, at)),
     versionOf: (account) => answers.versionOf(account, work.published),
     checkpoint: () => work.published.note,
-    submission() {
-      const { note, size } = work.published;
-      const proofFrom = (from: number) => consistencyProof(from, size, shared.hashes.read);
-      return { note, size, proofFrom };
-    },
+    submission: () => submissionOf(shared.hashes, work.published),
+    waiting: () => work.open && submissionOf(shared.hashes, work.open),
+    cosigned: (size, signature) => work.cosigned(size, signature),
     standing() {
       const { published, open, problem } = work;
       return {
@@ -157,4 +160,11 @@ export async function openDirectoryLog(parts: {
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+function submissionOf(
+  hashes: Pick<LogHashes, 'read'>,
+  { note, size }: { note: string; size: number },
+): Submission {
+  return { note, size, proofFrom: (from) => consistencyProof(from, size, hashes.read) };
 }
