@@ -2,16 +2,14 @@
  * A log as it is served: its checkpoint, tiles and entry bundles below `<address>/log/`, over HTTPS. Nothing that
  * comes is believed here. c2sp.org/tlog-tiles
  */
-import { X509Certificate } from 'node:crypto';
 import { Agent, request } from 'node:https';
 import { setTimeout as wait } from 'node:timers/promises';
-import { connect, type DetailedPeerCertificate } from 'node:tls';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
 import { noteMax } from '@island/protocol/transparency/note.ts';
 import { type Tile, tilePath, tileWidth } from '@island/protocol/transparency/tiles.ts';
 import { Stated } from '@island/provisioning/stated.ts';
+import { shownRoot } from '@island/services/kit/shown-root.ts';
 
 /** Where a log is. */
 export interface LogPlace {
@@ -165,46 +163,11 @@ function unreachable(address: string, error: unknown): Stated {
   });
 }
 
-/** A chain is short; one without end is not followed. */
-const longestChain = 8;
-
-/**
- * PEM of the root that hashes to the fingerprint, out of a handshake over which nothing is sent: whether the
- * server's certificate leads to it is decided by every handshake that follows. Throws `Stated`.
- */
+/** PEM of the root that hashes to the fingerprint, as the server shows it with its chain. Throws `Stated`. */
 export async function fetchRoot(address: string, fingerprint: Uint8Array): Promise<string> {
-  for (const der of await shownChain(address)) {
-    if (!equal(sha256(der), fingerprint)) continue;
-    const root = new X509Certificate(der);
-    if (root.ca && root.checkIssued(root) && root.verify(root.publicKey)) return root.toString();
-  }
+  const root = await shownRoot(address, fingerprint, timeouts.connect).catch((error) => {
+    throw unreachable(address, error);
+  });
+  if (root !== undefined) return root;
   throw new Stated(`${address} does not show the root certificate that the fingerprint names.`);
-}
-
-function shownChain(address: string): Promise<Uint8Array[]> {
-  const { hostname, port } = new URL(address);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array[]>();
-  const socket = connect({
-    host,
-    port: Number(port || 443),
-    ...(!/^[\d.]+$|:/.test(host) && { servername: host }),
-    minVersion: 'TLSv1.2',
-    // The chain is only looked at; the root is recognised by its hash.
-    rejectUnauthorized: false,
-  });
-  socket.setTimeout(timeouts.connect, () => socket.destroy(new Error('timeout')));
-  socket.once('secureConnect', () => {
-    const found: Uint8Array[] = [];
-    let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-    while (next?.raw && found.length < longestChain) {
-      found.push(next.raw);
-      next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
-    }
-    socket.destroy();
-    resolve(found);
-  });
-  socket.once('error', (error) => reject(unreachable(address, error)));
-  socket.once('close', () => reject(unreachable(address, new Error('closed'))));
-  return promise;
 }

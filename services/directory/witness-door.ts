@@ -5,12 +5,9 @@
  * Who answers is decided by signatures alone; TLS keeps others from reading and from answering in vain. Without it
  * only this machine is asked.
  */
-import { X509Certificate } from 'node:crypto';
 import { Agent as PlainAgent, request as plainRequest } from 'node:http';
 import { Agent, request } from 'node:https';
-import { isIP } from 'node:net';
-import { connect, type DetailedPeerCertificate } from 'node:tls';
-import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
+import { shownRoot } from '../kit/shown-root.ts';
 
 export interface WitnessReply {
   status: number;
@@ -27,8 +24,6 @@ export interface WitnessDoor extends Disposable {
 /** Milliseconds for one question, and bytes of its answer. */
 const patience = 10_000;
 const longest = 65_536;
-/** A chain is short; one without end is not followed. */
-const longestChain = 8;
 
 const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
@@ -47,7 +42,7 @@ export function openDoor(url: string, ca?: Uint8Array): WitnessDoor {
   let agent: Agent | undefined;
 
   async function secured(): Promise<Agent> {
-    const root = ca === undefined ? undefined : await fetchRoot(prefix, ca);
+    const root = ca === undefined ? undefined : await rootOf(prefix, ca);
     agent ??= new Agent({ keepAlive: true, maxSockets: 2, ...(root && { ca: root }) });
     return agent;
   }
@@ -100,42 +95,8 @@ export function openDoor(url: string, ca?: Uint8Array): WitnessDoor {
   };
 }
 
-/**
- * PEM of the root, from a handshake over which nothing is sent: an island shows its root with its chain. Whether its
- * certificate leads to it is then decided by an ordinary, verified handshake.
- */
-async function fetchRoot(url: string, fingerprint: Uint8Array): Promise<string> {
-  for (const der of await chain(url)) {
-    if (!equal(sha256(der), fingerprint)) continue;
-    const root = new X509Certificate(der);
-    if (root.ca && root.checkIssued(root) && root.verify(root.publicKey)) return root.toString();
-  }
-  throw new Error('another island answers there');
-}
-
-function chain(url: string): Promise<Uint8Array[]> {
-  const { hostname, port } = new URL(url);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array[]>();
-  const socket = connect({
-    host,
-    port: Number(port || 443),
-    ...(isIP(host) === 0 && { servername: host }),
-    minVersion: 'TLSv1.2',
-    // The chain is only looked at; the root is recognised by its hash.
-    rejectUnauthorized: false,
-  });
-  socket.setTimeout(patience, () => socket.destroy(new Error('nobody answers in time')));
-  socket.once('secureConnect', () => {
-    const found: Uint8Array[] = [];
-    let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-    while (next?.raw && found.length < longestChain) {
-      found.push(next.raw);
-      next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
-    }
-    socket.destroy();
-    resolve(found);
-  });
-  socket.once('error', reject);
-  return promise;
+async function rootOf(url: string, fingerprint: Uint8Array): Promise<string> {
+  const root = await shownRoot(url, fingerprint, patience);
+  if (root === undefined) throw new Error('another island answers there');
+  return root;
 }
