@@ -5,32 +5,11 @@ import { sha256 } from '@island/protocol/crypto/primitives.ts';
 import { openCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import { parseVkey, verifyNote } from '@island/protocol/transparency/note.ts';
-import {
-  type DirectoryLog,
-  directoryLog,
-  label,
-  testPolicy,
-  testVkey,
-} from '@island/protocol/vectors/directory-log.ts';
+import { testPolicy, testVkey } from '@island/protocol/vectors/directory-log.ts';
 import { base64, hex } from '@island/protocol/wire/text.ts';
 import { test } from 'tap';
 import { startCommand } from '../../tests/island.ts';
-import { type ServedLog, serveLog } from './testing/served-log.ts';
-
-const _alice = label('alice');
-const _bob = label('bob');
-
-/** `people` register in one epoch each, then each changes once. */
-function grown(people: number, log = directoryLog()): DirectoryLog {
-  for (let i = 0; i < people; i++) log.event(label(`person ${i}`));
-  log.epoch();
-  for (let i = 0; i < people; i++) log.event(label(`person ${i}`));
-  log.epoch();
-  return log;
-}
-
-const causesOf = ({ report }: Awaited<ReturnType<ServedLog['audit']>>): string[] =>
-  report.findings.map(({ cause }) => cause);
+import { causesOf, grown, serveLog } from './testing/served-log.ts';
 
 test('K3: an honest log is replayed to every root, and the next run goes on from there', async (t) => {
   const log = grown(300);

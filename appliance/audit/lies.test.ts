@@ -9,22 +9,10 @@ import {
   testVkey,
 } from '@island/protocol/vectors/directory-log.ts';
 import { type Test, test } from 'tap';
-import { type ServedLog, serveLog } from './testing/served-log.ts';
+import { causesOf, grown, serveLog } from './testing/served-log.ts';
 
 const alice = label('alice');
 const bob = label('bob');
-
-/** `people` register in one epoch each, then each changes once. */
-function grown(people: number, log = directoryLog()): DirectoryLog {
-  for (let i = 0; i < people; i++) log.event(label(`person ${i}`));
-  log.epoch();
-  for (let i = 0; i < people; i++) log.event(label(`person ${i}`));
-  log.epoch();
-  return log;
-}
-
-const causesOf = ({ report }: Awaited<ReturnType<ServedLog['audit']>>): string[] =>
-  report.findings.map(({ cause }) => cause);
 
 /** A log that tells one lie in an epoch of its own, 300 people large. */
 interface Lie {

@@ -13,7 +13,7 @@ import { leastKdf, limits } from '@island/protocol/wire/limits.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { test } from 'tap';
 import { audit } from './audit.ts';
-import { type ServedLog, serveLog } from './testing/served-log.ts';
+import { causesOf, serveLog } from './testing/served-log.ts';
 
 const none = 'quorum none\n';
 const stricter = testPolicy.replace('all-of-them 2', 'all-of-them 3');
@@ -34,9 +34,6 @@ function discovery(log: DirectoryLog, said: object = {}): object {
     log: { ...shown, ...said },
   };
 }
-
-const causesOf = ({ report }: Awaited<ReturnType<ServedLog['audit']>>): string[] =>
-  report.findings.map(({ cause }) => cause);
 
 test('What is taken from the island itself is said to be; what was pinned stays', async (t) => {
   const log = directoryLog();

@@ -4,7 +4,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseTilePath, type Tile } from '@island/protocol/transparency/tiles.ts';
-import { type DirectoryLog, testPolicy, testVkey } from '@island/protocol/vectors/directory-log.ts';
+import {
+  type DirectoryLog,
+  directoryLog,
+  label,
+  testPolicy,
+  testVkey,
+} from '@island/protocol/vectors/directory-log.ts';
 import { type Edge, makeChain, serveEdge } from '../../../client/testing/edge.ts';
 import { type Audited, type AuditOptions, audit } from '../audit.ts';
 
@@ -35,6 +41,18 @@ export interface ServedLog extends AsyncDisposable {
   show(log: DirectoryLog, said?: Parameters<DirectoryLog['checkpoint']>[0]): Promise<void>;
   audit(options?: Partial<AuditOptions>): Promise<Audited>;
 }
+
+/** `people` register in one epoch, and each changes in the next. */
+export function grown(people: number, log = directoryLog()): DirectoryLog {
+  for (let i = 0; i < people; i++) log.event(label(`person ${i}`));
+  log.epoch();
+  for (let i = 0; i < people; i++) log.event(label(`person ${i}`));
+  log.epoch();
+  return log;
+}
+
+export const causesOf = ({ report }: Audited): string[] =>
+  report.findings.map(({ cause }) => cause);
 
 const silent = { step() {}, detail() {}, done() {}, cut() {} };
 
