@@ -3,7 +3,7 @@
  * island, whose root is known by the card alone. docs/operations.md §8
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -30,6 +30,12 @@ async function fetched(island: TestIsland, path: string): Promise<string> {
     .once('error', reject)
     .end();
   return promise;
+}
+
+/** Whether a checkpoint waits for its witnesses, as `island status` says. */
+async function waits(island: TestIsland): Promise<boolean> {
+  const { stdout } = await island.run('status', '--json');
+  return JSON.parse(stdout).log?.waiting !== undefined;
 }
 
 async function told(island: TestIsland, ...args: string[]) {
@@ -73,6 +79,29 @@ t.test(
     const { text: body, verified } = verifyNote(seen, known);
     t.equal(verified.length, 3);
     t.equal(body, note.slice(0, note.indexOf('\n\n') + 1), 'the same tree');
+
+    // By hand, a third one signs as well: its island is asked for nothing over a line.
+    await using far = await bootIsland(['--name', 'Far']);
+    const [its, carried] = [join(far.data, 'far.json'), join(far.data, 'carried')];
+    await told(far, 'card', '--out', its);
+    await told(far, 'trust', ours);
+    const carry = async (witness: string, ...more: string[]) => {
+      await writeFile(carried, (await told(here, 'request', witness)).request);
+      await writeFile(carried, (await told(far, 'cosign', carried)).signatures);
+      return told(here, 'take', carried, ...more);
+    };
+    t.match(await carry(its, '--witness', its), { taken: [{ published: true }] });
+    const byHand = ['--by-hand', '--name', 'far', '--quorum', '2'];
+    t.match(await told(here, 'add', its, ...byHand), { policy: 3, quorum: 2, of: 2 });
+    await eventually(() => waits(here), 30_000);
+    t.match(await carry('far'), { taken: [{ name: 'far', published: false }] });
+    await eventually(async () => (await shown()).log.policyNumber === 3, 30_000);
+    const both = checkCheckpoint(
+      parsePolicy((await shown()).log.policy),
+      await fetched(here, '/log/checkpoint'),
+      { allowUnwitnessed: false },
+    );
+    t.same(both.cosigners.map(({ name }) => name).sort(), ['far', 'there']);
 
     const stranger = await there.run('witness', 'add', ours, '--name', 'here');
     t.match(stranger, { code: 1 }, 'it was not asked to be a witness of that one');
