@@ -134,7 +134,8 @@ export async function oddIsland(chain?: Chain, signing?: Partial<Signing>): Prom
     island.onRequest?.(request);
     if (url.startsWith('/log/')) {
       const file = await island.log.file(url.slice('/log/'.length));
-      return void response.writeHead(file ? 200 : 404).end(file);
+      if (!file) return json(response, 404, { code: 'not_found', text: faults.not_found.text });
+      return void response.writeHead(200).end(file);
     }
     const raw = await bodyOf(request);
     try {

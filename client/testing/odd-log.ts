@@ -4,12 +4,15 @@
  * log's own key, and lies when it is told to (odd-history.ts).
  */
 import { readState } from '@island/protocol/crypto/account-state.ts';
+import { sha256 } from '@island/protocol/crypto/primitives.ts';
 import { type Answer, encodeAnswer } from '@island/protocol/transparency/answer.ts';
 import { accountLabel, labelKinds, nameLabel } from '@island/protocol/transparency/label.ts';
+import { operatorKinds } from '@island/protocol/transparency/leaves.ts';
 import { parseTilePath } from '@island/protocol/transparency/tiles.ts';
+import { encodeTlogProof } from '@island/protocol/transparency/tlog-proof.ts';
 import { inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
 import { testVkey } from '@island/protocol/vectors/directory-log.ts';
-import { Reader } from '@island/protocol/wire/bytes.ts';
+import { Reader, utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { base64url, fromBase64url, fromHex, hex } from '@island/protocol/wire/text.ts';
 import { type OddHistory, oddHistory, opening, type Signing } from './odd-history.ts';
@@ -23,8 +26,8 @@ export interface OddLog {
     vrf: Uint8Array;
     policy: string;
     policyNumber: number;
+    policyEntry: number;
     witnessed: boolean;
-    policyEntry?: number;
   };
   /** What is answered where `said` is said of the path that `saidAbout` gives: an account with its list, or lists. */
   proved(path: string, said: Json): Promise<Json>;
@@ -33,6 +36,10 @@ export interface OddLog {
   history: OddHistory;
   /** From now on it proves what is in its history, whatever is said of people, and says nothing new. */
   silent: boolean;
+  /** Files of policies, by number. */
+  policies: Map<number, Uint8Array>;
+  /** The next policy: announced, and in force with the epoch that is then published. */
+  announce(policy: string, by: readonly string[]): Promise<void>;
   /** In place of an answer. */
   twist: ((answer: Answer) => Answer) | undefined;
   /** Another log under the same keys: the same up to that many epochs (all of them), silent. */
@@ -104,11 +111,26 @@ function logOf(history: OddHistory, before: Before): OddLog {
       vrf: log.vrf.public,
       policy: history.policy,
       policyNumber: 1,
+      policyEntry: 0,
       witnessed: !history.policy.includes('quorum none'),
     },
     history,
     silent: false,
     twist: undefined,
+    policies: new Map(),
+    async announce(policy, by) {
+      const number = self.pins.policyNumber + 1;
+      const index = log.size;
+      const extra = utf8Bytes(policy);
+      history.operator({ kind: operatorKinds.policy, number, hash: sha256(extra) });
+      history.signing.by = by;
+      await history.publish();
+      const proof = await inclusionProof(index, log.size, log.read);
+      const file = encodeTlogProof({ extra, index, proof, checkpoint: history.note });
+      self.policies.set(number, utf8Bytes(file));
+      const witnessed = !policy.includes('quorum none');
+      Object.assign(self.pins, { policy, policyNumber: number, policyEntry: index, witnessed });
+    },
     async proved(path, said) {
       const [, name = '', after] = /^\/v1\/people\/([^/]+)(?:\/lists\/(\d+))?$/.exec(path) ?? [];
       if (after === undefined) {
@@ -129,6 +151,8 @@ function logOf(history: OddHistory, before: Before): OddLog {
       return { steps };
     },
     async file(path) {
+      const policy = /^policy\/(\d+)$/.exec(path)?.[1];
+      if (policy !== undefined) return self.policies.get(Number(policy));
       if (path === 'checkpoint') return new TextEncoder().encode(history.note);
       return log.tile(parseTilePath(path));
     },

@@ -127,7 +127,8 @@ export async function realIsland({ lies = false } = {}): Promise<RealIsland> {
     });
     if (other && path.startsWith('/log/')) {
       const file = await other.log.file(path.slice('/log/'.length));
-      return { ...answer(''), status: file ? 200 : 404, body: file ?? new Uint8Array(0) };
+      const none = () => answer(JSON.stringify({ code: 'not_found', text: '' }));
+      return file ? { ...answer(''), status: 200, body: file } : { ...none(), status: 404 };
     }
     // Files of the log are no JSON.
     if (path.startsWith('/log/')) return { ...answer(''), body: reply.bytes };

@@ -6,12 +6,12 @@
 import { faultOf, type Transport } from '../transport/transport.ts';
 
 export interface LogFiles {
-  /** `path` under /log/: `checkpoint`, `tile/0/000.p/5`. Throws what a call throws. */
+  /** `path` under /log/: `checkpoint`, `policy/2`, `tile/0/000.p/5`. Throws what a call throws. */
   read(path: string, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
-/** No file of a log is larger: 256 entries of 2 + 102 bytes, or 256 hashes. */
-const mostBytes = 32_768;
+/** No file is larger: a policy in base64, with a note of many signatures; all others are below 32 kB. */
+const mostBytes = 524_288;
 
 export function openLogFiles(transport: Transport): LogFiles {
   return {

@@ -7,10 +7,13 @@
  * One's own account is looked at whenever a home connects, and every ten minutes (account-upkeep.ts).
  */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
+import * as s from '@island/protocol/wire/schema.ts';
+import * as v from 'valibot';
 import { presentHere } from '../account/adoption.ts';
 import { backoff, pause } from '../backoff.ts';
 import type { People } from '../messages/people.ts';
 import { Problem, willPass } from '../problem.ts';
+import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { compareHeard, differences, markTold } from './comparing.ts';
@@ -40,12 +43,19 @@ const patience = 3_600_000;
 
 export async function keepDirectory(monitoring: Monitoring, signal: AbortSignal): Promise<void> {
   const told = new Set<string>();
-  const ownSince = new Map<number, number>();
-
-  function tell(error: Error): void {
+  const tell = (error: Error): void => {
     if (!told.has(error.message)) monitoring.onRefused(error);
     told.add(error.message);
+  };
+  while (!signal.aborted) {
+    await lookOnce({ ...monitoring, onRefused: tell }, signal);
+    await pause(interval + Math.random() * jitter, signal);
   }
+}
+
+/** One round. */
+export async function lookOnce(monitoring: Monitoring, signal: AbortSignal): Promise<void> {
+  const tell = monitoring.onRefused;
 
   async function look(work: () => Promise<void>): Promise<void> {
     try {
@@ -59,19 +69,15 @@ export async function keepDirectory(monitoring: Monitoring, signal: AbortSignal)
     }
   }
 
-  while (!signal.aborted) {
-    // Where nobody had to sign before, the old policy would go on being satisfied by anything.
-    await look(() => renewPolicy(monitoring, signal));
-    for (const account of await dueNow(monitoring)) {
-      if (signal.aborted) return;
-      await look(() => lookAgain(monitoring, account, signal));
-    }
-    await look(() => compareHeard(monitoring, signal));
-    await tellDifferences(monitoring);
-    const waits = await ownWaits(monitoring, ownSince);
-    if (waits) tell(new Problem('own_unpublished'));
-    await pause(interval + Math.random() * jitter, signal);
+  // Where nobody had to sign before, the old policy would go on being satisfied by anything.
+  await look(() => renewPolicy(monitoring, signal));
+  for (const account of await dueNow(monitoring)) {
+    if (signal.aborted) return;
+    await look(() => lookAgain(monitoring, account, signal));
   }
+  await look(() => compareHeard(monitoring, signal));
+  await tellDifferences(monitoring);
+  if (await ownWaits(monitoring)) tell(new Problem('own_unpublished'));
 }
 
 /** Contacts who say that they have seen another log: each once, and by name. */
@@ -114,15 +120,19 @@ async function lookAgain(
   });
 }
 
+/** Since when the newest list of this account waits, and which one it is. */
+const waiting = v.strictObject({ epoch: s.count, since: v.number() });
+const waitingPlace = { namespace: 'transparency', key: 'own-waits' };
+
 /** Whether a list that this account made is kept out of the log for too long: others see an older one meanwhile. */
-async function ownWaits(
-  { storage, now }: Monitoring,
-  since: Map<number, number>,
-): Promise<boolean> {
+async function ownWaits({ storage, now }: Monitoring): Promise<boolean> {
   const { self, list } = await presentHere(storage);
   const proved = await provedOf(storage, self.account);
   if (!proved || proved.version >= list.epoch) return false;
-  const first = since.get(list.epoch) ?? now();
-  since.set(list.epoch, first);
-  return now() - first > patience;
+  const row = await storage.read(waitingPlace.namespace, waitingPlace.key);
+  const known = row && decodeRecord(waiting, row);
+  if (known?.epoch === list.epoch) return now() - known.since > patience;
+  const begun = { epoch: list.epoch, since: now() };
+  await storage.commit({ put: [{ ...waitingPlace, bytes: encodeRecord(begun) }] });
+  return false;
 }

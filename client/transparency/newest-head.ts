@@ -77,7 +77,7 @@ export async function refreshHead(reading: LogReading, signal: AbortSignal): Pro
 
 /** Under the policy that is known, or under one that follows it. */
 async function checked(
-  { storage, transport, files }: LogReading,
+  { storage, files }: LogReading,
   note: string,
   pins: LogPins,
   signal: AbortSignal,
@@ -89,7 +89,7 @@ async function checked(
     return check(pins);
   } catch (error) {
     if (!(error instanceof TransparencyFault && error.code === 'quorum_missing')) throw error;
-    const next = await adoptPolicy({ storage, transport, files, pins }, signal);
+    const next = await adoptPolicy({ storage, files, pins }, signal);
     if (!next) throw error;
     return check(next);
   }

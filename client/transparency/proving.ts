@@ -136,7 +136,7 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
       return check(answer, name, pins);
     } catch (error) {
       if (!isFault(error, 'quorum_missing')) throw error;
-      const next = await adoptPolicy({ storage, transport, files, pins }, signal);
+      const next = await adoptPolicy({ storage, files, pins }, signal);
       if (!next) throw error;
       return check(answer, name, next);
     }

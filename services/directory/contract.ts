@@ -117,6 +117,12 @@ export const directory = defineContract({
       answer: v.strictObject({ note: v.string() }),
       callers: ['gateway'],
     },
+    /** That the log went on to a policy, c2sp.org/tlog-proof. Throws `not_found`. */
+    policyProof: {
+      request: v.strictObject({ number: s.count }),
+      answer: v.strictObject({ text: v.string() }),
+      callers: ['gateway'],
+    },
     /** Hashes or entries of the published log, c2sp.org/tlog-tiles. */
     tile: {
       request: v.strictObject({
@@ -180,12 +186,6 @@ export const directory = defineContract({
       }),
       callers: ['control'],
     },
-    /** What clients pin of the log. */
-    log: {
-      request: s.empty,
-      answer: v.strictObject({
-        vkey: v.string(),
-        vrf: s.bytes(32),
     /**
      * The body of an add-checkpoint request for a witness that is asked by hand: of the checkpoint that waits for its
      * witnesses, or of the published one. `witness`: its name in the policy, or its key.
@@ -209,6 +209,12 @@ export const directory = defineContract({
       }),
       callers: ['control'],
     },
+    /** What clients pin of the log. */
+    log: {
+      request: s.empty,
+      answer: v.strictObject({
+        vkey: v.string(),
+        vrf: s.bytes(32),
         policy: v.string(),
         policyNumber: s.count,
         policyEntry: v.optional(s.count),

@@ -1,5 +1,10 @@
 /** The policy of a running directory: who may change it to what, and what the log shows of it. Real bus, store and witnesses. */
+import { sha256 } from '@island/protocol/crypto/primitives.ts';
+import { encodeOperator, operatorKinds } from '@island/protocol/transparency/leaves.ts';
+import { parseVkey } from '@island/protocol/transparency/note.ts';
 import { checkCheckpoint, parsePolicy } from '@island/protocol/transparency/policy.ts';
+import { parseTlogProof, verifyTlogProof } from '@island/protocol/transparency/tlog-proof.ts';
+import { leafHash } from '@island/protocol/transparency/tree.ts';
 import t from 'tap';
 import { testIsland } from '../kit/testing/kit.ts';
 import { eventually, faultCode } from '../kit/testing/outcome.ts';
@@ -96,3 +101,21 @@ t.test(
     t.same((await bus.call(directory, 'policy', {})).pending, undefined);
   },
 );
+
+t.test('K1: whoever was away is shown each policy under the one before', async (t) => {
+  let before = first.policy;
+  for (const number of [1, 2, 3]) {
+    const { text } = await gateway.call(directory, 'policyProof', { number });
+    const shown = parseTlogProof(text);
+    const { extra = new Uint8Array(0) } = shown;
+    const policy = new TextDecoder().decode(extra);
+    const entry = encodeOperator({ kind: operatorKinds.policy, number, hash: sha256(extra) });
+    const options = { allowUnwitnessed: true, log: parseVkey(vkey) };
+    for (const each of [before, policy])
+      verifyTlogProof(shown, leafHash(entry), parsePolicy(each), options);
+    before = policy;
+  }
+  t.equal(before, (await bus.call(directory, 'policy', {})).text);
+  for (const number of [0, 4])
+    t.equal(await faultCode(gateway.call(directory, 'policyProof', { number })), 'not_found');
+});

@@ -81,6 +81,9 @@ export const directoryService = defineService({
       steps: await keyLog.history(name, after),
     }));
     bus.handle(directory, 'checkpoint', async () => ({ note: keyLog.checkpoint() }));
+    bus.handle(directory, 'policyProof', async ({ number }) => ({
+      text: await keyLog.policyProof(number),
+    }));
     bus.handle(directory, 'tile', async (tile) => ({ bytes: await keyLog.tile(tile) }));
     bus.handle(directory, 'log', () => keyLog.pinned());
     answerPolicies({ bus, store, witnesses, keyLog });

@@ -70,11 +70,22 @@ t.test('what the published log does not have is not found, whatever it is called
     'tile/entries/../../checkpoint',
     'tile/0/000.p/%31',
     'tile/',
+    'policy/0',
+    'policy/2',
+    'policy/01',
+    'policy/',
     '',
   ])
     t.equal((await get(`/log/${path}`)).status, path === 'tile/0/000.p/%31' ? 200 : 404, path);
   t.equal((await get('/log/checkpoint?x=1')).status, 400);
   t.equal((await edge.ask('/log/checkpoint', { method: 'POST', agent })).status, 405);
+});
+
+t.test('K1: the first policy is shown as a proof that anybody reads', async (t) => {
+  const { status, headers, body } = await get('/log/policy/1');
+  t.equal(status, 200);
+  t.match(headers['cache-control'], /immutable/);
+  t.match(body, /^c2sp\.org\/tlog-proof@v1\nextra .*\nindex 0\n/);
 });
 
 t.test('discovery says what clients pin', async (t) => {

@@ -3,6 +3,7 @@
  * Nobody signs in, and nothing is paid: an auditor reads all of it, a client what it checks by. docs/protocol/transparency.md §6
  *
  *     GET /log/checkpoint
+ *     GET /log/policy/<number>
  *     GET /log/tile/<L>/<N>[.p/<W>]       GET /log/tile/entries/<N>[.p/<W>]
  */
 import { parseTilePath, type Tile } from '@island/protocol/transparency/tiles.ts';
@@ -23,15 +24,27 @@ export const logRoutes = (bus: Bus): ByteRoute[] => [
   },
   {
     methods: ['GET', 'HEAD'],
+    path: '/log/policy/:number',
+    async answer({ params: { number = '' }, query }) {
+      noQuery(query);
+      if (!/^[1-9][0-9]{0,8}$/.test(number)) throw new Fault('not_found');
+      const { text } = await bus.call(directory, 'policyProof', { number: Number(number) });
+      return reply(Buffer.from(text), 'text/plain; charset=utf-8', forEver);
+    },
+  },
+  {
+    methods: ['GET', 'HEAD'],
     path: '/log/tile/*path',
     async answer({ params: { path = '' }, query }) {
       noQuery(query);
       const { bytes } = await bus.call(directory, 'tile', tileAt(`tile/${path}`));
       // A tile never changes, neither does a part of one.
-      return reply(bytes, 'application/octet-stream', 'public, max-age=604800, immutable');
+      return reply(bytes, 'application/octet-stream', forEver);
     },
   },
 ];
+
+const forEver = 'public, max-age=604800, immutable';
 
 function noQuery(query: string): void {
   if (query !== '') throw new Fault('malformed');

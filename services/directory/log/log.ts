@@ -28,7 +28,7 @@ import { openLogEntries } from './log-entries.ts';
 import { newestEpochs } from './log-epochs.ts';
 import { type LogHashes, openLogHashes } from './log-hashes.ts';
 import { type LogKeys, openLogKeys } from './log-keys.ts';
-import { beginPolicies, policyEntryOf, policyOf } from './log-policies.ts';
+import { beginPolicies, policyEntryOf, policyOf, policyProof } from './log-policies.ts';
 
 /** What clients pin. */
 export type LogPinned = RouteAnswer<'discovery'>['log'];
@@ -70,6 +70,8 @@ export interface DirectoryLog extends AsyncDisposable {
   /** Throws `not_found` for what the published log does not have. */
   tile(tile: Tile): Promise<Uint8Array>;
   pinned(): Promise<LogPinned>;
+  /** By which a client goes from the policy before to this one. Throws `not_found`. */
+  policyProof(number: number): Promise<string>;
 }
 
 /** Milliseconds between two looks whether the newest epoch is too old. */
@@ -158,6 +160,7 @@ export async function openDirectoryLog(parts: {
         witnessed: parsePolicy(text).quorum !== undefined,
       };
     },
+    policyProof: (number) => policyProof(store, shared.hashes, number),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
