@@ -1,8 +1,10 @@
 /** Which logs this witness signs for: the operator's word. docs/operations.md §8 */
+import { sha256 } from '@island/protocol/crypto/primitives.ts';
 import { keyTypes, parseVkey } from '@island/protocol/transparency/note.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
+import { base32 } from '@island/protocol/wire/text.ts';
 import type { WitnessStore } from './database.ts';
 import { idOf, type Rows } from './logs.ts';
 
@@ -40,11 +42,16 @@ export function openTrust(store: WitnessStore, rows: Rows): Trust {
   };
 }
 
+/** The origin of an island's log: it says which key is the log's. docs/protocol/transparency.md §6.1 */
+const ofIsland = /^pi-kt\/[a-z2-7]{26}$/;
+
 function originOf(text: string): string {
   try {
-    const { name, type } = parseVkey(text);
+    const { name, type, key } = parseVkey(text);
+    // Whoever has a key under the name of another log could lead that log's head astray.
+    const itsOwn = !ofIsland.test(name) || name === `pi-kt/${base32(sha256(key).subarray(0, 16))}`;
     // A cosignature of 0x06 has room for an origin of so many bytes.
-    if (type === keyTypes.ed25519 && utf8Bytes(name).length <= 255) return name;
+    if (itsOwn && type === keyTypes.ed25519 && utf8Bytes(name).length <= 255) return name;
   } catch (error) {
     if (!(error instanceof TransparencyFault)) throw error;
   }

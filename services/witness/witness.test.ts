@@ -1,6 +1,6 @@
 /** A witness, request by request as c2sp.org/tlog-witness says. Real SQLite. docs/protocol/transparency.md §7 */
 import { createHash } from 'node:crypto';
-import { ed25519 } from '@island/protocol/crypto/primitives.ts';
+import { ed25519, sha256 } from '@island/protocol/crypto/primitives.ts';
 import { signCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import {
@@ -10,7 +10,7 @@ import {
   parseVkey,
   verifyNote,
 } from '@island/protocol/transparency/note.ts';
-import { base64 } from '@island/protocol/wire/text.ts';
+import { base32, base64 } from '@island/protocol/wire/text.ts';
 import * as fc from 'fast-check';
 import t from 'tap';
 import { requestBody, testLogOf } from './testing/log.ts';
@@ -228,6 +228,17 @@ t.test('a key that is none of a log is not trusted', async (t) => {
   for (const vkey of ['', 'x', ...witness.keys.keys, log.vkey.replace('+', '+0')])
     await t.rejects(witness.trust(vkey), { code: 'malformed' });
   await t.rejects(witness.distrust('nobody'), { code: 'not_found' });
+});
+
+t.test("the name of an island's log is that of its key: nobody else speaks for it", async (t) => {
+  await using witness = await testWitness();
+  const [pair, other] = [1, 2].map((n) => ed25519.fromSeed(new Uint8Array(32).fill(n)));
+  if (pair === undefined || other === undefined) throw new RangeError();
+  const origin = `pi-kt/${base32(sha256(pair.public).subarray(0, 16))}`;
+  const vkey = formatVkey(noteSigner(origin, pair).vkey);
+  t.same(await witness.trust(vkey), { origin });
+  const stranger = formatVkey(noteSigner(origin, other).vkey);
+  await t.rejects(witness.trust(stranger), { code: 'malformed' });
 });
 
 t.test(
