@@ -58,7 +58,7 @@ const goodBytes = encodeAnswer(good);
 
 t.test('K1: a name and its account, proved', async (t) => {
   const { checkpoint, epoch, cosigners, witnessed, labels } = checkAnswer(goodBytes, expected);
-  t.equal(checkpoint.size, directory.entries.length);
+  t.equal(checkpoint.size, directory.tree.entries.length);
   t.equal(epoch.timestamp, start + 120_000);
   t.equal(epoch.mapCount, 6);
   t.ok(witnessed);
@@ -120,7 +120,7 @@ t.test(
       'unknown_origin',
     );
     t.equal(verdict(forged({ note: 'hello' })), 'note_malformed');
-    const size = String(directory.entries.length);
+    const size = String(directory.tree.entries.length);
     t.equal(
       verdict(forged({ note: good.note.replace(`\n${size}\n`, `\n9${size}\n`) })),
       'signature_invalid',
@@ -216,7 +216,11 @@ t.test(
     const [, account] = good.labels;
     if (!first || !account) throw new Error('no version');
     const { inclusionProof } = await import('./tree-proofs.ts');
-    const proof = await inclusionProof(first.eventIndex, directory.entries.length, directory.read);
+    const proof = await inclusionProof(
+      first.eventIndex,
+      directory.tree.entries.length,
+      directory.tree.read,
+    );
     const { event, eventIndex, opening, state } = first;
     t.equal(verdict(withLabel(1, {}, { event, eventIndex, opening, state, proof })), 'map_invalid');
   },
@@ -292,7 +296,7 @@ t.test('an answer in a file is the same answer', async (t) => {
   const text = toTlogProof(good);
   t.same(encodeAnswer(fromTlogProof(text)), goodBytes);
   t.equal(checkReadAnswer(fromTlogProof(text), expected).labels.length, 2);
-  const at = `index ${directory.entries.length - 1}`;
+  const at = `index ${directory.tree.entries.length - 1}`;
   t.equal(
     codeOf(() => fromTlogProof(text.replace(at, 'index 3'))),
     'epoch_invalid',

@@ -121,6 +121,6 @@ t.test('states before an erasure may be gone, those behind it may not', async (t
 t.test('pitfall: a step that is no event is not in form', async (t) => {
   const [a] = steps as [EventStep];
   const given = (event: Uint8Array) => [{ ...a, event }, ...steps.slice(1)];
-  t.equal(verdict(nothingKnown, given(directory.entries.at(-1) ?? a.event)), 'unknown_type');
+  t.equal(verdict(nothingKnown, given(directory.tree.entries.at(-1) ?? a.event)), 'unknown_type');
   t.equal(verdict(nothingKnown, given(a.event.subarray(0, 101))), 'truncated');
 });

@@ -17,12 +17,11 @@ import {
 import { mapValue } from '../transparency/map-proof.ts';
 import { createMap, type LabelMap } from '../transparency/map-tree.ts';
 import { addSignatures, formatVkey, noteSigner, parseNote } from '../transparency/note.ts';
-import { encodeEntries, type Tile } from '../transparency/tiles.ts';
-import { leafHash, nodeHash } from '../transparency/tree.ts';
-import { type HashReader, inclusionProof, rootAt } from '../transparency/tree-proofs.ts';
+import { inclusionProof, rootAt } from '../transparency/tree-proofs.ts';
 import { deriveVrfKey, type VrfKey } from '../transparency/vrf.ts';
 import { utf8Bytes } from '../wire/bytes.ts';
 import { hex } from '../wire/text.ts';
+import { type MemoryTree, memoryTree } from './memory-tree.ts';
 
 const seed = (name: string): Uint8Array => sha256(utf8Bytes(name));
 const origin = 'pi-kt/test';
@@ -51,13 +50,10 @@ export const firstTime = Date.UTC(2026, 0, 1);
 
 type Newest = { version: number; hash: Uint8Array };
 
-export interface DirectoryLog {
+export interface DirectoryLog extends MemoryTree {
   readonly size: number;
-  readonly entries: readonly Uint8Array[];
   readonly map: LabelMap;
   readonly vrf: VrfKey;
-  /** An entry as it is. */
-  push(entry: Uint8Array): number;
   /** The next event of a label; answers its number. */
   event(index: Uint8Array, said?: Partial<EventLeaf>): number;
   epoch(said?: Partial<EpochLeaf>): number;
@@ -65,38 +61,16 @@ export interface DirectoryLog {
   /** Signed, and cosigned by the witnesses of these names. */
   checkpoint(said?: { by?: readonly string[]; seconds?: number; size?: number }): Promise<string>;
   shown(index: number, note?: number): Promise<ShownLeaf>;
-  read: HashReader;
-  tile(tile: Tile): Uint8Array | undefined;
 }
 
 /** With policy 1, VRF key 1 and an epoch, unless `bare`. */
 export function directoryLog({ bare = false, policy = testPolicy } = {}): DirectoryLog {
-  const entries: Uint8Array[] = [];
-  /** Hashes of complete subtrees, by level. */
-  const levels: Uint8Array[][] = [[]];
+  const { entries, push, read, tile } = memoryTree();
   const map = createMap();
   const newest = new Map<string, Newest>();
   const vrf = deriveVrfKey(seed('vrf'));
   let epochs = 0;
   let begins = 0;
-
-  const push = (entry: Uint8Array): number => {
-    let hash = leafHash(entry);
-    for (let level = 0; ; level++) {
-      const hashes = levels[level] ?? [];
-      levels[level] = hashes;
-      hashes.push(hash);
-      const left = hashes.at(-2);
-      if (hashes.length % 2 === 1 || left === undefined) break;
-      hash = nodeHash(left, hash);
-    }
-    return entries.push(entry) - 1;
-  };
-  const read: HashReader = async (level, index) => {
-    const hash = levels[level]?.[index];
-    if (hash === undefined) throw new RangeError('no such subtree');
-    return hash;
-  };
 
   const log: DirectoryLog = {
     entries,
@@ -104,6 +78,7 @@ export function directoryLog({ bare = false, policy = testPolicy } = {}): Direct
     vrf,
     push,
     read,
+    tile,
     get size() {
       return entries.length;
     },
@@ -150,18 +125,6 @@ export function directoryLog({ bare = false, policy = testPolicy } = {}): Direct
     async shown(index, note = 0) {
       const leaf = entries[index] ?? new Uint8Array(0);
       return { note, index, leaf, proof: await inclusionProof(index, entries.length, read) };
-    },
-    tile({ level, index, width }) {
-      const from = index * 256;
-      if (level === 'entries') {
-        const bundle = entries.slice(from, from + width);
-        return bundle.length < width ? undefined : encodeEntries(bundle);
-      }
-      const hashes = (levels[level * 8] ?? []).slice(from, from + width);
-      if (hashes.length < width) return undefined;
-      const bytes = new Uint8Array(width * 32);
-      for (const [i, hash] of hashes.entries()) bytes.set(hash, i * 32);
-      return bytes;
     },
   };
   if (!bare) {

@@ -133,7 +133,7 @@ export const vectors: VectorFile = {
           checkCommitment(event.commitment, { ...opened, state }),
         ),
       ],
-      entries: directory.entries,
+      entries: directory.tree.entries,
       entriesRefused: [
         refused('type 4', changed(two.event, 0, 4), readLeaf),
         refused('a trailing byte', concat(two.event, Uint8Array.of(0)), readLeaf),

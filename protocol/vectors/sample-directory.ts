@@ -19,11 +19,11 @@ import {
 import { mapValue } from '../transparency/map-proof.ts';
 import { createMap } from '../transparency/map-tree.ts';
 import { addSignatures, formatVkey, noteSigner, parseNote } from '../transparency/note.ts';
-import { leafHash, nodeHash } from '../transparency/tree.ts';
-import { type HashReader, inclusionProof, rootAt } from '../transparency/tree-proofs.ts';
+import { inclusionProof, rootAt } from '../transparency/tree-proofs.ts';
 import { deriveVrfKey, prove, type VrfKey } from '../transparency/vrf.ts';
 import { utf8Bytes } from '../wire/bytes.ts';
 import { hex } from '../wire/text.ts';
+import { memoryTree } from './memory-tree.ts';
 
 export const directoryOrigin = 'pi-kt/sample';
 
@@ -34,14 +34,13 @@ export interface SampleVersion extends EventStep {
 }
 
 export class SampleDirectory {
-  readonly entries: Uint8Array[] = [];
+  readonly tree = memoryTree();
   readonly map = createMap();
   readonly vrf: VrfKey;
   readonly pins: LogPins;
   readonly seeds: { log: Uint8Array; vrf: Uint8Array; witnesses: Uint8Array[] };
   readonly #random: Random;
   readonly #labels = new Map<string, SampleVersion[]>();
-  readonly #hashes: Uint8Array[][] = [];
   readonly #signer;
   readonly #witnesses;
   #newest: { note: string; size: number; epoch: Uint8Array } = {
@@ -66,30 +65,10 @@ export class SampleDirectory {
     const vkey = formatVkey(this.#signer.vkey);
     this.pins = { vkey, vrf: this.vrf.public, policy: text, policyNumber: 1 };
     const first = { kind: operatorKinds.policy, number: 1, hash: sha256(utf8Bytes(text)) };
-    this.append(encodeOperator(first));
+    this.tree.push(encodeOperator(first));
     const second = { kind: operatorKinds.vrf, number: 1, hash: sha256(this.vrf.public) };
-    this.append(encodeOperator(second));
+    this.tree.push(encodeOperator(second));
   }
-
-  /** An entry as it is; answers its index. */
-  append(entry: Uint8Array): number {
-    const index = this.entries.push(entry) - 1;
-    let hash = leafHash(entry);
-    for (let level = 0; ; level++) {
-      this.#hashes[level] ??= [];
-      const row = this.#hashes[level];
-      row?.push(hash);
-      const [left, right] = row?.slice(-2) ?? [];
-      if (row === undefined || row.length % 2 === 1 || !left || !right) return index;
-      hash = nodeHash(left, right);
-    }
-  }
-
-  readonly read: HashReader = async (level, index) => {
-    const hash = this.#hashes[level]?.[index];
-    if (hash === undefined) throw new Error('no such subtree');
-    return hash;
-  };
 
   versions(label: Uint8Array): readonly SampleVersion[] {
     return this.#labels.get(hex(label)) ?? [];
@@ -110,7 +89,7 @@ export class SampleDirectory {
       prevEvent: last ? eventHash(last.event) : noEvent,
       commitment: state ? commit({ label, version, opening, state }) : noEvent,
     });
-    const eventIndex = this.append(event);
+    const eventIndex = this.tree.push(event);
     this.map.set(this.indexOf(label), mapValue(version, eventIndex, eventHash(event)));
     const shown = { event, opening, state: state ?? new Uint8Array(0), eventIndex, version, flags };
     this.#labels.set(hex(label), [...before, shown]);
@@ -126,9 +105,9 @@ export class SampleDirectory {
   async epoch(timestamp: number, witnesses = 3): Promise<void> {
     const { root: mapRoot, count: mapCount } = this.map;
     const epoch = encodeEpoch({ timestamp, mapRoot, mapCount, firstEvent: this.#newest.size });
-    this.append(epoch);
-    const size = this.entries.length;
-    const root = await rootAt(size, this.read);
+    this.tree.push(epoch);
+    const size = this.tree.entries.length;
+    const root = await rootAt(size, this.tree.read);
     const bare = signCheckpoint({ origin: directoryOrigin, size, root }, this.#signer);
     const { text } = parseNote(bare);
     const seconds = Math.floor(timestamp / 1000) + 1;
@@ -143,14 +122,14 @@ export class SampleDirectory {
     const newest = this.versions(label).at(-1);
     if (newest === undefined) return proofs;
     const { eventIndex, event, opening, state } = newest;
-    const proof = await inclusionProof(eventIndex, this.#newest.size, this.read);
+    const proof = await inclusionProof(eventIndex, this.#newest.size, this.tree.read);
     return { ...proofs, shown: { eventIndex, event, proof, opening, state } };
   }
 
   /** About labels as they are in the newest epoch: nothing may have been put since. */
   async answer(...labels: readonly Uint8Array[]): Promise<Answer> {
     const { note, epoch, size } = this.#newest;
-    const epochProof = await inclusionProof(size - 1, size, this.read);
+    const epochProof = await inclusionProof(size - 1, size, this.tree.read);
     const proofs = await Promise.all(labels.map((label) => this.labelProof(label)));
     return { note, epoch, epochProof, labels: proofs };
   }
