@@ -1,6 +1,6 @@
 /**
  * What shows others that the log of the island contradicts itself, out of what this home was shown. Nothing is
- * evidence before it convicts here as it will elsewhere. docs/protocol/transparency.md §8.6, §9.1
+ * evidence before it convicts here as it will elsewhere. docs/protocol/transparency.md §8.7, §9.1
  *
  * What is not signed convicts nobody: an answer is not, only the checkpoint in it is.
  */
