@@ -71,14 +71,13 @@ t.test('up, status, invite, stop, and up again', async (t) => {
       }
     }
     const json = await island.run('status', '--json');
-    t.same(
-      Object.keys(JSON.parse(json.stdout)),
-      Object.keys(report),
-      '--json gives the same as data',
-    );
+    const { log, ...same } = JSON.parse(json.stdout);
+    t.same(Object.keys(same), Object.keys(report), '--json gives the same as data');
+    t.match(log, { size: 3, witnessed: false, witnesses: 0 }, 'and the log of keys');
     const text = await island.run('status');
     t.equal(text.code, 0);
     t.match(text.stdout, /front +ready +gateway/);
+    t.match(text.stdout, /witnesses +nobody: people have the island's word alone/);
   });
 
   await t.test(
