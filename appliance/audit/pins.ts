@@ -8,7 +8,7 @@ import { parseVkey } from '@island/protocol/transparency/note.ts';
 import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { type Answer, routes } from '@island/protocol/wire/routes.ts';
+import { routes, type SaidLog } from '@island/protocol/wire/routes.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import { Stated } from '@island/provisioning/stated.ts';
@@ -41,9 +41,6 @@ export interface PinOptions {
   fingerprint?: string;
   ownWitness?: readonly string[];
 }
-
-/** What an island says of its own log. */
-export type SaidLog = Answer<'discovery'>['log'];
 
 /** Reads the file that an option names. Throws `Stated`. */
 export async function readGiven(path: string, what: string): Promise<string> {

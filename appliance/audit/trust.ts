@@ -11,11 +11,12 @@ import {
 } from '@island/protocol/transparency/policy.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import { fromBase64url } from '@island/protocol/wire/text.ts';
 import { type Finding, finding } from './findings.ts';
 import type { LogSource } from './log-source.ts';
 import type { OwnLog } from './own-log.ts';
-import { askIsland, checkPins, type SaidLog } from './pins.ts';
+import { askIsland, checkPins } from './pins.ts';
 import type { Announced, Tally } from './replay.ts';
 
 export interface Trusted {

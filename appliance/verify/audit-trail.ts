@@ -13,9 +13,10 @@ import { createIssuing, createRoot } from '@island/pki/ca.ts';
 import { issueLeaf } from '@island/pki/issue.ts';
 import { generateKey, spkiOf } from '@island/pki/key.ts';
 import { pem } from '@island/pki/pem.ts';
+import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import { type Audited, type AuditOptions, audit } from '../audit/audit.ts';
 import { type Finding, type Findings, found } from './finding.ts';
-import { openPublicDoor, type PublicDoor, type SaidLog } from './public-door.ts';
+import { openPublicDoor, type PublicDoor } from './public-door.ts';
 import type { Scene } from './scene.ts';
 
 const silent = { step() {}, detail() {}, done() {}, cut() {} };

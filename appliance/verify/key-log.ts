@@ -27,10 +27,11 @@ import {
   inclusionProof,
   rootAt,
 } from '@island/protocol/transparency/tree-proofs.ts';
+import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import { type Finding, type Findings, found } from './finding.ts';
 import { onlooker, outcomeOf } from './onlooker.ts';
 import type { Person } from './people.ts';
-import { openPublicDoor, type PublicDoor, type SaidLog } from './public-door.ts';
+import { openPublicDoor, type PublicDoor } from './public-door.ts';
 import { checkQuorum } from './quorum.ts';
 import type { Scene } from './scene.ts';
 import { checkWitnessDoor } from './witness-door.ts';

@@ -2,9 +2,6 @@
 
 import type { Islander } from '@island/client/islander.ts';
 import { arrivals } from '@island/client/messages/arrivals.ts';
-import { openLookups } from '@island/client/messages/lookups.ts';
-import { openWallet } from '@island/client/messages/wallet.ts';
-import { openProving } from '@island/client/transparency/proving.ts';
 import { dayOf } from '@island/protocol/crypto/device.ts';
 import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { openBundle } from '@island/protocol/crypto/prekey-bundle.ts';
@@ -67,11 +64,8 @@ export async function checkMessages(scene: Scene, alice: Person, bob: Person): P
 
 /** What a first contact is made with: signed by the devices on the list, and post-quantum. */
 async function checkPrekeys(alice: Person, bob: Person): Promise<Finding[]> {
-  const { session, transport } = alice;
-  const { storage } = alice.joining;
-  const wallet = openWallet({ storage, session, transport, now: Date.now });
-  const proving = openProving({ storage, transport, now: Date.now });
-  const lookups = openLookups({ wallet, transport, proving });
+  await using islander = await alice.open();
+  const { lookups } = islander;
   const { account, list } = await lookups.person(bob.name);
   const { devices } = openDeviceList(list);
   const { bundles } = await lookups.bundles(

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { type Answer, routes } from '@island/protocol/wire/routes.ts';
+import { routes, type SaidLog } from '@island/protocol/wire/routes.ts';
 import { decode } from '@island/protocol/wire/schema.ts';
 import type { Scene } from './scene.ts';
 
@@ -13,9 +13,6 @@ export interface Said {
   type: string;
   body: Uint8Array;
 }
-
-/** What an island says of its own log. */
-export type SaidLog = Answer<'discovery'>['log'];
 
 export interface PublicDoor extends Disposable {
   get(path: string): Promise<Said>;

@@ -15,10 +15,11 @@ import {
   type Policy,
   parsePolicy,
 } from '@island/protocol/transparency/policy.ts';
+import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import { type Finding, found } from './finding.ts';
 import { type Onlooker, onlooker, outcomeOf } from './onlooker.ts';
 import type { Person } from './people.ts';
-import type { PublicDoor, SaidLog } from './public-door.ts';
+import type { PublicDoor } from './public-door.ts';
 
 /** How many of the three made here have to sign. */
 const quorum = 2;

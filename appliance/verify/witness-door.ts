@@ -22,11 +22,12 @@ import {
 } from '@island/protocol/transparency/note.ts';
 import { tileReader } from '@island/protocol/transparency/tiles.ts';
 import { consistencyProof } from '@island/protocol/transparency/tree-proofs.ts';
+import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import { base64 } from '@island/protocol/wire/text.ts';
 import { askControl } from '../operator.ts';
 import type { WitnessStanding } from '../witness-messages.ts';
 import { type Finding, found } from './finding.ts';
-import type { PublicDoor, Said, SaidLog } from './public-door.ts';
+import type { PublicDoor, Said } from './public-door.ts';
 import type { Scene } from './scene.ts';
 
 /** A body of `add-checkpoint`. */

@@ -6,7 +6,7 @@
  * that is known here; and none that asks for nobody follows one that asks for somebody.
  */
 import type { LogPins } from '@island/protocol/transparency/answer.ts';
-import type { Answer } from '@island/protocol/wire/routes.ts';
+import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
@@ -27,10 +27,8 @@ export async function readPins(storage: Storage): Promise<LogPins | undefined> {
   return row && decodeRecord(record, row);
 }
 
-type Shown = Answer<'discovery'>['log'];
-
 /** What the island shows now. Throws what a call throws. */
-export async function shownPins(transport: Transport, signal?: AbortSignal): Promise<Shown> {
+export async function shownPins(transport: Transport, signal?: AbortSignal): Promise<SaidLog> {
   const { log } = await callApart(transport, 'discovery', {}, signal ? { signal } : {});
   return log;
 }

@@ -77,6 +77,9 @@ export type RequestText<N extends RouteName> = v.InferInput<(typeof routes)[N]['
 export type AnswerText<N extends RouteName> = v.InferInput<(typeof routes)[N]['answer']>;
 export type Answer<N extends RouteName> = v.InferOutput<(typeof routes)[N]['answer']>;
 
+/** What an island says of its own log. */
+export type SaidLog = Answer<'discovery'>['log'];
+
 /** Where sealed envelopes go: no session, no cookie, a connection of its own. docs/protocol/dm.md §6 */
 export const sendPath = '/v1/send';
 export const socketPath = '/v1/socket';
