@@ -1,9 +1,11 @@
 /** M7: a device that has lost its sessions gets what was written to it all the same. docs/protocol/ratchet.md §9 */
 
+import { createBell } from '@island/client/bell.ts';
 import type { Islander } from '@island/client/islander.ts';
 import { arrivals } from '@island/client/messages/arrivals.ts';
 import { sessionsNamespace } from '@island/client/messages/ratchets.ts';
-import { unrecovered } from '@island/client/repair/unrecovered.ts';
+import { type Unrecovered, unrecovered } from '@island/client/repair/unrecovered.ts';
+import type { Storage } from '@island/client/storage/storage.ts';
 import { type Findings, found } from './finding.ts';
 import type { Person } from './people.ts';
 
@@ -36,7 +38,7 @@ export async function checkRepair(alice: Person, bob: Person): Promise<Findings>
   await one.send(bob.name, lines);
   const came = await heard(bob, two, lines);
   const ms = Math.round(performance.now() - since);
-  const left = await unrecovered(storage, alice.name);
+  const left = await settled(storage, alice.name);
   const back = `${bob.password} repairs line back`;
   await two.send(alice.name, [back]);
   const returned = await heard(alice, one, [back]);
@@ -58,6 +60,18 @@ export async function checkRepair(alice: Person, bob: Person): Promise<Findings>
       ),
     ],
   };
+}
+
+/** What is missed when nothing is being asked for any more: a receipt may have gone into the lost session, too. */
+async function settled(storage: Storage, from: string): Promise<Unrecovered> {
+  const signal = AbortSignal.timeout(patience);
+  using changed = createBell(signal);
+  using _watch = storage.watch(changed.ring);
+  for (;;) {
+    const left = await unrecovered(storage, from);
+    if (left.recovering === 0 || signal.aborted) return left;
+    await changed.next();
+  }
 }
 
 /** Those of the texts that came, each once. */
