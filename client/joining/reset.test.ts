@@ -126,7 +126,7 @@ t.test('a device of the account objects, and the reset is off', async (t) => {
 
 t.test('a reset goes on wherever the program died, with the same identity', async (t) => {
   await using island = await realIsland();
-  const names = Array.from({ length: 36 }, (_, i) => `alice${i}`);
+  const names = Array.from({ length: 44 }, (_, i) => `alice${i}`);
   for (const name of names) {
     await registered(island, name);
     await askReset(home(island).joining, island.recoverLink(name), shown);

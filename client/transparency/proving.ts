@@ -46,6 +46,7 @@ import { followName, provedName } from './names.ts';
 import { pinsOf } from './pins.ts';
 import { adoptPolicy } from './policy-change.ts';
 import { provedOf } from './proved.ts';
+import { checkVrfKey } from './vrf-pin.ts';
 
 /** A person's account as the log has it. */
 export interface ProvedPerson {
@@ -192,6 +193,8 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
         const { size, root } = checkpoint;
         const shown = { size, root, epoch: epoch.timestamp, note };
         await followHead(storage, files, shown, before, signal);
+        const pins = await pinsOf(storage, transport, signal);
+        await checkVrfKey(storage, files, pins, shown, signal);
         const [whose, state] = labelsOf(proved, readAnswer(answer));
         if (!whose) throw new Fault('malformed');
         await followName(storage, name, named, whose.proved, whose);
