@@ -104,7 +104,8 @@ const soon = { first: 250, most: 10_000 };
 const later = { first: 2_000, most: 30_000 };
 
 /**
- * Asks until it has signed, has signed too much already, or `signal` says to stop. `told` hears of every attempt.
+ * Asks until it has signed, or `signal` says to stop: also one that says that it has signed too much, which may be a
+ * lie that it does not repeat. `told` hears of every attempt.
  */
 export async function persist(
   asked: { door: WitnessDoor; vkey: Vkey },
@@ -119,7 +120,6 @@ export async function persist(
     if (signal.aborted) return undefined;
     told(came);
     if ('signature' in came) return came.signature;
-    if (came.problem === 'ahead') return undefined;
     const wait = came.problem === 'unreachable' ? soon : later;
     await pause(backoff(wait, failures), signal);
   }

@@ -197,20 +197,23 @@ export async function openEpochWork(
     become(shown, kept);
   }
 
-  /** Throws as long as a witness knows a newer checkpoint than the database, or too few witnesses answer. */
+  /**
+   * Throws as long as a witness knows a newer checkpoint than the database, or too few witnesses answer. Also of a
+   * policy that waits: its witnesses have signed what is published, and may have signed its epoch before a copy was put back.
+   */
   async function lookBack(at: PublishedEpoch, size: number): Promise<void> {
-    const { note, policy: number } = at;
-    const [text = ''] = await policyTexts(number, number);
-    const policy = parsePolicy(text);
-    if (policy.quorum === undefined) return;
-    const proofFrom = (from: number) => consistencyProof(from, at.size, hashes.read);
-    const asked = { policies: [text], note, size: at.size, proofFrom };
-    const inTime = AbortSignal.any([ended.signal, AbortSignal.timeout(lookPatience)]);
-    const sizes = await known(asked, inTime);
-    if ([...sizes.values()].some((theirs) => theirs > size))
-      throw new Unsigned('rolled_back', 'a witness has signed more of the log than we have');
-    if (!hasQuorum(policy, new Set(sizes.keys())))
-      throw new Unsigned('unanswered', 'too few witnesses have said what they know of the log');
+    for (const text of await policyTexts(at.policy, Number.MAX_SAFE_INTEGER)) {
+      const policy = parsePolicy(text);
+      if (policy.quorum === undefined) continue;
+      const proofFrom = (from: number) => consistencyProof(from, at.size, hashes.read);
+      const asked = { policies: [text], note: at.note, size: at.size, proofFrom };
+      const inTime = AbortSignal.any([ended.signal, AbortSignal.timeout(lookPatience)]);
+      const sizes = await known(asked, inTime);
+      if ([...sizes.values()].some((theirs) => theirs > size))
+        throw new Unsigned('rolled_back', 'a witness has signed more of the log than we have');
+      if (!hasQuorum(policy, new Set(sizes.keys())))
+        throw new Unsigned('unanswered', 'too few witnesses have said what they know of the log');
+    }
   }
 
   /** @returns whether there was anything to do */

@@ -1,19 +1,15 @@
 /** A log on a database of its own, without bus and people's keys: lists are bytes that nobody opens. For tests. */
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { listFlags } from '@island/protocol/crypto/account-state.ts';
-import type { DeviceList } from '@island/protocol/crypto/device-list.ts';
-import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { openStore } from '../../kit/store.ts';
-import type { Statements } from '../../kit/store-handle.ts';
 import { testLog } from '../../kit/testing/pki.ts';
 import { testKeys } from '../../kit/testing/vault.ts';
 import { openVault } from '../../kit/vault.ts';
 import type { DirectoryStore } from '../database.ts';
 import type { Cosign, KnownToWitnesses } from '../log/epoch-work.ts';
 import { type DirectoryLog, openDirectoryLog } from '../log/log.ts';
-import { addListEvent, addNameEvent } from '../log/log-events.ts';
 import * as schema from '../schema.ts';
+import { addList, addPerson } from './log-people.ts';
 
 const migrations = join(import.meta.dirname, '../migrations');
 const master = Buffer.alloc(32, 7);
@@ -66,14 +62,7 @@ export async function testKeyLog(
     async join(...names) {
       return store.write(async (_db, sql) => {
         const accounts: AccountId[] = [];
-        for (const name of names) {
-          const account = accountId(randomBytes(16).toString('hex'));
-          accounts.push(account);
-          await sql.run('INSERT INTO enrolments (account, hash) VALUES (?, ?)', [account, master]);
-          await sql.run('INSERT INTO names (name, account) VALUES (?, ?)', [name, account]);
-          await addList(sql, account, 1);
-          await addNameEvent(sql, name, account);
-        }
+        for (const name of names) accounts.push(await addPerson(sql, name));
         return accounts;
       });
     },
@@ -84,13 +73,4 @@ export async function testKeyLog(
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-}
-
-async function addList(sql: Statements, account: AccountId, epoch: number): Promise<void> {
-  const bytes = randomBytes(400);
-  const flags = epoch === 1 ? listFlags.register : listFlags.update;
-  await sql.run('INSERT INTO lists (account, epoch, bytes, hash) VALUES (?, ?, ?, ?)', [
-    ...[account, epoch, bytes, master],
-  ]);
-  await addListEvent(sql, { account, epoch, flags } as DeviceList);
 }
