@@ -147,6 +147,22 @@ t.test('a snapshot stays as it was; released, it gives back what only it saw', a
   );
 });
 
+t.test('hashes that are made ahead, a few at a time, are those of the root', async (t) => {
+  const map = filled([]);
+  for (const [at, value] of sample) map.set(at, value);
+  let turns = 1;
+  while (!map.hashSome(7)) turns += 1;
+  t.ok(turns > 300 / 7, `${turns} turns`);
+  t.equal(hex(map.root), plainRoot(sample));
+  const [[a]] = sample as [Entry];
+  map.set(a, random(32));
+  t.equal(map.hashSome(1), false);
+  const value = random(32);
+  map.set(a, value);
+  t.equal(hex(map.root), plainRoot([[a, value], ...sample.slice(1)]), 'and any root ends them');
+  t.equal(map.hashSome(1), true);
+});
+
 t.test('a snapshot that somebody reads stays until they are done', async (t) => {
   const map = filled(sample);
   const least = map.nodes;

@@ -38,6 +38,8 @@ export interface LabelMap {
   /** Both 32 bytes. */
   set(index: Uint8Array, value: Uint8Array): void;
   prove(index: Uint8Array): Uint8Array;
+  /** Makes at most so many hashes of nodes ahead of the root; whether all are made. For work that is done in turns. */
+  hashSome(most: number): boolean;
   snapshot(): MapSnapshot;
   /**
    * Gives back what nobody but this snapshot saw, as soon as nobody holds it. Asked after that, it throws `internal`:
@@ -303,13 +305,18 @@ class Trie implements LabelMap {
     this.#hash(this.#pair, this.#pair, 0);
   }
 
-  /** Makes every hash from here down what it should be. */
-  #refresh(ref: NodeRef): void {
+  hashSome(most: number): boolean {
+    this.#refresh(this.#top, most);
+    return !this.#nodes.isStale(this.#top);
+  }
+
+  /** Makes every hash from here down what it should be, as long as there is any of `most` left: that is the result. */
+  #refresh(ref: NodeRef, most = Number.POSITIVE_INFINITY): number {
     const nodes = this.#nodes;
-    if (ref <= 0 || !nodes.isStale(ref)) return;
+    if (ref <= 0 || !nodes.isStale(ref)) return most;
     const [left, right] = [nodes.child(ref, 0), nodes.child(ref, 1)];
-    this.#refresh(left);
-    this.#refresh(right);
+    const rest = this.#refresh(right, this.#refresh(left, most));
+    if (rest <= 0) return 0;
     if (left === 0 && right === 0) {
       this.#pair.set(this.#empty.root);
     } else {
@@ -318,6 +325,7 @@ class Trie implements LabelMap {
       this.#hash(this.#pair, this.#pair, 0);
     }
     nodes.setHash(ref, this.#pair.subarray(0, 32));
+    return rest - 1;
   }
 
   /** The hash of a node that is fresh. */

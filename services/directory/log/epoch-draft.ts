@@ -97,6 +97,8 @@ export const eventsPerEpoch = 4096;
 /** Between two turns of the event loop, so that answers need not wait: events 20 µs each, proofs of the VRF 0.4 ms. */
 const eventsPerTurn = 128;
 const proofsPerTurn = 4;
+/** Nodes of the map: 3 µs each. */
+const nodesPerTurn = 512;
 
 /** Policies that the log does not have yet. */
 const newPolicies = async (store: DirectoryStore, before: Epoch | undefined) =>
@@ -182,13 +184,12 @@ async function addEvents(
       map.set(change.place, mapValue(change.version, position, change.hash));
       if (event.place === null && i % proofsPerTurn === 0) await turn();
     }
-    // Hashes a part of the map now, so that all of it does not take one long turn.
-    void map.root;
     last = page.at(-1)?.seq;
     count += page.length;
     if (page.length < eventsPerTurn || count >= eventsPerEpoch || last === undefined) break;
     page = await newEvents(store, last);
   }
+  while (!map.hashSome(nodesPerTurn)) await turn();
   return { labels, last };
 }
 
