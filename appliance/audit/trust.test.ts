@@ -25,6 +25,7 @@ function discovery(log: DirectoryLog, said: object = {}): object {
     vrf: base64url(log.vrf.public),
     policy,
     policyNumber: 1,
+    policyEntry: 0,
     witnessed: true,
   };
   return {

@@ -38,7 +38,7 @@ export const routes = {
         policy: v.string(),
         policyNumber: s.count,
         /** Index of the OPERATOR entry that announced it. */
-        policyEntry: v.optional(s.count),
+        policyEntry: s.count,
         /** Whether the policy asks for any witness. */
         witnessed: v.boolean(),
       }),

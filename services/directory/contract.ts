@@ -217,7 +217,7 @@ export const directory = defineContract({
         vrf: s.bytes(32),
         policy: v.string(),
         policyNumber: s.count,
-        policyEntry: v.optional(s.count),
+        policyEntry: s.count,
         witnessed: v.boolean(),
       }),
       callers: ['gateway', 'control'],

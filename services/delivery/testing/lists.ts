@@ -18,6 +18,7 @@ export const testLogPins = {
   vrf: new Uint8Array(32),
   policy: 'quorum none\n',
   policyNumber: 1,
+  policyEntry: 0,
   witnessed: false,
 };
 
