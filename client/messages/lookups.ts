@@ -12,7 +12,8 @@ import type { Answer, RequestText, RouteName } from '@island/protocol/wire/route
 import { base64url } from '@island/protocol/wire/text.ts';
 import { tokenClasses, writeToken } from '@island/protocol/wire/token.ts';
 import { untilCommitted } from '../storage/storage.ts';
-import type { KnownVersion, ProvedPerson, Proving } from '../transparency/proving.ts';
+import type { ProvedPerson, Proving } from '../transparency/proving.ts';
+import type { KnownVersion } from '../transparency/version-chain.ts';
 import { callApart, type Transport } from '../transport/transport.ts';
 import type { Wallet } from './wallet.ts';
 

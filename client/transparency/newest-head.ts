@@ -4,7 +4,6 @@
  */
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import type { LogPins } from '@island/protocol/transparency/answer.ts';
-import type { Checkpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { readEpoch } from '@island/protocol/transparency/leaves.ts';
 import { parseVkey } from '@island/protocol/transparency/note.ts';
 import { checkCheckpoint, parsePolicy } from '@island/protocol/transparency/policy.ts';
@@ -29,7 +28,7 @@ import { followHead, type Head, HeadConflict, readHead } from './head.ts';
 import { latch, mustBeUnlatched } from './latch.ts';
 import type { LogFiles } from './log-files.ts';
 import { pinsOf } from './pins.ts';
-import { adoptPolicy } from './policy-change.ts';
+import { underPolicy } from './policy-change.ts';
 import { freshness } from './proving.ts';
 
 export interface LogReading {
@@ -57,7 +56,10 @@ export async function refreshHead(reading: LogReading, signal: AbortSignal): Pro
   const pins = await pinsOf(storage, transport, signal);
   const note = new TextDecoder().decode(await files.read('checkpoint', signal));
   try {
-    const { size, root } = await checked(reading, note, pins, signal);
+    const check = ({ policy, vkey }: LogPins) =>
+      checkCheckpoint(parsePolicy(policy), note, { allowUnwitnessed: true, log: parseVkey(vkey) });
+    const { checkpoint } = await underPolicy({ storage, files, pins }, check, signal);
+    const { size, root } = checkpoint;
     const epoch = await lastEpoch(files, { size, root }, signal);
     if (epoch > now() + freshness) throw new Problem('directory_ahead');
     const shown = { size, root, epoch, note };
@@ -72,26 +74,6 @@ export async function refreshHead(reading: LogReading, signal: AbortSignal): Pro
     if (error.code === 'quorum_missing') throw new Problem('unwitnessed', {}, { cause: error });
     if (contradictions.has(error.code)) throw await latch(storage, error, now());
     throw new Problem('log_unproved', {}, { cause: error });
-  }
-}
-
-/** Under the policy that is known, or under one that follows it. */
-async function checked(
-  { storage, files }: LogReading,
-  note: string,
-  pins: LogPins,
-  signal: AbortSignal,
-): Promise<Checkpoint> {
-  const check = ({ policy, vkey }: LogPins) =>
-    checkCheckpoint(parsePolicy(policy), note, { allowUnwitnessed: true, log: parseVkey(vkey) })
-      .checkpoint;
-  try {
-    return check(pins);
-  } catch (error) {
-    if (!(error instanceof TransparencyFault && error.code === 'quorum_missing')) throw error;
-    const next = await adoptPolicy({ storage, files, pins }, signal);
-    if (!next) throw error;
-    return check(next);
   }
 }
 

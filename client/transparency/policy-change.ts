@@ -25,6 +25,22 @@ export interface PolicyChange {
 /** Policies that are followed at once: an island without witnesses can make any number. */
 const mostSteps = 100;
 
+/** What `check` gives under the policy that is known, or under one that follows it. Throws what `check` throws. */
+export async function underPolicy<T>(
+  change: PolicyChange,
+  check: (pins: LogPins) => T,
+  signal?: AbortSignal,
+): Promise<T> {
+  try {
+    return check(change.pins);
+  } catch (error) {
+    if (!(error instanceof TransparencyFault && error.code === 'quorum_missing')) throw error;
+    const next = await adoptPolicy(change, signal);
+    if (!next) throw error;
+    return check(next);
+  }
+}
+
 /**
  * The newest policy to which the log goes on from the known one, policy by policy; then it is the known one.
  * `undefined` where there is none, or it is not shown. Throws what a call throws.

@@ -15,9 +15,8 @@ import {
   type ProvedState,
   readAnswer,
 } from '@island/protocol/transparency/answer.ts';
-import { type EventStep, followEvents } from '@island/protocol/transparency/event-chain.ts';
+import type { EventStep } from '@island/protocol/transparency/event-chain.ts';
 import { nameLabel } from '@island/protocol/transparency/label.ts';
-import { readEvent } from '@island/protocol/transparency/leaves.ts';
 import {
   TransparencyFault,
   type TransparencyFaultCode,
@@ -44,8 +43,9 @@ import { latch, mustBeUnlatched } from './latch.ts';
 import { openLogFiles } from './log-files.ts';
 import { followName, provedName } from './names.ts';
 import { pinsOf } from './pins.ts';
-import { adoptPolicy } from './policy-change.ts';
+import { underPolicy } from './policy-change.ts';
 import { provedOf } from './proved.ts';
+import { fetchVersions, type KnownVersion } from './version-chain.ts';
 import { checkVrfKey } from './vrf-pin.ts';
 
 /** A person's account as the log has it. */
@@ -59,13 +59,6 @@ export interface ProvedPerson {
   /** How it was shown. */
   shown: ShownLabel;
   seen: Testimony;
-}
-
-/** What is known of somebody already; without the hash nothing was proved of them yet. */
-export interface KnownVersion {
-  version: number;
-  list: Uint8Array;
-  eventHash: Uint8Array | undefined;
 }
 
 export interface Proving {
@@ -133,14 +126,7 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
   /** The answer under the policy that is known, or under one that follows it. */
   async function checked(answer: Uint8Array, name: string, signal?: AbortSignal) {
     const pins = await pinsOf(storage, transport, signal);
-    try {
-      return check(answer, name, pins);
-    } catch (error) {
-      if (!isFault(error, 'quorum_missing')) throw error;
-      const next = await adoptPolicy({ storage, files, pins }, signal);
-      if (!next) throw error;
-      return check(answer, name, next);
-    }
+    return underPolicy({ storage, files, pins }, (log) => check(answer, name, log), signal);
   }
 
   const court = async (signal: AbortSignal | undefined): Promise<Court> => ({
@@ -230,7 +216,7 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
             throw await caught(await contrary('chain_broken', newest, broken), undefined);
           return [newest.list];
         }
-        return await chain(name, known, state, fetch);
+        return await fetchVersions(name, known, state, fetch);
       } catch (error) {
         if (!(error instanceof TransparencyFault) && !(error instanceof Fault && isForm(error)))
           throw error;
@@ -247,30 +233,6 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
   ): Promise<Contradiction> {
     const then = (await provedOf(storage, account))?.shown;
     return new Contradiction(code, async (court) => then && how(then, shown, court));
-  }
-
-  async function chain(
-    name: string,
-    { version, list, eventHash }: KnownVersion,
-    newest: ProvedState,
-    fetch: (after: number) => Promise<readonly EventStep[]>,
-  ): Promise<Uint8Array[]> {
-    // Nothing was proved of the known version: then it is the first of the chain.
-    const after = eventHash ? version : version - 1;
-    const steps: EventStep[] = [];
-    while (after + steps.length < newest.version) {
-      const more = await fetch(after + steps.length);
-      if (more.length === 0) throw new Problem('history_broken', { name });
-      steps.push(...more.slice(0, newest.version - after - steps.length));
-    }
-    const [first] = steps;
-    if (!first) throw new Problem('history_broken', { name });
-    const begin = eventHash ?? readEvent(first.event).prevEvent;
-    const followed = followEvents({ version: after, eventHash: begin }, steps, newest);
-    const states = followed.map(({ state }) => state ?? new Uint8Array(0));
-    if (eventHash) return states;
-    if (!states[0] || !equal(states[0], list)) throw new Problem('history_broken', { name });
-    return states.slice(1);
   }
 }
 
@@ -297,9 +259,6 @@ function personOf({ labels, checkpoint }: ProvedAnswer, shown: Label | undefined
   const { size } = checkpoint;
   return { account: accountOf(named), list: state.state, state, size, shown, seen };
 }
-
-const isFault = (error: unknown, code: TransparencyFaultCode): boolean =>
-  error instanceof TransparencyFault && error.code === code;
 
 /** Faults of bytes, not of an island that says no. */
 const forms = new Set([
