@@ -213,6 +213,54 @@ t.test(
   },
 );
 
+t.test(
+  'K2: those who do not say how far they are cannot have been a quorum: below a majority one silent witness is waited for',
+  async (t) => {
+    const dir = t.testdir();
+    const witness = testWitness();
+    const names = ['w0', 'w1', 'w2'];
+    {
+      await using test = await testKeyLog(dir, { cosign: witness.cosign });
+      const { vkey } = await test.log.pinned();
+      const lines = names.map((name) => {
+        const key = makeVkey(`${name}.example`, keyTypes.cosignature, ed25519.generate().public);
+        return `witness ${name} ${formatVkey(key)}`;
+      });
+      const group = `group some 1 ${names.join(' ')}`;
+      const text = [`log ${vkey}`, ...lines, group, 'quorum some', ''].join('\n');
+      await test.store.write((_db, sql) =>
+        sql.run('INSERT INTO policies (number, text, published) VALUES (2, ?, 0)', [text]),
+      );
+      test.log.wake();
+      await eventually(async () => (await test.log.pinned()).witnessed);
+    }
+    let answering = ['w0', 'w1'];
+    let looked = 0;
+    await using test = await testKeyLog(dir, {
+      cosign: witness.cosign,
+      async known({ size }) {
+        looked += 1;
+        return new Map(answering.map((name) => [name, size]));
+      },
+    });
+    const before = test.log.checkpoint();
+    await test.join('ada');
+    test.log.wake();
+    await eventually(() => looked > 1);
+    t.match(test.log.standing(), { problem: 'unanswered' });
+    t.equal(test.log.checkpoint(), before);
+    t.equal(witness.roots.size, 1, 'w2 alone may have signed what this database does not know');
+    answering = names;
+    await eventually(() => test.told.length === 1);
+    const since = looked;
+    answering = [];
+    await test.join('bob');
+    await test.log.settled();
+    t.equal(test.told.length, 2, 'once the process has begun nobody is asked again');
+    t.equal(looked, since);
+  },
+);
+
 t.test('a disk that is full for a while costs nothing but time', async (t) => {
   let full = false;
   await using test = await testKeyLog(t.testdir(), {

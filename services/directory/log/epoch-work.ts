@@ -198,8 +198,8 @@ export async function openEpochWork(
   }
 
   /**
-   * Throws as long as a witness knows a newer checkpoint than the database, or too few witnesses answer. Also of a
-   * policy that waits: its witnesses have signed what is published, and may have signed its epoch before a copy was put back.
+   * Throws as long as a witness knows a newer checkpoint than the database, or too few witnesses answer: a quorum, and
+   * so many that the silent ones alone are none, for they may have signed what nobody else has seen. Also of a policy that waits: its witnesses have signed what is published, and may have signed its epoch before a copy was put back.
    */
   async function lookBack(at: PublishedEpoch, size: number): Promise<void> {
     for (const text of await policyTexts(at.policy, Number.MAX_SAFE_INTEGER)) {
@@ -211,7 +211,9 @@ export async function openEpochWork(
       const sizes = await known(asked, inTime);
       if ([...sizes.values()].some((theirs) => theirs > size))
         throw new Unsigned('rolled_back', 'a witness has signed more of the log than we have');
-      if (!hasQuorum(policy, new Set(sizes.keys())))
+      const names = policy.witnesses.map(({ name }) => name);
+      const silent = new Set(names.filter((name) => !sizes.has(name)));
+      if (!hasQuorum(policy, new Set(sizes.keys())) || hasQuorum(policy, silent))
         throw new Unsigned('unanswered', 'too few witnesses have said what they know of the log');
     }
   }
