@@ -41,8 +41,9 @@ export function openDoor(url: string, ca?: Uint8Array): WitnessDoor {
   const plainAgent = new PlainAgent({ keepAlive: true, maxSockets: 2 });
   let agent: Agent | undefined;
 
-  async function secured(): Promise<Agent> {
-    const root = ca === undefined ? undefined : await rootOf(prefix, ca);
+  /** The root is asked for once: whoever has been shown the right one keeps it. */
+  async function secured(signal: AbortSignal): Promise<Agent> {
+    const root = ca === undefined ? undefined : await rootOf(prefix, ca, signal);
     agent ??= new Agent({ keepAlive: true, maxSockets: 2, ...(root && { ca: root }) });
     return agent;
   }
@@ -52,7 +53,7 @@ export function openDoor(url: string, ca?: Uint8Array): WitnessDoor {
     body: Uint8Array | undefined,
     signal: AbortSignal,
   ): Promise<WitnessReply> {
-    const by = secure ? { agent: agent ?? (await secured()) } : { agent: plainAgent };
+    const by = secure ? { agent: agent ?? (await secured(signal)) } : { agent: plainAgent };
     const { promise, resolve, reject } = Promise.withResolvers<WitnessReply>();
     const sent = (secure ? request : plainRequest)(`${prefix}${path}`, {
       ...by,
@@ -95,8 +96,8 @@ export function openDoor(url: string, ca?: Uint8Array): WitnessDoor {
   };
 }
 
-async function rootOf(url: string, fingerprint: Uint8Array): Promise<string> {
-  const root = await shownRoot(url, fingerprint, patience);
+async function rootOf(url: string, fingerprint: Uint8Array, signal: AbortSignal): Promise<string> {
+  const root = await shownRoot(url, fingerprint, patience, signal);
   if (root === undefined) throw new Error('another island answers there');
   return root;
 }

@@ -1,4 +1,6 @@
 /** A log and its witnesses, with all that goes wrong between them. Real witnesses, real HTTP. docs/protocol/transparency.md §7 */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { parseSignatureLines, parseVkey, sameKeyId } from '@island/protocol/transparency/note.ts';
 import { type Policy, parsePolicy, satisfied } from '@island/protocol/transparency/policy.ts';
 import t from 'tap';
@@ -105,6 +107,33 @@ t.test(
     // It has signed what it said that it could not: the next one goes on from there.
     t.same(cosigners(s.policy, await s.gather(7)), ['w0', 'w1', 'w2']);
     t.equal(s.witnesses.state(s.server(0).vkey)?.problem, undefined);
+  },
+);
+
+t.test(
+  'one whose root is to be seen first, and who takes the call and says nothing, holds up nobody either',
+  async (t) => {
+    await using s = await scene(2, 1);
+    const silent = createServer((socket) => void socket.on('error', () => undefined).resume());
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const url = `https://127.0.0.1:${port}/witness`;
+    const text = policyOf(log.vkey, 1, s.servers).replace(s.server(0).url, url);
+    const roots = new Map([[url, new Uint8Array(32)]]);
+    for (const size of [3, 5]) {
+      const begun = performance.now();
+      const policy = parsePolicy(text);
+      const signal = AbortSignal.timeout(20_000);
+      const note = await s.witnesses.gather(await s.submission(size), {
+        ...{ policies: [policy], signal, roots },
+      });
+      t.same(cosigners(policy, note), ['w1']);
+      t.ok(performance.now() - begun < 5000, 'it would have had ten seconds');
+    }
+    const closed = once(silent, 'close');
+    silent.close();
+    await closed;
   },
 );
 

@@ -31,6 +31,13 @@ t.test('who hangs up, or says nothing in time, has shown nothing', async (t) => 
   await t.rejects(shownRoot(address, chain.fingerprint, patience));
   hangUp = false;
   await t.rejects(shownRoot(address, chain.fingerprint, 50), /in time/);
+  const ended = new AbortController();
+  const connected = once(server, 'connection');
+  const asking = shownRoot(address, chain.fingerprint, patience, ended.signal);
+  await connected;
+  ended.abort();
+  await t.rejects(asking, /waits/, 'and whoever is no longer waited for is left at once');
+  await t.rejects(shownRoot(address, chain.fingerprint, patience, ended.signal));
   const closed = once(server, 'close');
   server.close();
   await closed;

@@ -14,7 +14,7 @@ import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
 const longestChain = 8;
 
 /**
- * PEM of the root; `undefined` where another chain is shown. Rejects where nobody answers.
+ * PEM of the root; `undefined` where another chain is shown. Rejects where nobody answers, or `signal` says to stop.
  * @param fingerprint SHA-256 of the root (DER)
  * @param patience milliseconds
  */
@@ -22,8 +22,9 @@ export async function shownRoot(
   address: string,
   fingerprint: Uint8Array,
   patience: number,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
-  for (const der of await shownChain(address, patience)) {
+  for (const der of await shownChain(address, patience, signal)) {
     if (!equal(sha256(der), fingerprint)) continue;
     const root = new X509Certificate(der);
     if (root.ca && root.checkIssued(root) && root.verify(root.publicKey)) return root.toString();
@@ -31,7 +32,12 @@ export async function shownRoot(
   return undefined;
 }
 
-function shownChain(address: string, patience: number): Promise<Uint8Array[]> {
+async function shownChain(
+  address: string,
+  patience: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array[]> {
+  signal?.throwIfAborted();
   const { hostname, port } = new URL(address);
   const host = hostname.replace(/^\[|\]$/g, '');
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array[]>();
@@ -43,7 +49,6 @@ function shownChain(address: string, patience: number): Promise<Uint8Array[]> {
     // The chain is only looked at; the root is recognised by its hash.
     rejectUnauthorized: false,
   });
-  socket.setTimeout(patience, () => socket.destroy(new Error('nobody answers in time')));
   socket.once('secureConnect', () => {
     const found: Uint8Array[] = [];
     let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
@@ -54,7 +59,15 @@ function shownChain(address: string, patience: number): Promise<Uint8Array[]> {
     socket.destroy();
     resolve(found);
   });
+  const stop = (): void => void socket.destroy(new Error('nobody waits for it any more'));
+  signal?.addEventListener('abort', stop);
+  // A timeout of silence alone would let a drip of bytes hold us for ever.
+  const late = setTimeout(() => socket.destroy(new Error('nobody answers in time')), patience);
   socket.once('error', reject);
-  socket.once('close', () => reject(new Error('closed before anything was shown')));
+  socket.once('close', () => {
+    clearTimeout(late);
+    signal?.removeEventListener('abort', stop);
+    reject(new Error('closed before anything was shown'));
+  });
   return promise;
 }
