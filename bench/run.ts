@@ -1,13 +1,14 @@
 /**
  * `npm run bench`: every scenario beside its yardstick in the same run. `--only NAME` (part of a
- * name), `--quick` runs fewer rounds where a scenario has a choice, `--json` prints
+ * name), `--quick` runs fewer rounds where a scenario has a choice, `--nightly` as many as there is time for,
+ * `--json` prints
  * `{"scenarios":[{"name","ours","yardstick","yardstickName","ratio","target"?,"unit","notes"?}]}`.
  * Exit 0 whether or not a target is met: this measures, it does not judge.
  */
 import { parseArgs } from 'node:util';
-import { type Scenario, Skipped } from './scenario.ts';
+import { type Effort, type Scenario, Skipped } from './scenario.ts';
 
-const usage = 'npm run bench -- [--only NAME] [--quick] [--json]\n';
+const usage = 'npm run bench -- [--only NAME] [--quick | --nightly] [--json]\n';
 
 function wrongUsage(text: string): never {
   process.stderr.write(`bench: ${text}\n${usage}`);
@@ -20,6 +21,7 @@ function flags() {
       options: {
         json: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
+        nightly: { type: 'boolean', default: false },
         only: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
@@ -40,6 +42,7 @@ const files = [
   './attachments.ts',
   './sign-in.ts',
   './start.ts',
+  './transparency.ts',
 ] as const;
 
 interface Row {
@@ -56,9 +59,9 @@ interface Row {
 const significant = (value: number): string =>
   value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
 
-async function measure(scenario: Scenario, quick: boolean): Promise<Row> {
+async function measure(scenario: Scenario, effort: Effort): Promise<Row> {
   const { name, unit, target, better, yardstickName } = scenario;
-  const { ours, yardstick, notes } = await scenario.measure({ quick });
+  const { ours, yardstick, notes } = await scenario.measure(effort);
   // A ratio above one always says "ours is better by that much".
   const ratio = better === 'higher' ? ours / yardstick : yardstick / ours;
   const row: Row = { name, ours, yardstick, yardstickName, ratio, unit };
@@ -105,7 +108,7 @@ if (values.help) {
       if (values.only !== undefined && !scenario.name.includes(values.only)) continue;
       process.stderr.write(`measuring ${scenario.name} against ${scenario.yardstickName} …\n`);
       try {
-        rows.push(await measure(scenario, values.quick));
+        rows.push(await measure(scenario, values));
       } catch (error) {
         if (!(error instanceof Skipped)) throw error;
         skipped++;

@@ -15,6 +15,8 @@ export interface Scenario {
 /** What somebody asked for: figures to trust, or a look in passing. */
 export interface Effort {
   quick: boolean;
+  /** As large as it gets, however long that takes. */
+  nightly: boolean;
 }
 
 export interface Measured {
