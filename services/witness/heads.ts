@@ -3,16 +3,22 @@
  * signs two roots for one size. docs/protocol/transparency.md §7
  *
  * Invariant: a signature leaves this file after the commit of the head that it is for, and only then.
+ * What was signed within this second already is said again without a write: a flood of one request costs no disk.
  */
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import type { Checkpoint } from '@island/protocol/transparency/checkpoint.ts';
 import type { Cosigner } from '@island/protocol/transparency/cosignature.ts';
-import { formatNote, type NoteSignature } from '@island/protocol/transparency/note.ts';
+import {
+  formatNote,
+  type NoteSignature,
+  parseNote,
+  sameKeyId,
+} from '@island/protocol/transparency/note.ts';
 import { type Clock, unixSeconds } from '../kit/clock.ts';
 import { groupCommit, type Outcome } from '../kit/group-commit.ts';
 import type { Statements } from '../kit/store-handle.ts';
 import type { WitnessStore } from './database.ts';
-import { idOf, type Rows } from './logs.ts';
+import { type Head, idOf, type Rows } from './logs.ts';
 import type * as schema from './schema.ts';
 
 /** A checkpoint whose proof was checked against what was the newest one then. */
@@ -21,8 +27,8 @@ export interface Proved {
   /** Its text, and the signatures of the log. */
   text: string;
   signatures: readonly NoteSignature[];
-  /** What the proof leads on from. */
-  from: { size: number; root: Uint8Array };
+  /** What the proof leads on from, as it was read outside of any transaction. */
+  from: Head;
 }
 
 /** Our signatures; or, where another request was first, the size of the newest checkpoint now. */
@@ -44,6 +50,19 @@ export function openHeads(parts: {
 }): Heads {
   const { store, rows, clock, cosigners } = parts;
 
+  /** What is kept for this very checkpoint, as long as a signature of now would say nothing newer. */
+  function kept({ size, root }: Checkpoint, head: Head): readonly NoteSignature[] | undefined {
+    const same = head.size === size && equal(head.root, root);
+    if (!same || head.signed === 0 || head.signed < unixSeconds(clock)) return undefined;
+    const { signatures } = parseNote(head.note);
+    const ours = cosigners.flatMap(
+      ({ vkey }) =>
+        signatures.find(({ name, keyId }) => name === vkey.name && sameKeyId(keyId, vkey.keyId)) ??
+        [],
+    );
+    return ours.length === cosigners.length ? ours : undefined;
+  }
+
   async function one(proved: Proved, sql: Statements): Promise<Outcome<Cosigned>> {
     const { checkpoint, text, signatures, from } = proved;
     const { origin, size, root } = checkpoint;
@@ -52,6 +71,8 @@ export function openHeads(parts: {
     const { head } = row;
     if (head.size !== from.size || !equal(head.root, from.root))
       return { result: { size: head.size } };
+    const before = kept(checkpoint, head);
+    if (before !== undefined) return { result: { signatures: before } };
     // "As of this time, the largest": a clock that was put back must not deny what was signed before.
     const signed = Math.max(unixSeconds(clock), head.signed);
     const ours = cosigners.map((cosigner) => cosigner.cosign(text, signed));
@@ -70,5 +91,11 @@ export function openHeads(parts: {
     mostItems: 64,
     mostWaiting: 1024,
   });
-  return { cosign: (proved) => writes.add(proved) };
+  return {
+    async cosign(proved) {
+      // What was read is committed.
+      const signatures = kept(proved.checkpoint, proved.from);
+      return signatures === undefined ? writes.add(proved) : { signatures };
+    },
+  };
 }

@@ -71,6 +71,33 @@ t.test('a lost answer is asked again: equal sizes are signed anew, at a newer ti
   );
 });
 
+t.test('the same request, again within a second, is answered without a write', async (t) => {
+  await using witness = await trusting();
+  await witness.add(await log.request(0, 5));
+  witness.to(1_800_000_003_000);
+  const stored = async () =>
+    (await witness.store.rows<{ head: Buffer }>('SELECT head FROM logs'))[0]?.head;
+  const before = await stored();
+  const first = await witness.add(await log.request(5, 5));
+  const written = await stored();
+  t.notSame(written, before, 'a newer second is kept');
+  witness.to(1_800_000_003_999);
+  const body = await log.request(5, 5);
+  const flood = await Promise.all(Array.from({ length: 200 }, () => witness.add(body)));
+  t.equal(flood.filter((answer) => answer.body === first.body).length, 200, 'the same signatures');
+  t.same(await stored(), written);
+  t.equal((await witness.add(await log.fork(3).request(5, 5))).status, 422, 'of that root alone');
+  witness.to(1_800_000_004_000);
+  // Many at once, before anybody has signed: one writes for all.
+  const answers = await Promise.all(Array.from({ length: 64 }, () => witness.add(body)));
+  t.same([...new Set(answers.map(({ status }) => status))], [200]);
+  t.equal(new Set(answers.map((answer) => answer.body)).size, 1);
+  const note = await log.checkpoint(5);
+  t.same(times(note, answers[0]?.body ?? '', witness.keys.keys), [1_800_000_004, 1_800_000_004]);
+  await witness.restart();
+  t.equal((await witness.add(body)).body, answers[0]?.body, 'also by the next process');
+});
+
 t.test('each refusal has the status that the specification gives it', async (t) => {
   await using witness = await trusting();
   const stranger = testLogOf('example.com/unknown');

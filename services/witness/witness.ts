@@ -72,8 +72,7 @@ export function openWitness(parts: {
       return refuse(400, 'The old size is above the size of the checkpoint.');
     if (oldSize !== row.head.size) return conflict(row.head.size);
     checkGrowth(asked, checkpoint, row.head);
-    const { size, root } = row.head;
-    const came = await heads.cosign({ checkpoint, ...signed, from: { size, root } });
+    const came = await heads.cosign({ checkpoint, ...signed, from: row.head });
     if (came === 'unknown') return unknown;
     if ('size' in came) return conflict(came.size);
     return { status: 200, type: text, body: came.signatures.map(signatureLine).join('') };
