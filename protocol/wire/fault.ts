@@ -210,6 +210,11 @@ export const faults = {
     4409,
     'A newer delivery key of this account is known already. Make one with a higher number.',
   ),
+  policy_large: row(
+    409,
+    4409,
+    'With so many witnesses a checkpoint would be too long for an answer. Nothing was changed: name fewer, or take their Ed25519 keys.',
+  ),
   policy_moved: row(
     409,
     4409,

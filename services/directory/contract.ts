@@ -145,7 +145,7 @@ export const directory = defineContract({
     /**
      * The next policy after number `after`. `policy_unmet` when its witnesses have not signed the present checkpoint
      * in time, `policy_moved` when another one is the newest or waits, `policy_weaker` for one without witnesses
-     * behind one that has some: nothing was changed.
+     * behind one that has some, `policy_large` when its checkpoints could get too long: nothing was changed.
      */
     setPolicy: {
       request: v.strictObject({

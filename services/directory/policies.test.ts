@@ -1,7 +1,7 @@
 /** The policy of a running directory: who may change it to what, and what the log shows of it. Real bus, store and witnesses. */
 import { sha256 } from '@island/protocol/crypto/primitives.ts';
 import { encodeOperator, operatorKinds } from '@island/protocol/transparency/leaves.ts';
-import { parseVkey } from '@island/protocol/transparency/note.ts';
+import { formatVkey, keyTypes, makeVkey, parseVkey } from '@island/protocol/transparency/note.ts';
 import { checkCheckpoint, parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { parseTlogProof, verifyTlogProof } from '@island/protocol/transparency/tlog-proof.ts';
 import { leafHash } from '@island/protocol/transparency/tree.ts';
@@ -40,6 +40,22 @@ t.test('a log begins without witnesses, and says so', async (t) => {
 
 t.test('K1: a policy that its witnesses have not signed under is not taken', async (t) => {
   t.equal(await faultCode(set(1, policyOf(vkey, 1, [stranger]))), 'policy_unmet');
+  t.match(await bus.call(directory, 'policy', {}), { number: 1, pending: undefined });
+});
+
+t.test('a policy whose checkpoints could be too long for an answer is not taken', async (t) => {
+  const large = (count: number) => {
+    const names = Array.from({ length: count }, (_, n) => `w${n}`);
+    const lines = names.map((name, n) => {
+      const key = makeVkey(name, keyTypes.mldsaCosignature, new Uint8Array(1312).fill(n + 1));
+      return `witness ${name} ${formatVkey(key)}`;
+    });
+    return [`log ${vkey}`, ...lines, `group some 1 ${names.join(' ')}`, 'quorum some', ''].join(
+      '\n',
+    );
+  };
+  t.equal(await faultCode(set(1, large(20))), 'policy_large');
+  t.equal(await faultCode(set(1, large(15))), 'policy_unmet', 'it would fit, and nobody signs');
   t.match(await bus.call(directory, 'policy', {}), { number: 1, pending: undefined });
 });
 
