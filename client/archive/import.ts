@@ -22,6 +22,7 @@ import { actedOn, type ContactChanges, contactChanges, wroteTo } from '../messag
 import { fromArchive, type Incoming, type Outgoing, saidOf } from '../messages/messages.ts';
 import { leftBehind, personRows, readPin } from '../messages/people.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
+import { readLatch } from '../transparency/latch.ts';
 import type { OpenedSegment } from './chain.ts';
 import {
   type ArchiveState,
@@ -156,6 +157,8 @@ async function addContact(
 ): Promise<void> {
   const list = openList(bytes);
   if (!list || list.account === account) return;
+  // A device that was not caught out may hand on what the island invented for it.
+  if (await readLatch(adding.storage)) return;
   let known = adding.pins.get(list.name);
   if (!adding.pins.has(list.name)) {
     const pin = await readPin(adding.storage, list.name);

@@ -15,7 +15,7 @@ import { accountRow, readAccount } from '../account/account.ts';
 import type { Member } from '../testing/member.ts';
 import { type OddIsland, oddIsland } from '../testing/odd-island.ts';
 import { person, reopen, type TestPerson } from '../testing/person.ts';
-import { unlatch } from '../transparency/latch.ts';
+import { readLatch, unlatch } from '../transparency/latch.ts';
 import { openPeople } from './people.ts';
 
 const today = 20_000;
@@ -260,16 +260,24 @@ t.test('K2: what does not follow is not accepted either', async (t) => {
   await t.rejects(people.accept('bob'), { code: 'list_invalid' });
 });
 
-t.test('K2: another account under a known name is a new identity', async (t) => {
-  await using here = await scene();
-  const { island, alice, people, account } = here;
-  const old = account.member.account;
-  island.members.delete('bob');
-  await using again = await person(island, 'bob');
-  await t.rejects(people.refresh('bob'), { code: 'identity_changed' });
-  const accepted = await people.accept('bob');
-  t.equal(accepted.account, again.islander.account.account);
-  t.equal(await people.known(old), undefined);
-  t.same(await alice.sends('bob', 'hello, other one'), ['accepted']);
-  t.same(await again.hears(1), ['alice: hello, other one']);
-});
+t.test(
+  'K2: another account under a known name is a contradiction: no island gives names back',
+  async (t) => {
+    await using here = await scene();
+    const { island, alice, people, account } = here;
+    const old = account.member.account;
+    island.members.delete('bob');
+    await using _again = await person(island, 'bob');
+    await t.rejects(people.refresh('bob'), { code: 'directory_contradicted' });
+    await t.rejects(people.accept('bob'), { code: 'directory_contradicted' });
+    t.equal((await people.known(old))?.name, 'bob', 'and who was known stays');
+    await using carol = await person(island, 'carol');
+    const others = openPeople(carol.storage, carol.islander.lookups);
+    await t.rejects(
+      others.find('bob'),
+      { code: 'directory_contradicted' },
+      'at first contact, too',
+    );
+    t.equal((await readLatch(alice.storage))?.code, 'name_rebound');
+  },
+);

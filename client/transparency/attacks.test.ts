@@ -27,6 +27,8 @@ import t from 'tap';
 import { syncOwn } from '../account/own-devices.ts';
 import { type Attacked, attacked, caught, keeping } from '../testing/attacked.ts';
 import { person, reopen } from '../testing/person.ts';
+import { lookOnce } from './monitor.ts';
+import { readPins } from './pins.ts';
 
 t.setTimeout(120_000);
 
@@ -314,10 +316,14 @@ t.test('K2: hidden version: what one contact is shown and the owner is not', asy
   await alice.islander[Symbol.asyncDispose]();
   island.clock.ahead = 25 * hour;
   await history().publish();
-  await using later = await reopen('alice', alice.storage, () => Date.now() + island.clock.ahead);
-  later.islander.startReceiving();
-  const told = await later.event('directory');
-  t.match(told, { error: { code: 'list_rolled_back' } }, 'the contact looks again after a day');
+  const now = () => Date.now() + island.clock.ahead;
+  await using later = await reopen('alice', alice.storage, now);
+  const { transport, people } = later.islander;
+  const told: Error[] = [];
+  const onRefused = (error: Error) => void told.push(error);
+  const { storage } = alice;
+  await lookOnce({ storage, transport, people, now, onRefused }, new AbortController().signal);
+  t.match(told, [{ code: 'list_rolled_back' }], 'the contact looks again after a day');
   t.equal(await caught(alice.storage), 'rolled_back: hidden');
 });
 
@@ -419,3 +425,21 @@ t.test('K2: the island is no witness of itself', async (t) => {
   await history().publish();
   t.equal(await here.asks(), 'unwitnessed', 'what was witnessed once stays so');
 });
+
+t.test(
+  'K1: a policy that only discovery knows is not kept: the log must have announced it',
+  async (t) => {
+    await using here = await attacked();
+    const { island } = here;
+    const { pins } = island.log;
+    island.log.pins = { ...pins, policyNumber: 0xffff_ffff };
+    await using carol = await person(island, 'carol');
+    await t.rejects(carol.islander.people.find('bob'), { code: 'log_unproved' });
+    t.equal(await readPins(carol.storage), undefined);
+    island.log.pins = { ...pins, policyEntry: 1_000_000 };
+    await t.rejects(carol.islander.people.find('bob'), { code: 'log_unproved' });
+    island.log.pins = pins;
+    t.equal((await carol.islander.people.find('bob')).name, 'bob');
+    t.equal((await readPins(carol.storage))?.policyNumber, pins.policyNumber);
+  },
+);

@@ -11,7 +11,7 @@ import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { presentHere } from '../account/adoption.ts';
 import { backoff, pause } from '../backoff.ts';
-import type { People } from '../messages/people.ts';
+import { everybody, type People } from '../messages/people.ts';
 import { Problem, willPass } from '../problem.ts';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
@@ -47,37 +47,48 @@ export async function keepDirectory(monitoring: Monitoring, signal: AbortSignal)
     if (!told.has(error.message)) monitoring.onRefused(error);
     told.add(error.message);
   };
+  const telling = { ...monitoring, onRefused: tell };
+  await lookAtLog(telling, signal);
+  // Whom a home asks about as soon as it is there is whom its person knows.
+  await pause(Math.random() * jitter, signal);
   while (!signal.aborted) {
-    await lookOnce({ ...monitoring, onRefused: tell }, signal);
+    await lookOnce(telling, signal);
     await pause(interval + Math.random() * jitter, signal);
   }
 }
 
 /** One round. */
 export async function lookOnce(monitoring: Monitoring, signal: AbortSignal): Promise<void> {
-  const tell = monitoring.onRefused;
-
-  async function look(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof Error)) throw error;
-      // What may pass is looked at in the next round; what is refused a person has to hear of.
-      if (!willPass(error)) tell(error);
-      else await pause(backoff(0), signal);
-    }
-  }
-
-  // Where nobody had to sign before, the old policy would go on being satisfied by anything.
-  await look(() => renewPolicy(monitoring, signal));
+  await lookAtLog(monitoring, signal);
   for (const account of await dueNow(monitoring)) {
     if (signal.aborted) return;
-    await look(() => lookAgain(monitoring, account, signal));
+    await look(monitoring, () => lookAgain(monitoring, account, signal), signal);
   }
-  await look(() => compareHeard(monitoring, signal));
+}
+
+/** What concerns nobody but this home: policies, what others have seen, what this account waits for. */
+async function lookAtLog(monitoring: Monitoring, signal: AbortSignal): Promise<void> {
+  // Where nobody had to sign before, the old policy would go on being satisfied by anything.
+  await look(monitoring, () => renewPolicy(monitoring, signal), signal);
+  await look(monitoring, () => compareHeard(monitoring, signal), signal);
   await tellDifferences(monitoring);
-  if (await ownWaits(monitoring)) tell(new Problem('own_unpublished'));
+  if (await ownWaits(monitoring)) monitoring.onRefused(new Problem('own_unpublished'));
+}
+
+/** What may pass is looked at in the next round; what is refused a person has to hear of. */
+async function look(
+  { onRefused }: Monitoring,
+  work: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof Error)) throw error;
+    if (!willPass(error)) onRefused(error);
+    else await pause(backoff(0), signal);
+  }
 }
 
 /** Contacts who say that they have seen another log: each once, and by name. */
@@ -90,24 +101,36 @@ async function tellDifferences({ storage, people, onRefused }: Monitoring): Prom
   }
 }
 
-type Seen = Proved & { account: AccountId };
+/** Without `version`: another device of ours has met them, and nothing was proved here yet. */
+type Due = { account: AccountId } & Partial<Proved>;
 
-async function dueNow({ storage, now }: Monitoring): Promise<Seen[]> {
+/** Some of them, in no order: nobody is left out round after round because others could not be asked. */
+async function dueNow({ storage, now }: Monitoring): Promise<Due[]> {
   const { account: own } = (await presentHere(storage)).self;
   const at = now();
-  const isDue = ({ account, since, looks }: Seen) =>
-    account !== own && at >= since + (due[looks] ?? Number.POSITIVE_INFINITY);
-  return (await allProved(storage)).filter(isDue).slice(0, looksPerRound);
+  const proved = await allProved(storage);
+  const met = new Set(proved.map(({ account }) => account));
+  const unproved = (await everybody(storage)).filter(({ account }) => !met.has(account));
+  const isDue = ({ since, looks }: Proved) =>
+    at >= since + (due[looks] ?? Number.POSITIVE_INFINITY);
+  const all: Due[] = [...unproved.map(({ account }) => ({ account })), ...proved.filter(isDue)];
+  return shuffled(all.filter(({ account }) => account !== own)).slice(0, looksPerRound);
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  const drawn = items.map((item) => ({ item, at: Math.random() }));
+  return drawn.toSorted((a, b) => a.at - b.at).map(({ item }) => item);
 }
 
 /** The chain to what is newest now must hold what was used then: `refresh` follows it. */
 async function lookAgain(
   { storage, people }: Monitoring,
-  { account, version, looks }: Seen,
+  { account, version, looks = 0 }: Due,
   signal: AbortSignal,
 ): Promise<void> {
   const person = await people.known(account);
   if (person) await people.refresh(person.name, signal);
+  if (version === undefined) return;
   await untilCommitted(async () => {
     const row = await storage.read(provedNamespace, account);
     const seen = await provedOf(storage, account);
@@ -128,7 +151,7 @@ const waitingPlace = { namespace: 'transparency', key: 'own-waits' };
 async function ownWaits({ storage, now }: Monitoring): Promise<boolean> {
   const { self, list } = await presentHere(storage);
   const proved = await provedOf(storage, self.account);
-  if (!proved || proved.version >= list.epoch) return false;
+  if ((proved?.version ?? 0) >= list.epoch) return false;
   const row = await storage.read(waitingPlace.namespace, waitingPlace.key);
   const known = row && decodeRecord(waiting, row);
   if (known?.epoch === list.epoch) return now() - known.since > patience;

@@ -39,9 +39,11 @@ export async function followName(
   if (before) check(before, now, shown);
   if (!now.present) return;
   const erased = (now.event.flags & listFlags.erase) !== 0;
-  // The first event registers a name: the second can only give it back.
-  if (now.version === 2 && !erased)
-    throw new Contradiction('name_rebound', (court) => rebound(shown, court));
+  // The first event registers a name. Who has not seen that it was given back can't tell a later owner from a thief.
+  if (now.version > 1 && !erased && !before?.erased)
+    throw new Contradiction('name_rebound', async (court) =>
+      now.version === 2 ? rebound(shown, court) : undefined,
+    );
   const seen = testimonyOf(shown);
   if (!seen) return;
   const { version, eventHash } = now;

@@ -18,11 +18,14 @@ const record = v.strictObject({
   vrf: bytes64,
   policy: v.string(),
   policyNumber: s.count,
+  /** Where the log announced it, as the island says: until the log was seen to (policy-pin.ts). */
+  policyEntry: v.optional(s.count),
 });
+export type Pins = v.InferOutput<typeof record>;
 
 const place = { namespace: 'transparency', key: 'pins' };
 
-export async function readPins(storage: Storage): Promise<LogPins | undefined> {
+export async function readPins(storage: Storage): Promise<Pins | undefined> {
   const row = await storage.read(place.namespace, place.key);
   return row && decodeRecord(record, row);
 }
@@ -38,12 +41,12 @@ export async function pinsOf(
   storage: Storage,
   transport: Transport,
   signal?: AbortSignal,
-): Promise<LogPins> {
+): Promise<Pins> {
   return untilCommitted(async () => {
     const row = await storage.read(place.namespace, place.key);
     if (row) return decodeRecord(record, row);
-    const { vkey, vrf, policy, policyNumber } = await shownPins(transport, signal);
-    const pins = { vkey, vrf, policy, policyNumber };
+    const { vkey, vrf, policy, policyNumber, policyEntry } = await shownPins(transport, signal);
+    const pins = { vkey, vrf, policy, policyNumber, policyEntry };
     await storage.commit({
       put: [{ ...place, bytes: encodeRecord(pins) }],
       expect: [{ ...place, version: 0 }],
@@ -51,6 +54,9 @@ export async function pinsOf(
     return pins;
   });
 }
+
+/** What the island said at the first contact, and the log does not hold: it is asked again. */
+export const forgetPins = (storage: Storage) => storage.commit({ remove: [place] });
 
 /** A policy that was shown to follow the one of `pins`. */
 export const replacePins = (storage: Storage, pins: LogPins) =>

@@ -78,7 +78,8 @@ async function nextPolicy(
     const entry = encodeOperator({ kind: operatorKinds.policy, number: policyNumber, hash });
     const options = { allowUnwitnessed: true, log: parseVkey(pins.vkey) };
     for (const each of [before, after]) verifyTlogProof(shown, leafHash(entry), each, options);
-    return { ...pins, policy, policyNumber };
+    const { vkey, vrf } = pins;
+    return { vkey, vrf, policy, policyNumber };
   } catch (error) {
     const unshown =
       error instanceof TransparencyFault ||

@@ -44,6 +44,7 @@ import { openLogFiles } from './log-files.ts';
 import { followName, provedName } from './names.ts';
 import { pinsOf } from './pins.ts';
 import { underPolicy } from './policy-change.ts';
+import { checkPolicy } from './policy-pin.ts';
 import { provedOf } from './proved.ts';
 import { fetchVersions, type KnownVersion } from './version-chain.ts';
 import { checkVrfKey } from './vrf-pin.ts';
@@ -180,6 +181,7 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
         const shown = { size, root, epoch: epoch.timestamp, note };
         await followHead(storage, files, shown, before, signal);
         const pins = await pinsOf(storage, transport, signal);
+        await checkPolicy(storage, files, pins, shown, signal);
         await checkVrfKey(storage, files, pins, shown, signal);
         const [whose, state] = labelsOf(proved, readAnswer(answer));
         if (!whose) throw new Fault('malformed');
