@@ -152,7 +152,9 @@ t.test(
     const account = lists.person(1, 2);
     await put(account, [envelope(1), envelope(2)]);
     lists.changeUnseen(account, [1, 3]);
-    await eventually(async () => (await refusal(put(account, [envelope(2)]))).details !== undefined);
+    await eventually(
+      async () => (await refusal(put(account, [envelope(2)]))).details !== undefined,
+    );
     const { details } = await refusal(put(account, [envelope(1), envelope(2)]));
     t.strictSame(details, { missing: [], extra: [2], epoch: 2 }, 'known by the published list');
     await put(account, [envelope(1)]);
