@@ -5,7 +5,12 @@
  * docs/protocol/transparency.md §8
  */
 import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
-import { type Answer, encodeAnswer, readAnswer } from '@island/protocol/transparency/answer.ts';
+import {
+  type Answer,
+  encodeAnswer,
+  type LogPins,
+  readAnswer,
+} from '@island/protocol/transparency/answer.ts';
 import { parseCheckpoint, signCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { verifyEvidence } from '@island/protocol/transparency/conviction.ts';
 import { encodeEpoch, readEpoch } from '@island/protocol/transparency/leaves.ts';
@@ -22,6 +27,7 @@ import {
   inclusionProof,
   rootAt,
 } from '@island/protocol/transparency/tree-proofs.ts';
+import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { checkParts, flips } from './exchanged-parts.ts';
 import { type Finding, type Findings, found } from './finding.ts';
@@ -113,14 +119,12 @@ async function checkCaught(
   ];
 }
 
-/** A log of another key over the real one, as a client has known it from the beginning. */
-function impostor(): { signer: NoteSigner; said: object } {
+/** A log of another key over the real one, as a client has known it from the beginning; no witness vouches for it. */
+function impostor(): { signer: NoteSigner; pinned: (real: SaidLog) => LogPins } {
   const signer = noteSigner(`verify/${hex(randomBytes(8))}`, ed25519.generate());
   const vkey = formatVkey(signer.vkey);
-  return {
-    signer,
-    said: { vkey, policy: `log ${vkey}\nquorum none\n`, policyNumber: 1, witnessed: false },
-  };
+  const policy = `log ${vkey}\nquorum none\n`;
+  return { signer, pinned: ({ vrf }) => ({ vkey, vrf, policy, policyNumber: 1 }) };
 }
 
 /** The same answer out of that log. */
@@ -171,13 +175,12 @@ async function checkFork(
   shown: Uint8Array,
   door: PublicDoor,
 ): Promise<Finding[]> {
-  const { signer, said } = impostor();
+  const { signer, pinned } = impostor();
   const other = await forked(signer, shown, door);
-  const log = (real: object) => ({ ...real, ...said });
-  const client = onlooker(alice, { log, answer: () => under(signer, shown) });
+  const client = onlooker(alice, { answer: () => under(signer, shown) }, pinned);
   const first = await client.ask(name);
-  const alone = await onlooker(alice, { log, answer: () => other }).ask(name);
-  client.between = { log, answer: () => other };
+  const alone = await onlooker(alice, { answer: () => other }, pinned).ask(name);
+  client.between = { answer: () => other };
   const caught = await client.ask(name);
   return [
     found(
@@ -195,12 +198,11 @@ async function checkRewrite(
   { older, newer }: { older: Uint8Array; newer: Uint8Array },
   door: PublicDoor,
 ): Promise<Finding[]> {
-  const { signer, said } = impostor();
+  const { signer, pinned } = impostor();
   const other = await forked(signer, older, door);
-  const log = (real: object) => ({ ...real, ...said });
-  const client = onlooker(alice, { log, answer: () => other });
+  const client = onlooker(alice, { answer: () => other }, pinned);
   const first = await client.ask(name);
-  client.between = { log, answer: () => under(signer, newer) };
+  client.between = { answer: () => under(signer, newer) };
   const caught = first === 'accepted' ? await client.ask(name) : first;
   const what = 'a longer log without what was seen before';
   return [

@@ -10,17 +10,19 @@ import { memoryStorage } from '@island/client/storage/memory.ts';
 import type { Storage } from '@island/client/storage/storage.ts';
 import { readHead } from '@island/client/transparency/head.ts';
 import { type Latch, readLatch } from '@island/client/transparency/latch.ts';
+import { readPins, replacePins, shownPins } from '@island/client/transparency/pins.ts';
 import { openProving } from '@island/client/transparency/proving.ts';
+import { vrfKeyLogged } from '@island/client/transparency/vrf-pin.ts';
 import type { HttpAnswer, Transport } from '@island/client/transport/transport.ts';
+import type { LogPins } from '@island/protocol/transparency/answer.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
+import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import type { Device } from './device.ts';
 
 /** Who stands between the client and the island, and what they put in place of what it says. */
 export interface Between {
-  /** Of the log in its public document. */
-  log?: (said: Body) => Body;
   /** What is proved of somebody. */
   answer?: (answer: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 }
@@ -40,10 +42,27 @@ export interface Onlooker {
 
 type Purse = Pick<Device, 'joining' | 'session' | 'transport'>;
 
-export const onlooker = (purse: Purse, between: Between = {}): Onlooker =>
-  atHome(purse, between, memoryStorage());
+/** `pinned`: what this home has known of the log for long, and seen to, made of what the island says of it. */
+export function onlooker(
+  purse: Purse,
+  between: Between = {},
+  pinned?: (said: SaidLog) => LogPins,
+): Onlooker {
+  const storage = memoryStorage();
+  return atHome(purse, between, storage, async () => {
+    if (!pinned || (await readPins(storage))) return;
+    const pins = pinned(await shownPins(purse.transport));
+    await replacePins(storage, pins);
+    await storage.commit({ put: [vrfKeyLogged(pins.vrf)] });
+  });
+}
 
-function atHome(purse: Purse, between: Between, storage: Storage): Onlooker {
+function atHome(
+  purse: Purse,
+  between: Between,
+  storage: Storage,
+  begun: () => Promise<void> = async () => undefined,
+): Onlooker {
   const { joining, session, transport } = purse;
   const now = Date.now;
   const wallet = openWallet({ storage: joining.storage, session, transport, now });
@@ -53,7 +72,10 @@ function atHome(purse: Purse, between: Between, storage: Storage): Onlooker {
   const it: Onlooker = {
     between,
     people,
-    ask: (name) => outcomeOf(() => people.refresh(name)),
+    async ask(name) {
+      await begun();
+      return outcomeOf(() => people.refresh(name));
+    },
     restarted: () => atHome(purse, it.between, storage),
     latch: () => readLatch(storage),
     seen: async () => (await readHead(storage))?.size ?? 0,
@@ -80,11 +102,7 @@ const changing = (transport: Transport, between: () => Between): Transport => ({
   async apart(request) {
     const answer = await transport.apart(request);
     if (answer.status !== 200) return answer;
-    const { log, answer: proved } = between();
-    if (request.path === '/.well-known/island' && log !== undefined) {
-      const said = bodyOf(answer);
-      return { ...answer, body: encode({ ...said, log: log(said['log'] as Body) }) };
-    }
+    const { answer: proved } = between();
     if (request.path === '/v1/lookup/proof' && proved !== undefined) {
       const changed = await proved(fromBase64url(String(bodyOf(answer)['answer'])));
       return { ...answer, body: encode({ answer: base64url(changed) }) };

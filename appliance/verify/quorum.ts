@@ -122,13 +122,16 @@ async function checkPolicy(
 /** A client that pins this policy, and is shown the island's answers with so many signatures. */
 async function checkClient(strangers: Strangers, alice: Person, bob: Person): Promise<Finding[]> {
   const shown = (count: number): Onlooker =>
-    onlooker(alice, {
-      log: (said) => ({ ...said, policy: strangers.text, policyNumber: 1, witnessed: true }),
-      answer(bytes) {
-        const answer = readAnswer(bytes);
-        return encodeAnswer({ ...answer, note: cosigned(answer.note, strangers, count) });
+    onlooker(
+      alice,
+      {
+        answer(bytes) {
+          const answer = readAnswer(bytes);
+          return encodeAnswer({ ...answer, note: cosigned(answer.note, strangers, count) });
+        },
       },
-    });
+      ({ vkey, vrf }) => ({ vkey, vrf, policy: strangers.text, policyNumber: 1 }),
+    );
   const below = shown(quorum - 1);
   const refused = await below.ask(bob.name);
   const left = (await below.people.known(bob.account.account)) !== undefined;

@@ -23,7 +23,7 @@ import {
 import { tileReader } from '@island/protocol/transparency/tiles.ts';
 import { consistencyProof } from '@island/protocol/transparency/tree-proofs.ts';
 import type { SaidLog } from '@island/protocol/wire/routes.ts';
-import { base64 } from '@island/protocol/wire/text.ts';
+import { base64, hex } from '@island/protocol/wire/text.ts';
 import { askControl } from '../operator.ts';
 import type { WitnessStanding } from '../witness-messages.ts';
 import { type Finding, found } from './finding.ts';
@@ -57,7 +57,7 @@ export async function checkWitnessDoor(
   } finally {
     if (!before) await ask('POST', '/witness/distrust', { origin });
   }
-  const unknown = `verify/${base64(ed25519.generate().public).slice(0, 12)}`;
+  const unknown = `verify/${hex(ed25519.generate().public.subarray(0, 8))}`;
   const stranger = signCheckpoint(
     { origin: unknown, size: 1, root: junk },
     noteSigner(unknown, ed25519.generate()),

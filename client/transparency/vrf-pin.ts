@@ -11,12 +11,15 @@ import { TransparencyFault } from '@island/protocol/transparency/transparency-fa
 import { leafHash } from '@island/protocol/transparency/tree.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { Problem } from '../problem.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { Put, Storage } from '../storage/storage.ts';
 import type { Head } from './head.ts';
 import type { LogFiles } from './log-files.ts';
 
 /** The hash of the key that was found there. */
 const place = { namespace: 'transparency', key: 'vrf-logged' };
+
+/** That the log was seen to for this key. */
+export const vrfKeyLogged = (vrf: Uint8Array): Put => ({ ...place, bytes: sha256(vrf) });
 
 /** The second entry of every log says the key. */
 const entryOfKey = 1;
@@ -38,7 +41,7 @@ export async function checkVrfKey(
   const entry = encodeOperator({ kind: operatorKinds.vrf, number: 1, hash });
   if (!equal(await leafIn(files, head, signal), leafHash(entry)))
     throw new TransparencyFault('vrf_invalid');
-  await storage.commit({ put: [{ ...place, bytes: hash }] });
+  await storage.commit({ put: [vrfKeyLogged(vrf)] });
 }
 
 async function leafIn(
