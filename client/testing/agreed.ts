@@ -45,7 +45,9 @@ export async function heldBy(storage: Storage, self: string): Promise<Held> {
     }
     const out = message.type === 'sent';
     const [peer, whose] = out ? [message.to, self] : [message.from, message.from];
-    if (out && message.state === 'failed') failed.push(`${message.text}: ${message.reason}`);
+    // What was taken back before it went has not failed: it was not to go.
+    if (out && message.state === 'failed' && !message.deleted)
+      failed.push(`${message.text}: ${message.reason}`);
     if (out && message.state !== 'accepted') continue;
     if (out && !message.elsewhere) accepted.add(`${whose} ${message.id}`);
     const said = { whose, id: message.id, text: message.text };
