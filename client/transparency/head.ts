@@ -4,16 +4,13 @@
  */
 
 import { equal } from '@island/protocol/crypto/primitives.ts';
-import { tileReader } from '@island/protocol/transparency/tiles.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { rootAt } from '@island/protocol/transparency/tree-proofs.ts';
-import { Fault } from '@island/protocol/wire/fault.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
-import { Problem } from '../problem.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
-import type { LogFiles } from './log-files.ts';
+import { hashesOf, type LogFiles } from './log-files.ts';
 
 const record = v.strictObject({
   size: s.count,
@@ -96,13 +93,5 @@ export async function rootIn(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   if (size === head.size) return head.root;
-  const read = tileReader(head, (path) => files.read(path, signal));
-  try {
-    return await rootAt(size, read);
-  } catch (cause) {
-    const unproved =
-      cause instanceof TransparencyFault || (cause instanceof Fault && cause.code === 'malformed');
-    if (unproved) throw new Problem('log_unproved', {}, { cause });
-    throw cause;
-  }
+  return rootAt(size, hashesOf(files, head, signal));
 }

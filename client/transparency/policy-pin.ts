@@ -4,15 +4,12 @@
  */
 import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
 import { encodeOperator, operatorKinds } from '@island/protocol/transparency/leaves.ts';
-import { tileReader } from '@island/protocol/transparency/tiles.ts';
-import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { leafHash } from '@island/protocol/transparency/tree.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
-import { Fault } from '@island/protocol/wire/fault.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Head } from './head.ts';
-import type { LogFiles } from './log-files.ts';
+import { hashesOf, type LogFiles } from './log-files.ts';
 import { forgetPins, type Pins, replacePins } from './pins.ts';
 
 /**
@@ -29,20 +26,14 @@ export async function checkPolicy(
   const { policyEntry, ...kept } = pins;
   if (policyEntry === undefined) return;
   const { policy, policyNumber: number } = pins;
+  const hash = sha256(utf8Bytes(policy));
+  const entry = leafHash(encodeOperator({ kind: operatorKinds.policy, number, hash }));
   try {
-    if (policyEntry >= head.size) throw new Fault('malformed');
-    const hash = sha256(utf8Bytes(policy));
-    const entry = encodeOperator({ kind: operatorKinds.policy, number, hash });
-    const leaf = await tileReader(head, (path) => files.read(path, signal))(0, policyEntry);
-    if (!equal(leaf, leafHash(entry))) throw new Fault('malformed');
-  } catch (cause) {
-    const unproved =
-      cause instanceof TransparencyFault ||
-      cause instanceof RangeError ||
-      (cause instanceof Fault && cause.code === 'malformed');
-    if (!unproved) throw cause;
-    await forgetPins(storage);
-    throw new Problem('log_unproved', {}, { cause });
+    const there = policyEntry < head.size && (await hashesOf(files, head, signal)(0, policyEntry));
+    if (!there || !equal(there, entry)) throw new Problem('log_unproved');
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'log_unproved') await forgetPins(storage);
+    throw error;
   }
   await replacePins(storage, kept);
 }

@@ -6,14 +6,11 @@
 import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
 import type { LogPins } from '@island/protocol/transparency/answer.ts';
 import { encodeOperator, operatorKinds } from '@island/protocol/transparency/leaves.ts';
-import { tileReader } from '@island/protocol/transparency/tiles.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { leafHash } from '@island/protocol/transparency/tree.ts';
-import { Fault } from '@island/protocol/wire/fault.ts';
-import { Problem } from '../problem.ts';
 import type { Put, Storage } from '../storage/storage.ts';
 import type { Head } from './head.ts';
-import type { LogFiles } from './log-files.ts';
+import { hashesOf, type LogFiles } from './log-files.ts';
 
 /** The hash of the key that was found there. */
 const place = { namespace: 'transparency', key: 'vrf-logged' };
@@ -39,21 +36,7 @@ export async function checkVrfKey(
   const found = await storage.read(place.namespace, place.key);
   if (found && equal(found.bytes, hash)) return;
   const entry = encodeOperator({ kind: operatorKinds.vrf, number: 1, hash });
-  if (!equal(await leafIn(files, head, signal), leafHash(entry)))
+  if (!equal(await hashesOf(files, head, signal)(0, entryOfKey), leafHash(entry)))
     throw new TransparencyFault('vrf_invalid');
   await storage.commit({ put: [vrfKeyLogged(vrf)] });
-}
-
-async function leafIn(
-  files: LogFiles,
-  head: Pick<Head, 'size' | 'root'>,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  try {
-    return await tileReader(head, (path) => files.read(path, signal))(0, entryOfKey);
-  } catch (cause) {
-    const unproved =
-      cause instanceof TransparencyFault || (cause instanceof Fault && cause.code === 'malformed');
-    throw unproved ? new Problem('log_unproved', {}, { cause }) : cause;
-  }
 }
