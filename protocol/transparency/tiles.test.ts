@@ -145,6 +145,31 @@ t.test('K1: no hash of a tile counts that does not lead to the root', async (t) 
   }
 });
 
+t.test('K1: nor one that came the second time, of a log of more tiles than are kept', async (t) => {
+  const size = 66_500;
+  const root = log.root(size);
+  const honest = log.tile(size);
+  const asked = new Set<string>();
+  /** Whoever asks for a tile again is given another one. */
+  const changing: FetchTile = async (path, tile) => {
+    const bytes = Uint8Array.from(await honest(path, tile));
+    if (asked.has(path)) bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    asked.add(path);
+    return bytes;
+  };
+  const read = tileReader({ size, root }, changing);
+  const last = size - 1;
+  t.same(await read(0, last), log.leaves[last]);
+  for (let tile = 0; tile < 40; tile++)
+    t.same(await read(0, tile * 256 + 255), log.leaves[tile * 256 + 255]);
+  t.same(await read(0, last), log.leaves[last], 'the tile at the edge');
+  for (let tile = 0; tile < 40; tile++) {
+    const index = tile * 256 + 255;
+    const given = await read(0, index).catch(({ code }) => code);
+    if (given !== 'inclusion_invalid') t.same(given, log.leaves[index], `tile ${tile}`);
+  }
+});
+
 t.test('a tile of another length is refused, and asked for anew the next time', async (t) => {
   const size = 300;
   const root = log.root(size);

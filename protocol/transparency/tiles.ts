@@ -87,13 +87,16 @@ function nodeOver(hashes: readonly Uint8Array[]): Uint8Array {
 /** Answers the bytes below a path that `tilePath` writes; a full tile is as good as the partial one asked for. */
 export type FetchTile = (path: string, tile: Tile) => Promise<Uint8Array>;
 
-/** Tiles of the lowest level that a reader keeps; all above are kept. 16 are 128 kB. */
+/** Full tiles of the lowest level that a reader keeps; all others are kept. 16 are 128 kB. */
 const keptTiles = 16;
 
 type Tiles = (level: number, index: number) => Promise<readonly Uint8Array[]>;
 
-/** Loads each tile once, as long as it is kept; a failure is not kept. */
-function kept(load: Tiles): Tiles {
+/**
+ * Loads each tile once, as long as it is kept; a failure is not kept. A partial tile stays: what was followed up to
+ * the root of it is what was loaded then, and a second copy may be another.
+ */
+function kept(size: number, load: Tiles): Tiles {
   const tiles = new Map<string, Promise<readonly Uint8Array[]>>();
   const lowest: string[] = [];
   return (level, index) => {
@@ -103,7 +106,8 @@ function kept(load: Tiles): Tiles {
     const loading = load(level, index);
     tiles.set(name, loading);
     loading.catch(() => tiles.delete(name));
-    if (level === 0 && lowest.push(name) > keptTiles) tiles.delete(lowest.shift() ?? '');
+    const isFull = level === 0 && widthIn(size, level, index) === tileWidth;
+    if (isFull && lowest.push(name) > keptTiles) tiles.delete(lowest.shift() ?? '');
     return loading;
   };
 }
@@ -131,7 +135,7 @@ function reader(size: number, tiles: Tiles): HashReader {
 
 /** Hashes as the tiles have them: for tiles of one's own. */
 export const readerFromTiles = (size: number, fetch: FetchTile): HashReader =>
-  reader(size, kept(loader(size, fetch)));
+  reader(size, kept(size, loader(size, fetch)));
 
 /**
  * Hashes of the log of `size` and `root`, out of tiles of somebody who may lie: none is answered before it has
@@ -142,7 +146,7 @@ export function tileReader(
   { size, root }: { size: number; root: Uint8Array },
   fetch: FetchTile,
 ): HashReader {
-  const unchecked = kept(loader(size, fetch));
+  const unchecked = kept(size, loader(size, fetch));
   let edge: Promise<void> | undefined;
   const atEdge = async () => {
     // The partial tiles hold all that the root is made of, and nothing else.
@@ -150,7 +154,7 @@ export function tileReader(
       throw new TransparencyFault('inclusion_invalid');
     }
   };
-  const checked: Tiles = kept(async (level, index) => {
+  const checked: Tiles = kept(size, async (level, index) => {
     const hashes = await unchecked(level, index);
     if (hashes.length < tileWidth) {
       edge ??= atEdge().catch((error: unknown) => {
