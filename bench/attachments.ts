@@ -17,7 +17,7 @@ import { downloadAttachment } from '@island/client/attachments/download.ts';
 import { fileSource } from '@island/client/attachments/source.ts';
 import { uploadAttachment } from '@island/client/attachments/upload.ts';
 import { register } from '@island/client/joining/registration.ts';
-import { openWallet } from '@island/client/messages/wallet.ts';
+import { openWallet } from '@island/client/payment/wallet.ts';
 import { nodePlatform } from '@island/client/platform-node.ts';
 import { openSession } from '@island/client/sign-in/session.ts';
 import { memoryStorage } from '@island/client/storage/memory.ts';

@@ -8,7 +8,7 @@
  *   island is told that the messages have arrived. Answers made in the same step leave after the same
  *   commit.
  *
- * A step takes what is there, at most 64 messages, as client/messages/inbox.ts does.
+ * A step takes what is there, at most 64 messages, as client/receiving/inbox.ts does.
  */
 
 import { fileStorage } from '@island/client/storage/file.ts';

@@ -15,7 +15,7 @@ import { base64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { readAccount } from './account/account.ts';
 import { openIslander } from './islander.ts';
-import { openPeople } from './messages/people.ts';
+import { openPeople } from './people/people.ts';
 import type { Platform } from './platform.ts';
 import { Problem } from './problem.ts';
 import { memoryStorage } from './storage/memory.ts';

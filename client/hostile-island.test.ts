@@ -17,7 +17,7 @@ import { deviceId, type EnvelopeId } from '@island/protocol/wire/ids.ts';
 import { base64url, hex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { readAccount } from './account/account.ts';
-import { openPeople } from './messages/people.ts';
+import { openPeople } from './people/people.ts';
 import { problems } from './problem.ts';
 import { bundleOf, type Member } from './testing/member.ts';
 import { certify } from './testing/odd-answers.ts';

@@ -23,7 +23,7 @@ import { getFrom } from '@island/client/attachments/blobs.ts';
 import { bytesSource } from '@island/client/attachments/source.ts';
 import { uploadAttachment } from '@island/client/attachments/upload.ts';
 import { arrivals } from '@island/client/messages/arrivals.ts';
-import { openWallet } from '@island/client/messages/wallet.ts';
+import { openWallet } from '@island/client/payment/wallet.ts';
 import { beginTwoFactor } from '@island/client/sign-in/two-factor.ts';
 import type { Transport } from '@island/client/transport/transport.ts';
 import { loadPair } from '@island/pki/store.ts';

@@ -15,6 +15,8 @@ export const causes = {
   policy_not_logged: 'The witness policy that is shown is not the one that the log announces.',
   policy_weakened: 'The log went from witnesses to none.',
   vrf_not_logged: 'The VRF key that is shown is not the one that the log announces.',
+  vrf_changed:
+    'The log announces a second VRF key: whoever keeps the first looks for people elsewhere.',
   rolled_back: 'The log that is served is shorter than one that was seen before.',
   forked: 'The log signed two histories of one size.',
   rewritten: 'The log signed a history that does not contain the one it signed before.',
@@ -43,6 +45,7 @@ export type Cause = keyof typeof causes;
  */
 const lasting: ReadonlySet<Cause> = new Set<Cause>([
   'policy_weakened',
+  'vrf_changed',
   'forked',
   'rewritten',
   'beginning_invalid',

@@ -193,6 +193,24 @@ const lies: Lie[] = [
     cause: 'operator_number_wrong',
   },
   {
+    name: 'there is a second key of the VRF',
+    tell(log) {
+      log.push(Uint8Array.of(3, 2, 0, 0, 0, 2, ...alice));
+      log.epoch();
+    },
+    cause: 'vrf_changed',
+    evidence: 'entry',
+  },
+  {
+    name: 'the first key of the VRF is announced again, as another',
+    tell(log) {
+      log.operator({ kind: 2, number: 1, hash: alice });
+      log.epoch();
+    },
+    cause: 'operator_number_wrong',
+    evidence: 'operator',
+  },
+  {
     name: 'an entry is in no form',
     tell(log) {
       log.push(Buffer.from('free text'));

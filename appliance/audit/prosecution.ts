@@ -17,6 +17,7 @@ import type { Found } from './replay.ts';
 
 const kinds: Partial<Record<Cause, EvidenceKind>> = {
   entry_malformed: 'entry',
+  vrf_changed: 'entry',
   end_without_epoch: 'end',
   version_repeated: 'version',
   version_backwards: 'version',

@@ -14,6 +14,7 @@ import {
   type LogLeaf,
   leafTypes,
   type OperatorLeaf,
+  operatorBytes,
   operatorKinds,
   readLeaf,
 } from '@island/protocol/transparency/leaves.ts';
@@ -179,7 +180,7 @@ export function openReplay(labels: LabelTable, tally: Tally, now: number): Repla
       const leaf = read(bytes);
       if (tally.entries < beginning.length && !beginning[tally.entries]?.(leaf))
         note('beginning_invalid');
-      if (leaf === undefined) note('entry_malformed');
+      if (leaf === undefined) note(isVrfKey(bytes) ? 'vrf_changed' : 'entry_malformed');
       else if (leaf.type === leafTypes.event) takeEvent(leaf, bytes);
       else if (leaf.type === leafTypes.epoch) takeEpoch(leaf);
       else takeOperator(leaf);
@@ -201,6 +202,10 @@ const beginning: readonly ((leaf: LogLeaf | undefined) => boolean)[] = [
   (leaf) => isFirst(leaf, operatorKinds.vrf),
   (leaf) => leaf?.type === leafTypes.epoch,
 ];
+
+/** An OPERATOR of the VRF's kind, which none is but the first. */
+const isVrfKey = ([type, kind, ...rest]: Uint8Array): boolean =>
+  type === leafTypes.operator && kind === operatorKinds.vrf && rest.length === operatorBytes - 2;
 
 function read(bytes: Uint8Array): LogLeaf | undefined {
   try {

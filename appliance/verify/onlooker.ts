@@ -2,9 +2,10 @@
  * A real client in a home of its own, which has seen nothing of the log yet, and whose line to the island somebody
  * may change: it asks the real island over the SDK, with tokens of a throw-away person.
  */
-import { openLookups } from '@island/client/messages/lookups.ts';
-import { openPeople, type People } from '@island/client/messages/people.ts';
-import { openWallet } from '@island/client/messages/wallet.ts';
+
+import { openWallet } from '@island/client/payment/wallet.ts';
+import { openLookups } from '@island/client/people/lookups.ts';
+import { openPeople, type People } from '@island/client/people/people.ts';
 import { Problem } from '@island/client/problem.ts';
 import { memoryStorage } from '@island/client/storage/memory.ts';
 import type { Storage } from '@island/client/storage/storage.ts';

@@ -3,7 +3,7 @@
 import { createBell } from '@island/client/bell.ts';
 import type { Islander } from '@island/client/islander.ts';
 import { arrivals } from '@island/client/messages/arrivals.ts';
-import { sessionsNamespace } from '@island/client/messages/ratchets.ts';
+import { sessionsNamespace } from '@island/client/ratchets/ratchets.ts';
 import { type Unrecovered, unrecovered } from '@island/client/repair/unrecovered.ts';
 import type { Storage } from '@island/client/storage/storage.ts';
 import { type Findings, found } from './finding.ts';

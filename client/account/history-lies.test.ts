@@ -13,7 +13,7 @@ import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { openArchive } from '../archive/archive.ts';
 import { recover } from '../joining/recovery.ts';
-import { openPeople } from '../messages/people.ts';
+import { openPeople } from '../people/people.ts';
 import { instead, type Json, ownOf, remade, resigned } from '../testing/lies.ts';
 import { credentials, type DeviceHome, home, opened, registered } from '../testing/member-home.ts';
 import { type RealIsland, realIsland } from '../testing/real-island.ts';

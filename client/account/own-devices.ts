@@ -13,7 +13,7 @@ import type { DeviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import type { Archive } from '../archive/archive.ts';
 import { pendingContact } from '../archive/rows.ts';
-import { everybody } from '../messages/people.ts';
+import { everybody } from '../people/people.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type Present, presentHere } from './adoption.ts';

@@ -14,7 +14,7 @@ import t from 'tap';
 import { keysRow } from '../account/account-keys.ts';
 import { arrivals } from '../messages/arrivals.ts';
 import { unshown } from '../messages/messages.ts';
-import { personRows, readPin } from '../messages/people.ts';
+import { personRows, readPin } from '../people/people.ts';
 import { memoryStorage } from '../storage/memory.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type Home, type OddArchive, oddArchive, stranger } from '../testing/odd-archive.ts';

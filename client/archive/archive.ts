@@ -16,7 +16,7 @@ import { type Account, openAccount, readAccount } from '../account/account.ts';
 import { needKeys } from '../account/account-keys.ts';
 import { openPastLists } from '../account/past-lists.ts';
 import { backoff, pause } from '../backoff.ts';
-import type { People } from '../messages/people.ts';
+import type { People } from '../people/people.ts';
 import { Problem } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';

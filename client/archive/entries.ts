@@ -9,7 +9,7 @@ import { fromHex, hex } from '@island/protocol/wire/text.ts';
 import { findMessage } from '../conversation/places.ts';
 import { readAct } from '../messages/acts.ts';
 import { bodyOf, readMessage } from '../messages/messages.ts';
-import type { People } from '../messages/people.ts';
+import type { People } from '../people/people.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type OutgoingSegment, type Pending, pendingRows } from './rows.ts';
 

@@ -6,7 +6,7 @@
  */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { type Kept, messagesAfter } from '../messages/messages.ts';
-import { everybody } from '../messages/people.ts';
+import { everybody } from '../people/people.ts';
 import { type Place, type Put, type Storage, untilCommitted } from '../storage/storage.ts';
 import {
   type ArchiveState,

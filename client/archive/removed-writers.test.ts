@@ -4,7 +4,7 @@ import { sealSegment } from '@island/protocol/crypto/archive-segment.ts';
 import type { DeviceKeys } from '@island/protocol/crypto/device.ts';
 import { equal, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import t from 'tap';
-import { readPin } from '../messages/people.ts';
+import { readPin } from '../people/people.ts';
 import { memoryStorage } from '../storage/memory.ts';
 import { type Home, type OddArchive, oddArchive, stranger } from '../testing/odd-archive.ts';
 import { archiveHead, pendingContact, vouchedFor } from './rows.ts';

@@ -7,7 +7,7 @@ import { recover } from '../joining/recovery.ts';
 import { departures } from '../messages/departures.ts';
 import { history } from '../messages/history.ts';
 import { unshown } from '../messages/messages.ts';
-import { readPin } from '../messages/people.ts';
+import { readPin } from '../people/people.ts';
 import type { Storage } from '../storage/storage.ts';
 import { credentials, type Home, home, registered } from '../testing/member-home.ts';
 import { type RealIsland, realIsland } from '../testing/real-island.ts';

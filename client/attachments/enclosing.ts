@@ -19,7 +19,7 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import { tokenClasses } from '@island/protocol/wire/token.ts';
 import mime from 'mime';
 import type { Saying } from '../conversation/conversations.ts';
-import type { Wallet } from '../messages/wallet.ts';
+import type { Wallet } from '../payment/wallet.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';

@@ -11,7 +11,7 @@ import { encodeToken, readToken, type Token, tokenClasses } from '@island/protoc
 import t from 'tap';
 import { openAccount } from '../account/account.ts';
 import { register } from '../joining/registration.ts';
-import { openWallet } from '../messages/wallet.ts';
+import { openWallet } from '../payment/wallet.ts';
 import { openSession } from '../sign-in/session.ts';
 import { memoryStorage } from '../storage/memory.ts';
 import { realIsland } from '../testing/real-island.ts';

@@ -4,7 +4,6 @@ import { fromHex } from '@island/protocol/wire/text.ts';
 import fc from 'fast-check';
 import t from 'tap';
 import { actRow, actsAfter } from '../messages/acts.ts';
-import { contactChanges } from '../messages/contacts.ts';
 import {
   arrival,
   departure,
@@ -13,6 +12,7 @@ import {
   type Outgoing,
   unshown,
 } from '../messages/messages.ts';
+import { contactChanges } from '../people/contacts.ts';
 import { memoryStorage } from '../storage/memory.ts';
 import type { Append, Storage } from '../storage/storage.ts';
 import { catchUp } from './catch-up.ts';

@@ -11,9 +11,9 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as v from 'valibot';
 import { pause } from '../backoff.ts';
 import { actsAfter } from '../messages/acts.ts';
-import { contactChanges, wroteTo } from '../messages/contacts.ts';
 import { type Kept, messagesAfter, type Unreadable, unshown } from '../messages/messages.ts';
-import { pinnedAccount } from '../messages/people.ts';
+import { contactChanges, wroteTo } from '../people/contacts.ts';
+import { pinnedAccount } from '../people/people.ts';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import {

@@ -1,6 +1,6 @@
 /** With whom there are conversations, and which of them are requests. docs/protocol/dm.md §11 */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
-import { readContact } from '../messages/contacts.ts';
+import { readContact } from '../people/contacts.ts';
 import type { Storage } from '../storage/storage.ts';
 import { catchUp } from './catch-up.ts';
 import { namesWithDrafts } from './drafts.ts';

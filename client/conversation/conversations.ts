@@ -1,10 +1,10 @@
 /** What a person does in their conversations, for a program that shows them. docs/protocol/dm.md §11 to §14 */
 import type { TextBody } from '@island/protocol/crypto/text-body.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
-import { readContact } from '../messages/contacts.ts';
-import type { OwnPerson } from '../messages/own-person.ts';
-import { type People, pinnedAccount } from '../messages/people.ts';
 import type { Speaking } from '../messages/speaking.ts';
+import { readContact } from '../people/contacts.ts';
+import type { OwnPerson } from '../people/own-person.ts';
+import { type People, pinnedAccount } from '../people/people.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import { catchUp } from './catch-up.ts';

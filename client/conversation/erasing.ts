@@ -9,7 +9,7 @@ import { pendingPlace } from '../archive/rows.ts';
 import { owedDeletions } from '../attachments/deletions.ts';
 import { actPlace, type KeptAct } from '../messages/acts.ts';
 import { emptied, type Kept, messagePlaces, shownPlace } from '../messages/messages.ts';
-import { outbox } from '../messages/outbox.ts';
+import { outbox } from '../sending/outbox.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
 import type { TargetOf } from './fold.ts';
 import { oldWords } from './index-words.ts';

@@ -6,7 +6,7 @@
  */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as v from 'valibot';
-import { readContact } from '../messages/contacts.ts';
+import { readContact } from '../people/contacts.ts';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Changes } from './erasing.ts';

@@ -2,7 +2,7 @@
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { type KeptAct, readAct } from '../messages/acts.ts';
 import type { Kept } from '../messages/messages.ts';
-import { pinnedAccount } from '../messages/people.ts';
+import { pinnedAccount } from '../people/people.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Placed } from './erasing.ts';
 import type { TargetOf } from './fold.ts';

@@ -1,6 +1,6 @@
 /** Reading here: what it ends, what it begins, and who is told. docs/protocol/dm.md §12 */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
-import { readContact } from '../messages/contacts.ts';
+import { readContact } from '../people/contacts.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { catchUp } from './catch-up.ts';
 import { noChanges } from './erasing.ts';

@@ -9,8 +9,8 @@ import type { Body } from '@island/protocol/crypto/body.ts';
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { fromHex, hex } from '@island/protocol/wire/text.ts';
-import { type Contact, readContact } from '../messages/contacts.ts';
-import { passing } from '../messages/outbox.ts';
+import { type Contact, readContact } from '../people/contacts.ts';
+import { passing } from '../sending/outbox.ts';
 import type { Put, Storage } from '../storage/storage.ts';
 import { findMessage } from './places.ts';
 import {

@@ -14,7 +14,7 @@ import {
 } from '@island/protocol/crypto/safety-number.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
-import { type Person, readPin } from '../messages/people.ts';
+import { type Person, readPin } from '../people/people.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Storage } from '../storage/storage.ts';
 

@@ -1,7 +1,7 @@
 /** A conversation as it is now, to be shown. docs/protocol/dm.md §11 */
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { type Kept, readMessage } from '../messages/messages.ts';
-import { pinnedAccount } from '../messages/people.ts';
+import { pinnedAccount } from '../people/people.ts';
 import type { Storage } from '../storage/storage.ts';
 import { catchUp } from './catch-up.ts';
 import { type Direction, fold, type Reaction, type TargetOf, targetOf } from './fold.ts';

@@ -10,7 +10,7 @@ import type { SigningPair } from '@island/protocol/crypto/primitives.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
-import { allPrekeyKeys, makePrekeys, readStanding, standingRow } from '../messages/prekeys.ts';
+import { allPrekeyKeys, makePrekeys, readStanding, standingRow } from '../ratchets/prekeys.ts';
 import type { Place, Put, Storage } from '../storage/storage.ts';
 import { call, type Transport } from '../transport/transport.ts';
 

@@ -10,7 +10,7 @@ import { accountKey, hashing } from '../account/account.ts';
 import { codeShares, keysPlace } from '../account/account-keys.ts';
 import { unshownPlace } from '../account/new-codes.ts';
 import { archiveStart, noHead } from '../archive/rows.ts';
-import { allPrekeyKeys } from '../messages/prekeys.ts';
+import { allPrekeyKeys } from '../ratchets/prekeys.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Put, Storage } from '../storage/storage.ts';
 

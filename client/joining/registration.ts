@@ -22,8 +22,8 @@ import {
 import { keepingText, keysPlace, needKeys } from '../account/account-keys.ts';
 import { readUnshown, unshownPlace } from '../account/new-codes.ts';
 import { insist } from '../insist.ts';
-import { allPrekeyKeys } from '../messages/prekeys.ts';
 import { Problem } from '../problem.ts';
+import { allPrekeyKeys } from '../ratchets/prekeys.ts';
 import type { Credentials } from '../sign-in/credentials.ts';
 import { withNonce } from '../sign-in/nonces.ts';
 import { sessionRow } from '../sign-in/session.ts';

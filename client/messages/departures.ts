@@ -1,9 +1,9 @@
 /** What became of messages that were queued: accepted by the island, or failed for good. */
 import { pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
+import { type Waiting, waiting, waits } from '../sending/outbox.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type Kept, type Outgoing, readMessage } from './messages.ts';
-import { type Waiting, waiting, waits } from './outbox.ts';
 
 /** Milliseconds in which outcomes are gathered. */
 const gather = 15;

@@ -12,16 +12,22 @@ import { personName } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
+import type { DeliveryKeys } from '../payment/delivery-keys.ts';
+import {
+  actedOn,
+  contactChanges,
+  decidedAfter,
+  isBlocked,
+  readContact,
+} from '../people/contacts.ts';
+import type { OwnPerson } from '../people/own-person.ts';
+import type { People, Person } from '../people/people.ts';
 import { Problem, willPass } from '../problem.ts';
+import { enqueue, outboxBeside, passing } from '../sending/outbox.ts';
 import type { Session } from '../sign-in/session.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { type ActBody, actRow } from './acts.ts';
-import { actedOn, contactChanges, decidedAfter, isBlocked, readContact } from './contacts.ts';
-import type { DeliveryKeys } from './delivery-keys.ts';
 import { type Outgoing, saidOf } from './messages.ts';
-import { enqueue, outboxBeside, passing } from './outbox.ts';
-import type { OwnPerson } from './own-person.ts';
-import type { People, Person } from './people.ts';
 
 export interface Speaking {
   /**

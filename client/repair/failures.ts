@@ -10,7 +10,7 @@ import { sessionIdOf } from '@island/protocol/crypto/session.ts';
 import { type DeviceKey, deviceKey } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { isKnown } from '../archive/rows.ts';
-import type { Sender } from '../messages/senders.ts';
+import type { Sender } from '../receiving/senders.ts';
 import type { Append, Place, Storage } from '../storage/storage.ts';
 import {
   heldSince,

@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import t from 'tap';
-import { sessionsNamespace } from '../messages/ratchets.ts';
+import { sessionsNamespace } from '../ratchets/ratchets.ts';
 import { repairStates } from './keeping.ts';
 import { repairLimits } from './repair-limits.ts';
 import { type Device, type Letter, settleAll, World } from './testing/world.ts';

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { eventually } from '../../services/kit/testing/outcome.ts';
 import { history } from '../messages/history.ts';
-import { sessionsNamespace } from '../messages/ratchets.ts';
+import { sessionsNamespace } from '../ratchets/ratchets.ts';
 import type { Storage } from '../storage/storage.ts';
 import { oddIsland } from '../testing/odd-island.ts';
 import { person, type TestPerson } from '../testing/person.ts';

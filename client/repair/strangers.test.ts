@@ -2,9 +2,9 @@
 import { encodePlaintext } from '@island/protocol/crypto/plaintext.ts';
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import t from 'tap';
-import { contactChanges } from '../messages/contacts.ts';
-import { repairRow } from '../messages/outbox.ts';
-import { sessionsNamespace } from '../messages/ratchets.ts';
+import { contactChanges } from '../people/contacts.ts';
+import { sessionsNamespace } from '../ratchets/ratchets.ts';
+import { repairRow } from '../sending/outbox.ts';
 import { repairStates } from './keeping.ts';
 import { repairLimits } from './repair-limits.ts';
 import { forgetAnswers } from './repairs.ts';

@@ -6,7 +6,7 @@ import { readAccount } from '../account/account.ts';
 import { needKeys } from '../account/account-keys.ts';
 import { testCode } from '../account/own-codes.ts';
 import { register } from '../joining/registration.ts';
-import { openPeople } from '../messages/people.ts';
+import { openPeople } from '../people/people.ts';
 import { credentials, type DeviceHome, home, opened, registered } from '../testing/member-home.ts';
 import { dying, Killed } from '../testing/mortal.ts';
 import { type RealIsland, realIsland } from '../testing/real-island.ts';

@@ -6,8 +6,8 @@
  * receive, and its prekeys are made anew under ids that the island can't know yet.
  */
 import { type AccountRecord, accountKey, accountRow, decodeAccount } from '../account/account.ts';
-import { renewedStanding } from '../messages/prekeys.ts';
-import { tokensNamespace } from '../messages/wallet.ts';
+import { tokensNamespace } from '../payment/wallet.ts';
+import { renewedStanding } from '../ratchets/prekeys.ts';
 import { type Storage, untilCommitted } from './storage.ts';
 
 const originKey = { namespace: 'account', key: 'origin' };

@@ -13,7 +13,7 @@ import type { Archive } from '../archive/archive.ts';
 import { archiveHead } from '../archive/rows.ts';
 import { history, peerOf } from '../messages/history.ts';
 import type { Kept } from '../messages/messages.ts';
-import { everybody } from '../messages/people.ts';
+import { everybody } from '../people/people.ts';
 import { Problem } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import type { Storage } from '../storage/storage.ts';

@@ -6,7 +6,7 @@ import { revokeDevice } from '../account/own-devices.ts';
 import { type Islander, type IslanderEvent, openIslander } from '../islander.ts';
 import { giveByLink, joinByLink, offerLink } from '../joining/linking.ts';
 import { register } from '../joining/registration.ts';
-import { waiting } from '../messages/outbox.ts';
+import { waiting } from '../sending/outbox.ts';
 import { type CopiedStorage, copiedStorage } from './copied-storage.ts';
 import { credentials, home, opened } from './member-home.ts';
 import { dying, Killed, type Life } from './mortal.ts';

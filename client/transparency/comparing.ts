@@ -9,7 +9,7 @@ import { equal } from '@island/protocol/crypto/primitives.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
-import { isAccepted, isBlocked, readContact } from '../messages/contacts.ts';
+import { isAccepted, isBlocked, readContact } from '../people/contacts.ts';
 import { Problem } from '../problem.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import { Conflict, type Storage, untilCommitted } from '../storage/storage.ts';

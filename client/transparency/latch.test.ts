@@ -8,7 +8,7 @@ import { testVkey } from '@island/protocol/vectors/directory-log.ts';
 import t from 'tap';
 import { eventually } from '../../services/kit/testing/outcome.ts';
 import { runIsland } from '../../tests/island.ts';
-import { aside } from '../messages/aside.ts';
+import { aside } from '../receiving/aside.ts';
 import { fileStorage } from '../storage/file.ts';
 import { islanderCommand } from '../terminal/cli.ts';
 import type { Streams } from '../terminal/terminal.ts';

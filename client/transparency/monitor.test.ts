@@ -2,7 +2,7 @@
 import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
 import t from 'tap';
 import { accountRow, readAccount } from '../account/account.ts';
-import { openPeople, type Person } from '../messages/people.ts';
+import { openPeople, type Person } from '../people/people.ts';
 import { Problem } from '../problem.ts';
 import { type Attacked, attacked } from '../testing/attacked.ts';
 import { reopen } from '../testing/person.ts';

@@ -11,7 +11,7 @@ import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { presentHere } from '../account/adoption.ts';
 import { backoff, pause } from '../backoff.ts';
-import { everybody, type People } from '../messages/people.ts';
+import { everybody, type People } from '../people/people.ts';
 import { Problem, willPass } from '../problem.ts';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';

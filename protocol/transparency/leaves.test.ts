@@ -106,6 +106,15 @@ t.test('pitfall: an event that contradicts itself is neither written nor read', 
     'malformed',
   );
   t.equal(
+    codeOf(() => encodeOperator({ ...operator, number: 2 })),
+    'malformed',
+  );
+  t.equal(
+    codeOf(() => readLeaf(concat(fromHex('030200000002'), random(32)))),
+    'malformed',
+    'a second key of the VRF',
+  );
+  t.equal(
     codeOf(() => readLeaf(concat(fromHex('030500000001'), random(32)))),
     'unknown_type',
   );

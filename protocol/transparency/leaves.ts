@@ -10,6 +10,7 @@
  * An erasure does nothing else, commits to nothing (zeros) and is the last event of its label; any other event commits
  * to something. A log begins with OPERATOR policy 1, OPERATOR vrf 1 and an EPOCH, and every checkpoint ends just behind
  * an EPOCH: its last entry has the root of the map.
+ * There is no second key of the VRF: whoever pinned the first would look for people in other places.
  */
 import { listFlags } from '../crypto/account-state.ts';
 import { equal } from '../crypto/primitives.ts';
@@ -114,8 +115,12 @@ export function encodeEpoch(epoch: Omit<EpochLeaf, 'type'>): Uint8Array {
   return out.u64(mapCount).u64(firstEvent).done();
 }
 
+/** The first of a kind is number 1, and the key of the VRF stays the first. */
+const isNumbered = ({ kind, number }: Pick<OperatorLeaf, 'kind' | 'number'>): boolean =>
+  kind === operatorKinds.vrf ? number === 1 : number > 0;
+
 export function encodeOperator({ kind, number, hash }: Omit<OperatorLeaf, 'type'>): Uint8Array {
-  if (number === 0) throw new Fault('malformed');
+  if (!isNumbered({ kind, number })) throw new Fault('malformed');
   const out = new Writer(operatorBytes).u8(leafTypes.operator).u8(kind).u32(number);
   return out.raw(fixed(hash, 32)).done();
 }
@@ -151,7 +156,7 @@ function readFields(from: Reader): LogLeaf {
     number: from.u32(),
     hash: from.raw(32),
   };
-  if (leaf.number === 0) throw new Fault('malformed');
+  if (!isNumbered(leaf)) throw new Fault('malformed');
   return leaf;
 }
 

@@ -5,10 +5,10 @@
  *     proof  = Gamma 32 ‖ c 16 ‖ s 32                      80 bytes
  *     output = SHA-512( suite ‖ 0x03 ‖ Gamma ‖ 0x00 )      64 bytes
  *
- * Names follow the RFC. For one key and label there is one output, whoever made the proof; the proof itself may
- * have several spellings, so nothing is ever compared by it.
+ * For one key and label there is one output, whoever made the proof; the proof itself may have several spellings, so
+ * nothing is ever compared by it.
  */
-import { equal, sha512 } from '../crypto/primitives.ts';
+import { sha512 } from '../crypto/primitives.ts';
 import {
   element,
   elementFromHash,
@@ -21,24 +21,31 @@ import {
 } from '../crypto/ristretto.ts';
 import { concat, utf8Bytes } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
-import { TransparencyFault } from './transparency-fault.ts';
+import { type EcvrfKey, type EcvrfSuite, ecvrf } from './ecvrf.ts';
 
-const suite = concat(Uint8Array.of(0xff), utf8Bytes('c2sp.org/vrf-r255'));
-const challengeFront = concat(suite, Uint8Array.of(0x02));
-const outputFront = concat(suite, Uint8Array.of(0x03));
-const nonceFront = concat(suite, Uint8Array.of(0x81));
-const encodeFront = concat(suite, Uint8Array.of(0x82));
-const back = Uint8Array.of(0x00);
+const name = concat(Uint8Array.of(0xff), utf8Bytes('c2sp.org/vrf-r255'));
+const nonceFront = concat(name, Uint8Array.of(0x81));
+const encodeFront = concat(name, Uint8Array.of(0x82));
 const keyLabel = utf8Bytes('pi-kt/v1 vrf-key\0');
 
-export const vrfProofBytes = 80;
+export type VrfKey = EcvrfKey;
 
-export interface VrfKey {
-  /** The scalar x. */
-  readonly private: Uint8Array;
-  /** Y = x·B. */
-  readonly public: Uint8Array;
-}
+/** Its group has no cofactor; nonce and encoding are those of c2sp.org/vrf-r255. */
+const suite: EcvrfSuite<VrfKey> = {
+  ...{ name, pointBytes: 32, challengeBytes: 16, scalarBytes: 32, hash: sha512 },
+  encodeToCurve: (publicKey, alpha) =>
+    elementFromHash(sha512(concat(encodeFront, publicKey, alpha))),
+  nonce: (key, h) => reduced(sha512(concat(nonceFront, key.private, h))),
+  ...{ publicKey: element, point: element, scalar },
+  ...{ multiply, multiplyBase, subtract, plusProduct },
+  clearCofactor: (point) => point,
+};
+
+/**
+ * `verify` throws `vrf_invalid` for a proof of another key or label, for points and scalars in another spelling than
+ * theirs, and for the identity; else it gives the output, 64 bytes.
+ */
+export const { proofBytes: vrfProofBytes, prove, verify } = ecvrf(suite);
 
 /** The key of a scalar, 32 bytes. Throws `not_canonical` for one that is zero or not reduced. */
 export function vrfKey(secret: Uint8Array): VrfKey {
@@ -49,61 +56,4 @@ export function vrfKey(secret: Uint8Array): VrfKey {
 export function deriveVrfKey(seed: Uint8Array): VrfKey {
   if (seed.length !== 32) throw new Fault('malformed');
   return vrfKey(reduced(sha512(concat(keyLabel, seed))));
-}
-
-/** ECVRF_encode_to_curve, with the public key as salt. */
-const pointOf = (publicKey: Uint8Array, alpha: Uint8Array): Uint8Array =>
-  elementFromHash(sha512(concat(encodeFront, publicKey, alpha)));
-
-/** ECVRF_challenge_generation: 16 bytes. */
-const challenge = (...points: readonly Uint8Array[]): Uint8Array =>
-  sha512(concat(challengeFront, ...points, back)).subarray(0, 16);
-
-const outputOf = (gamma: Uint8Array): Uint8Array => sha512(concat(outputFront, gamma, back));
-
-/** A challenge as a scalar: it is below q by its length. */
-function padded(c: Uint8Array): Uint8Array {
-  const wide = new Uint8Array(32);
-  wide.set(c);
-  return wide;
-}
-
-/** ECVRF_prove. The same key and `alpha` always give the same proof. */
-export function prove(key: VrfKey, alpha: Uint8Array): { proof: Uint8Array; output: Uint8Array } {
-  const h = pointOf(key.public, alpha);
-  const gamma = multiply(key.private, h);
-  const k = reduced(sha512(concat(nonceFront, key.private, h)));
-  const c = challenge(key.public, h, gamma, multiplyBase(k), multiply(k, h));
-  const s = plusProduct(k, padded(c), key.private);
-  return { proof: concat(gamma, c, s), output: outputOf(gamma) };
-}
-
-/**
- * ECVRF_verify with validated keys: the output, 64 bytes. Throws `vrf_invalid` for a proof of another key or
- * label, for points and scalars in another spelling than theirs, and for the identity.
- */
-export function verify(publicKey: Uint8Array, alpha: Uint8Array, proof: Uint8Array): Uint8Array {
-  const gamma = proof.subarray(0, 32);
-  const c = proof.subarray(32, 48);
-  if (proof.length !== vrfProofBytes || !equal(recomputed(publicKey, alpha, proof), c)) {
-    throw new TransparencyFault('vrf_invalid');
-  }
-  return outputOf(gamma);
-}
-
-/** The challenge that belongs to a proof. */
-function recomputed(publicKey: Uint8Array, alpha: Uint8Array, proof: Uint8Array): Uint8Array {
-  try {
-    element(publicKey);
-    const gamma = element(proof.subarray(0, 32));
-    const c = padded(proof.subarray(32, 48));
-    const s = scalar(proof.subarray(48));
-    const h = pointOf(publicKey, alpha);
-    const u = subtract(multiplyBase(s), multiply(c, publicKey));
-    const v = subtract(multiply(s, h), multiply(c, gamma));
-    return challenge(publicKey, h, gamma, u, v);
-  } catch (cause) {
-    if (cause instanceof Fault) throw new TransparencyFault('vrf_invalid', { cause });
-    throw cause;
-  }
 }

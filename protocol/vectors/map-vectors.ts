@@ -98,6 +98,7 @@ export const vectors: VectorFile = {
     const options = { log: pins, labels: [name, accountOfName], allowUnwitnessed: false };
     const check = (given: Uint8Array) => checkAnswer(given, options);
     const history = directory.versions(label);
+    const [, vrfKey = new Uint8Array(0)] = directory.tree.entries;
     const [one, two] = history;
     const [, newest] = check(bytes).labels;
     if (!one || !two || !newest?.present) throw new Error('no history');
@@ -141,6 +142,7 @@ export const vectors: VectorFile = {
         refused('no flags', changed(two.event, 1, 0), readLeaf),
         refused('version 0', changed(two.event, 34, 0, 0, 0, 0), readLeaf),
         refused('a first event with one before', changed(two.event, 34, 0, 0, 0, 1), readLeaf),
+        refused('a second key of the VRF', changed(vrfKey, 5, 2), readLeaf),
       ],
       map: maps(),
       answer: {

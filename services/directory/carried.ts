@@ -5,6 +5,7 @@
  * A signature counts only once it verifies for a checkpoint that the log signed and that is not overtaken: the one that
  * waits for its witnesses, or the published one.
  */
+import { addCheckpointBody } from '@island/protocol/transparency/add-checkpoint.ts';
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import {
   formatVkey,
@@ -20,7 +21,7 @@ import { TransparencyFault } from '@island/protocol/transparency/transparency-fa
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { DirectoryStore } from './database.ts';
 import { presentPolicies } from './policies.ts';
-import { addCheckpointBody, type Submission } from './witness-ask.ts';
+import type { Submission } from './witness-ask.ts';
 import type { KnownSizes, Witnesses } from './witnesses.ts';
 
 export interface CarriedParts {

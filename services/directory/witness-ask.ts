@@ -2,6 +2,7 @@
  * One witness and one checkpoint, as often as it takes: the client of c2sp.org/tlog-witness.
  * docs/protocol/transparency.md §7
  */
+import { addCheckpointBody } from '@island/protocol/transparency/add-checkpoint.ts';
 import { parseDecimal } from '@island/protocol/transparency/checkpoint.ts';
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import {
@@ -12,8 +13,6 @@ import {
   type Vkey,
 } from '@island/protocol/transparency/note.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
-import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
-import { base64 } from '@island/protocol/wire/text.ts';
 import { backoff, pause } from '../kit/backoff.ts';
 import type { witnessProblems } from './contract.ts';
 import type { WitnessDoor } from './witness-door.ts';
@@ -40,13 +39,6 @@ export type WitnessAttempt =
 
 /** Rounds of "that is not my size" within one attempt: another one asks at the same time, or it plays with us. */
 const mostConflicts = 4;
-
-export const addCheckpointBody = (
-  old: number,
-  proof: readonly Uint8Array[],
-  note: string,
-): Uint8Array =>
-  utf8Bytes(`old ${old}\n${proof.map((hash) => `${base64(hash)}\n`).join('')}\n${note}`);
 
 /**
  * Asks once, with as many corrections of the size as a witness that lost an answer may need. A signature whose answer

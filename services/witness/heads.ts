@@ -77,7 +77,7 @@ export function openHeads(parts: {
     const signed = Math.max(unixSeconds(clock), head.signed);
     const ours = cosigners.map((cosigner) => cosigner.cosign(text, signed));
     const note = formatNote({ text, signatures: [...signatures, ...ours] });
-    await rows.putHead(sql, origin, { size, root, signed, note });
+    await rows.put(sql, { log: row.log, head: { size, root, signed, note } });
     return { result: { signatures: ours } };
   }
 

@@ -2,16 +2,17 @@
  * Rows of the witness, sealed: which log it is, and how far it was seen. docs/protocol/at-rest.md §4
  *
  *     row  = SHA-256( origin )
- *     log  = u8 1 ‖ u8 1 ‖ u8 trusted ‖ var16 origin ‖ u8 n ‖ n × var16 vkey
+ *     log  = u8 1 ‖ u8 1 ‖ u8 trusted + 2 × headed ‖ var16 origin ‖ u8 n ‖ n × var16 vkey
  *     head = u8 1 ‖ u8 2 ‖ u64 size ‖ root 32 ‖ u64 signed, Unix seconds ‖ var32 note
  *
- * A row that does not open is an error and never an absent one: a witness that took it for absent would sign
- * another history from the beginning.
+ * A row that does not open is an error and never an absent one, nor is a head that is missing where the log says
+ * that there is one: a witness that took it for absent would sign another history from the beginning.
  */
 import { sha256 } from '@island/protocol/crypto/primitives.ts';
 import { noteFromBytes, noteMax } from '@island/protocol/transparency/note.ts';
 import { emptyRoot } from '@island/protocol/transparency/tree.ts';
 import { Reader, utf8Bytes, Writer } from '@island/protocol/wire/bytes.ts';
+import { UnopenedRecord } from '../kit/at-rest-record.ts';
 import type { Statements } from '../kit/store-handle.ts';
 import type { DayKey, Vault, VaultTable } from '../kit/vault.ts';
 
@@ -50,8 +51,8 @@ export interface Rows {
   /** @throws UnopenedRecord for a row that was changed */
   find(sql: Pick<Statements, 'rows'>, id: Uint8Array): Promise<Row | undefined>;
   all(sql: Pick<Statements, 'rows'>): Promise<Row[]>;
-  putLog(sql: Statements, log: KnownLog): Promise<void>;
-  putHead(sql: Statements, origin: string, head: Head): Promise<void>;
+  /** Both as one: with the head that was found in this transaction, or the one that follows it. */
+  put(sql: Statements, row: Row): Promise<void>;
 }
 
 interface Stored extends Record<string, unknown> {
@@ -75,48 +76,45 @@ export async function openRows(vault: Vault): Promise<Rows> {
       const found = await sql.rows<Stored>('SELECT id, log, head FROM logs');
       return found.map((stored) => opened(table, stored));
     },
-    async putLog(sql, log) {
+    async put(sql, { log, head }) {
       const id = idOf(log.origin);
       await sql.run(
-        `INSERT INTO logs (id, log) VALUES (?, ?)
-         ON CONFLICT (id) DO UPDATE SET log = excluded.log`,
-        [id, table.seal(key, 'log', id, encodeLog(log))],
+        `INSERT INTO logs (id, log, head) VALUES (?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET log = excluded.log, head = excluded.head`,
+        [
+          id,
+          table.seal(key, 'log', id, encodeLog(log)),
+          table.seal(key, 'head', id, encodeHead(head)),
+        ],
       );
-    },
-    async putHead(sql, origin, head) {
-      const id = idOf(origin);
-      await sql.run('UPDATE logs SET head = ? WHERE id = ?', [
-        table.seal(key, 'head', id, encodeHead(head)),
-        id,
-      ]);
     },
   };
 }
 
 function opened(table: VaultTable, { id, log, head }: Stored): Row {
-  return {
-    log: readLog(table.open('log', id, log)),
-    head: head === null ? noHead : readHead(table.open('head', id, head)),
-  };
+  const { headed, ...known } = readLog(table.open('log', id, log));
+  if (head === null && headed) throw new UnopenedRecord('logs', 'head');
+  return { log: known, head: head === null ? noHead : readHead(table.open('head', id, head)) };
 }
 
+const flags = { trusted: 1, headed: 2 } as const;
+
 function encodeLog({ origin, keys, trusted }: KnownLog): Uint8Array {
-  const writer = new Writer()
-    .u8(1)
-    .u8(1)
-    .u8(trusted ? 1 : 0);
+  const writer = new Writer().u8(1).u8(1);
+  writer.u8(flags.headed | (trusted ? flags.trusted : 0));
   writer.text16(origin).u8(keys.length);
   for (const key of keys) writer.text16(key);
   return writer.done();
 }
 
-function readLog(bytes: Uint8Array): KnownLog {
+function readLog(bytes: Uint8Array): KnownLog & { headed: boolean } {
   const reader = new Reader(bytes).header(1, 1);
-  const trusted = reader.u8() === 1;
+  const said = reader.u8();
   const origin = reader.text16();
   const keys = Array.from({ length: reader.u8() }, () => reader.text16());
   reader.end();
-  return { origin, keys, trusted };
+  const trusted = (said & flags.trusted) !== 0;
+  return { origin, keys, trusted, headed: (said & flags.headed) !== 0 };
 }
 
 const encodeHead = ({ size, root, signed, note }: Head): Uint8Array =>

@@ -6,7 +6,7 @@ import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { base32 } from '@island/protocol/wire/text.ts';
 import type { WitnessStore } from './database.ts';
-import { idOf, type Rows } from './logs.ts';
+import { idOf, noHead, type Rows } from './logs.ts';
 
 /** Keys of one log: the present one, and those of a change. */
 const mostKeys = 8;
@@ -27,7 +27,10 @@ export function openTrust(store: WitnessStore, rows: Rows): Trust {
         const known = await rows.find(sql, idOf(origin));
         const keys = [...new Set([...(known?.log.keys ?? []), vkey])];
         if (keys.length > mostKeys) throw new Fault('malformed');
-        await rows.putLog(sql, { origin, keys, trusted: true });
+        await rows.put(sql, {
+          log: { origin, keys, trusted: true },
+          head: known?.head ?? noHead,
+        });
       });
       return { origin };
     },
@@ -36,7 +39,7 @@ export function openTrust(store: WitnessStore, rows: Rows): Trust {
       await store.write(async (_db, sql) => {
         const known = await rows.find(sql, idOf(origin));
         if (known === undefined) throw new Fault('not_found');
-        await rows.putLog(sql, { ...known.log, trusted: false });
+        await rows.put(sql, { ...known, log: { ...known.log, trusted: false } });
       });
     },
   };

@@ -250,6 +250,28 @@ t.test('M5: a row that was exchanged is an error, and never a log without a past
   await t.rejects(witness.add(await log.request(0, 2)), { name: 'UnopenedRecord' });
 });
 
+t.test(
+  'pitfall: no word of the operator, and no row that lost its head, makes a witness begin anew',
+  async (t) => {
+    await using witness = await trusting();
+    const anew = await log.fork(2).request(0, 6);
+    await witness.add(await log.request(0, 6));
+    const others = Array.from({ length: 7 }, (_, n) => {
+      const pair = ed25519.fromSeed(new Uint8Array(32).fill(n + 1));
+      return formatVkey(noteSigner(log.origin, pair).vkey);
+    });
+    for (const vkey of [log.vkey, ...others]) {
+      await witness.distrust(log.origin);
+      await witness.trust(vkey);
+      t.match(await witness.add(anew), { status: 409, body: '6\n' });
+    }
+    await witness.store.write((_db, sql) => sql.run('UPDATE logs SET head = NULL'));
+    await t.rejects(witness.add(anew), { name: 'UnopenedRecord' });
+    await t.rejects(witness.distrust(log.origin), { name: 'UnopenedRecord' });
+    await t.rejects(witness.trust(log.vkey), { name: 'UnopenedRecord' }, 'nor is it said anew');
+  },
+);
+
 t.test('a key that is none of a log is not trusted', async (t) => {
   await using witness = await testWitness();
   for (const vkey of ['', 'x', ...witness.keys.keys, log.vkey.replace('+', '+0')])

@@ -2,8 +2,12 @@
  * A witness of logs, c2sp.org/tlog-witness: looks at each checkpoint in the order that the specification gives, and
  * signs what grew. docs/protocol/transparency.md §7
  */
-import { equal } from '@island/protocol/crypto/primitives.ts';
-import { type Checkpoint, parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
+import {
+  type AddCheckpoint,
+  checkGrowth,
+  parseAddCheckpoint,
+} from '@island/protocol/transparency/add-checkpoint.ts';
+import { parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import {
   formatVkey,
@@ -14,13 +18,11 @@ import {
   signatureLine,
 } from '@island/protocol/transparency/note.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
-import { emptyRoot, verifyConsistency } from '@island/protocol/transparency/tree.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { WitnessStore } from './database.ts';
 import { openHeads } from './heads.ts';
 import type { WitnessKeys } from './keys.ts';
-import { type Head, idOf, type Rows } from './logs.ts';
-import { type AddCheckpoint, parseAddCheckpoint } from './request.ts';
+import { idOf, type Rows } from './logs.ts';
 
 export interface WitnessAnswer {
   /** HTTP. */
@@ -105,17 +107,4 @@ function openNote(note: string, keys: readonly string[]) {
   for (const { vkey, signature } of verified)
     byKey.set(formatVkey(vkey), { name: vkey.name, keyId: vkey.keyId, signature });
   return { checkpoint: parseCheckpoint(text), text, signatures: [...byKey.values()] };
-}
-
-/** Throws `consistency_invalid`. */
-function checkGrowth({ proof }: AddCheckpoint, { size, root }: Checkpoint, head: Head): void {
-  const fault = () => new TransparencyFault('consistency_invalid');
-  if (size === 0 && !equal(root, emptyRoot)) throw fault();
-  if (head.size === 0) {
-    // The empty tree is the beginning of every other.
-    if (proof.length > 0) throw fault();
-    return;
-  }
-  const old = { oldSize: head.size, oldRoot: head.root };
-  verifyConsistency({ ...old, newSize: size, newRoot: root, proof });
 }

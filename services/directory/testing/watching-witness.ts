@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { parseAddCheckpoint } from '@island/protocol/transparency/add-checkpoint.ts';
 import { parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { parseNote } from '@island/protocol/transparency/note.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Credentials } from '../../kit/mtls.ts';
-import { parseAddCheckpoint } from '../../witness/request.ts';
 import { testWitness } from '../../witness/testing/witness.ts';
 import type { WitnessAnswer } from '../../witness/witness.ts';
 

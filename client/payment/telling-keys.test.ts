@@ -1,10 +1,10 @@
 /** When contacts are told one's delivery key, and what that holds up. M2 */
 import t from 'tap';
 import { eventually } from '../../services/kit/testing/outcome.ts';
+import { contacts } from '../people/contacts.ts';
+import { waiting } from '../sending/outbox.ts';
 import { oddIsland } from '../testing/odd-island.ts';
 import { person } from '../testing/person.ts';
-import { contacts } from './contacts.ts';
-import { waiting } from './outbox.ts';
 
 t.test('M2: several contacts are told at random times within an hour; messages pass', async (t) => {
   await using island = await oddIsland();

@@ -16,14 +16,14 @@ import { type Identity, identityKey, identityRows, isKnown } from '../archive/ro
 import { takeMark } from '../conversation/marks.ts';
 import { oweReceipt, takeReceipt } from '../conversation/receipts.ts';
 import { readSettings } from '../conversation/settings.ts';
+import { type ActBody, actRow, isAct } from '../messages/acts.ts';
+import { arrival, saidOf, sentElsewhere } from '../messages/messages.ts';
+import { actedOn, type ContactChanges, isAccepted, wroteTo } from '../people/contacts.ts';
 import { answer } from '../repair/answering.ts';
 import { noteArrived, receiveFates } from '../repair/failures.ts';
 import type { RepairChanges } from '../repair/repairs.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
 import { hear } from '../transparency/gossip.ts';
-import { type ActBody, actRow, isAct } from './acts.ts';
-import { actedOn, type ContactChanges, isAccepted, wroteTo } from './contacts.ts';
-import { arrival, saidOf, sentElsewhere } from './messages.ts';
 import type { Sender } from './senders.ts';
 
 /** A commit in the making: what several messages that were opened together come to. */

@@ -7,9 +7,9 @@
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
+import { isAccepted, readContact } from '../people/contacts.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Place, Put, Storage } from '../storage/storage.ts';
-import { isAccepted, readContact } from './contacts.ts';
 
 const record = v.strictObject({
   body: bytes64,

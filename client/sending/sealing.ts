@@ -14,12 +14,15 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { envelopeId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
+import type { Lookups } from '../people/lookups.ts';
+import type { OwnPerson } from '../people/own-person.ts';
+import { type People, type Person, parties } from '../people/people.ts';
+import type { Ratchets } from '../ratchets/ratchets.ts';
+import type { Certificates } from '../receiving/certificates.ts';
 import { sentRow } from '../repair/sent-log.ts';
 import { Conflict, type Put, type Storage } from '../storage/storage.ts';
 import { telling } from '../transparency/gossip.ts';
 import { type Bundles, fetchBundles } from './bundles.ts';
-import type { Certificates } from './certificates.ts';
-import type { Lookups } from './lookups.ts';
 import {
   changedRow,
   isKept,
@@ -29,9 +32,6 @@ import {
   type SealedEnvelope,
   type Waiting,
 } from './outbox.ts';
-import type { OwnPerson } from './own-person.ts';
-import { type People, type Person, parties } from './people.ts';
-import type { Ratchets } from './ratchets.ts';
 
 export interface Sealing {
   account: Account;

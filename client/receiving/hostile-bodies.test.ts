@@ -5,12 +5,12 @@ import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { eventually } from '../../services/kit/testing/outcome.ts';
+import { actsAfter } from '../messages/acts.ts';
+import { history } from '../messages/history.ts';
+import { readContact } from '../people/contacts.ts';
+import { passing } from '../sending/outbox.ts';
 import { oddIsland } from '../testing/odd-island.ts';
 import { person } from '../testing/person.ts';
-import { actsAfter } from './acts.ts';
-import { readContact } from './contacts.ts';
-import { history } from './history.ts';
-import { passing } from './outbox.ts';
 
 t.setTimeout(120_000);
 

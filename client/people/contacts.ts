@@ -9,9 +9,9 @@
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
+import type { ActBody } from '../messages/acts.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Place, Put, Storage } from '../storage/storage.ts';
-import type { ActBody } from './acts.ts';
 
 const record = v.strictObject({
   state: v.optional(v.picklist(['accepted', 'blocked', 'unblocked'])),

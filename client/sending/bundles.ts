@@ -4,9 +4,9 @@ import type { Party, PeerPrekeys } from '@island/protocol/crypto/handshake.ts';
 import { openBundle, type PrekeyBundle } from '@island/protocol/crypto/prekey-bundle.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { DeviceId } from '@island/protocol/wire/ids.ts';
+import type { Lookups } from '../people/lookups.ts';
+import type { Person } from '../people/people.ts';
 import { Problem } from '../problem.ts';
-import type { Lookups } from './lookups.ts';
-import type { Person } from './people.ts';
 
 export type Bundles = ReadonlyMap<DeviceId, PeerPrekeys>;
 

@@ -13,9 +13,9 @@ import { base64url } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { backoff, pause } from '../backoff.ts';
 import { Problem, willPass } from '../problem.ts';
+import { forgetSeen } from '../receiving/envelopes.ts';
 import type { Session } from '../sign-in/session.ts';
 import type { Storage } from '../storage/storage.ts';
-import { forgetSeen } from './envelopes.ts';
 import {
   forgetPrekeys,
   makePrekeys,

@@ -12,14 +12,14 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { encodeSend } from '@island/protocol/wire/send.ts';
 import { backoff, pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
+import { isPaymentRefused, isTokenRefused, type Paying, pay, payAnew } from '../payment/payment.ts';
+import { Reserved } from '../payment/wallet.ts';
 import { Problem, willPass } from '../problem.ts';
 import { Conflict } from '../storage/storage.ts';
 import { retryAfter, sendSealed, type Transport } from '../transport/transport.ts';
 import { isKept, type Order, plaintextOf, readWaiting, type Waiting, waiting } from './outbox.ts';
-import { isPaymentRefused, isTokenRefused, type Paying, pay, payAnew } from './payment.ts';
 import { Moot, refreshRecipient, type Sealing, sealRow } from './sealing.ts';
 import { settle } from './settling.ts';
-import { Reserved } from './wallet.ts';
 
 export interface Sending extends Sealing, Paying {
   transport: Transport;

@@ -1,7 +1,7 @@
 /**
  * What the island has not taken yet: rows beside their place among messages or acts, or alone for what is
  * kept nowhere. A row first says only to whom; `sealing.ts` adds the sealed envelopes in the commit of the
- * ratchet step, `payment.ts` what they are paid with, each before anything leaves.
+ * ratchet step, `payment/` what they are paid with, each before anything leaves.
  */
 
 import {
@@ -17,10 +17,10 @@ import type { OutgoingEnvelope, Send } from '@island/protocol/wire/send.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
 import { readToken, type Token, tokenBytes, writeToken } from '@island/protocol/wire/token.ts';
 import * as v from 'valibot';
+import { readAct } from '../messages/acts.ts';
+import { bodyOf, departure, type Outgoing, readMessage } from '../messages/messages.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Append, Batch, Row, Storage } from '../storage/storage.ts';
-import { readAct } from './acts.ts';
-import { bodyOf, departure, type Outgoing, readMessage } from './messages.ts';
 
 const repair = v.strictObject({
   /** The device that it is for. */

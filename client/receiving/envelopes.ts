@@ -13,14 +13,14 @@ import type { PeerSessions } from '@island/protocol/crypto/sessions.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { hex } from '@island/protocol/wire/text.ts';
+import { arrival, type Unreadable } from '../messages/messages.ts';
+import { contactChanges, isAccepted, isBlocked } from '../people/contacts.ts';
+import type { PrekeyBox } from '../ratchets/prekeys.ts';
+import type { Ratchets } from '../ratchets/ratchets.ts';
 import { noteFailure, noteOpened } from '../repair/failures.ts';
 import { repairChanges } from '../repair/repairs.ts';
 import type { Append, Place, Storage } from '../storage/storage.ts';
 import { type Aside, aside, asidePlace, isAside, putAside } from './aside.ts';
-import { contactChanges, isAccepted, isBlocked } from './contacts.ts';
-import { arrival, type Unreadable } from './messages.ts';
-import type { PrekeyBox } from './prekeys.ts';
-import type { Ratchets } from './ratchets.ts';
 import { type Reception, receive, type Told } from './reception.ts';
 import { type Asked, type Proving, prove, type Sender } from './senders.ts';
 

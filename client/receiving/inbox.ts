@@ -17,11 +17,11 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import { socketPath } from '@island/protocol/wire/routes.ts';
 import { backoff, pause } from '../backoff.ts';
 import { Problem } from '../problem.ts';
+import { openPrekeyBox, type PrekeyBox } from '../ratchets/prekeys.ts';
 import type { Session } from '../sign-in/session.ts';
 import type { Socket, Transport } from '../transport/transport.ts';
 import { keepAside } from './aside-upkeep.ts';
 import { type Opening, openEnvelopes } from './envelopes.ts';
-import { openPrekeyBox, type PrekeyBox } from './prekeys.ts';
 
 export interface Receiving extends Omit<Opening, 'box' | 'session'> {
   transport: Transport;

@@ -9,15 +9,15 @@ import { fromBase64url, hex } from '@island/protocol/wire/text.ts';
 import { tokenClasses } from '@island/protocol/wire/token.ts';
 import t from 'tap';
 import { eventually } from '../../services/kit/testing/outcome.ts';
+import { reserve, sparing, tokensNamespace } from '../payment/wallet.ts';
+import { contactChanges, wroteTo } from '../people/contacts.ts';
 import { memoryStorage } from '../storage/memory.ts';
 import type { Storage } from '../storage/storage.ts';
 import { certify } from '../testing/odd-answers.ts';
 import { oddIsland } from '../testing/odd-island.ts';
 import { person, reopen } from '../testing/person.ts';
 import { type Aside, aside, putAside } from './aside.ts';
-import { contactChanges, wroteTo } from './contacts.ts';
 import { isUnlisted, noteUnlisted } from './unlisted.ts';
-import { reserve, sparing, tokensNamespace } from './wallet.ts';
 
 t.setTimeout(60_000);
 

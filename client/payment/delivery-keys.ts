@@ -16,15 +16,15 @@ import type { Account } from '../account/account.ts';
 import { needKeys } from '../account/account-keys.ts';
 import { backoff, pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
+import { actRow } from '../messages/acts.ts';
+import { actedOn, contactChanges, contacts } from '../people/contacts.ts';
+import type { People } from '../people/people.ts';
 import { Problem, willPass } from '../problem.ts';
+import { outboxBeside } from '../sending/outbox.ts';
 import type { Session } from '../sign-in/session.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Append, Batch, Storage } from '../storage/storage.ts';
 import { untilCommitted } from '../storage/storage.ts';
-import { actRow } from './acts.ts';
-import { actedOn, contactChanges, contacts } from './contacts.ts';
-import { outboxBeside } from './outbox.ts';
-import type { People } from './people.ts';
 
 const record = v.strictObject({
   epoch: v.number(),

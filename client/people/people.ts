@@ -16,6 +16,7 @@ import * as v from 'valibot';
 import { followHistory, openListOf } from '../account/device-history.ts';
 import { pendingContact } from '../archive/rows.ts';
 import { Problem } from '../problem.ts';
+import { sessionsNamespace } from '../ratchets/ratchets.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import {
   type Place,
@@ -26,7 +27,6 @@ import {
 } from '../storage/storage.ts';
 import { provedOf, provedRow } from '../transparency/proved.ts';
 import type { Lookups } from './lookups.ts';
-import { sessionsNamespace } from './ratchets.ts';
 
 export interface Person {
   name: string;

@@ -12,14 +12,14 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import type { Account } from '../account/account.ts';
 import { backoff, pause } from '../backoff.ts';
+import { isBlocked, readContact } from '../people/contacts.ts';
+import type { OwnPerson } from '../people/own-person.ts';
+import { type People, type Person, parties } from '../people/people.ts';
 import { Problem, willPass } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import { isUnbelieved } from '../transparency/unbelieved.ts';
 import { retryAfter } from '../transport/transport.ts';
 import type { Certificates } from './certificates.ts';
-import { isBlocked, readContact } from './contacts.ts';
-import type { OwnPerson } from './own-person.ts';
-import { type People, type Person, parties } from './people.ts';
 import { type Claim, isUnlisted, noteUnlisted } from './unlisted.ts';
 
 export interface Sender {

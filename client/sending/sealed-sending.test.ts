@@ -4,13 +4,13 @@ import t from 'tap';
 import { eventually } from '../../services/kit/testing/outcome.ts';
 import { type Islander, type IslanderEvent, openIslander } from '../islander.ts';
 import { recover } from '../joining/recovery.ts';
+import { actsAfter } from '../messages/acts.ts';
+import { departures } from '../messages/departures.ts';
+import { history } from '../messages/history.ts';
+import { readContact } from '../people/contacts.ts';
 import type { Storage } from '../storage/storage.ts';
 import { credentials, type Home, home, registered } from '../testing/member-home.ts';
 import { type RealIsland, realIsland } from '../testing/real-island.ts';
-import { actsAfter } from './acts.ts';
-import { readContact } from './contacts.ts';
-import { departures } from './departures.ts';
-import { history } from './history.ts';
 
 t.setTimeout(240_000);
 

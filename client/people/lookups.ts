@@ -11,11 +11,11 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import type { Answer, RequestText, RouteName } from '@island/protocol/wire/routes.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { tokenClasses, writeToken } from '@island/protocol/wire/token.ts';
+import type { Wallet } from '../payment/wallet.ts';
 import { untilCommitted } from '../storage/storage.ts';
 import type { ProvedPerson, Proving } from '../transparency/proving.ts';
 import type { KnownVersion } from '../transparency/version-chain.ts';
 import { callApart, type Transport } from '../transport/transport.ts';
-import type { Wallet } from './wallet.ts';
 
 export interface Lookups {
   /** As the log proves it. Throws what `Proving.person` throws, what `Wallet.take` throws and what a call throws. */

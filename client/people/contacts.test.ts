@@ -2,14 +2,14 @@
 import { encodePlaintext } from '@island/protocol/crypto/plaintext.ts';
 import { randomBytes } from '@island/protocol/crypto/primitives.ts';
 import t from 'tap';
+import { actsAfter } from '../messages/acts.ts';
+import { unshown } from '../messages/messages.ts';
 import { repairStates } from '../repair/keeping.ts';
 import { type Device, World } from '../repair/testing/world.ts';
+import { repairRow } from '../sending/outbox.ts';
 import { oddIsland } from '../testing/odd-island.ts';
 import { person } from '../testing/person.ts';
-import { actsAfter } from './acts.ts';
 import { actedOn, contactChanges, isBlocked, readContact, wroteTo } from './contacts.ts';
-import { unshown } from './messages.ts';
-import { repairRow } from './outbox.ts';
 
 const year = 365 * 86_400_000;
 

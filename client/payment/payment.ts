@@ -10,10 +10,10 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { sendPrice } from '@island/protocol/wire/send.ts';
 import { tokenClasses } from '@island/protocol/wire/token.ts';
+import { contactChanges, readContact } from '../people/contacts.ts';
+import { changedRow, type Order, type Paid, readWaiting, type Waiting } from '../sending/outbox.ts';
 import { Conflict, type Storage, untilCommitted } from '../storage/storage.ts';
-import { contactChanges, readContact } from './contacts.ts';
 import type { DeliveryKeys } from './delivery-keys.ts';
-import { changedRow, type Order, type Paid, readWaiting, type Waiting } from './outbox.ts';
 import type { Wallet } from './wallet.ts';
 
 export interface Paying {

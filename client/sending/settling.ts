@@ -8,12 +8,12 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { type Identity, identityRows, isKnown, pendingMessage } from '../archive/rows.ts';
+import { actAgain, readAct } from '../messages/acts.ts';
+import { messageRow, readMessage } from '../messages/messages.ts';
+import { contactChanges, wroteTo } from '../people/contacts.ts';
+import type { OwnPerson } from '../people/own-person.ts';
 import { type Append, type Batch, type Storage, untilCommitted } from '../storage/storage.ts';
-import { actAgain, readAct } from './acts.ts';
-import { contactChanges, wroteTo } from './contacts.ts';
-import { messageRow, readMessage } from './messages.ts';
 import { isKept, outbox, plaintextOf, readWaiting, syncRow } from './outbox.ts';
-import type { OwnPerson } from './own-person.ts';
 
 export type Outcome =
   /** Taken by the island for this account. */
