@@ -88,9 +88,8 @@ function logOf(history: OddHistory, before: Before): OddLog {
     const named = nameLabel(name);
     const owner = newest(named);
     if (owner && hex(owner.state) === account) return;
-    // Somebody gave it back: a name changes no other way.
-    if (owner) history.erase(named);
-    say(named, owner ? owner.version + 2 : 1, fromHex(account));
+    // No honest log has a second one.
+    say(named, (owner?.version ?? 0) + 1, fromHex(account));
   }
 
   async function answer(name: string): Promise<Uint8Array> {
