@@ -111,6 +111,24 @@ export const directory = defineContract({
       answer: v.strictObject({ answer: s.bytesUpTo(structureBytes.proof) }),
       callers: ['accounts'],
     },
+    /**
+     * The account is over: its labels are erased in the log, nobody finds it any more, and all that is kept of it
+     * goes once the log shows that. The same again, or of an account that is not there, changes nothing.
+     */
+    end: {
+      request: v.strictObject({ account: s.account }),
+      answer: s.empty,
+      callers: ['accounts'],
+    },
+    /** Of an account that the published log shows as ended: that it is, and its versions after one, without what they said. Throws `not_found` of any other. */
+    ended: {
+      request: v.strictObject({ account: s.account, after: s.count }),
+      answer: v.strictObject({
+        answer: s.bytesUpTo(structureBytes.proof),
+        steps: v.array(logStep),
+      }),
+      callers: ['gateway'],
+    },
     /** The newest published checkpoint, with the signatures of witnesses. */
     checkpoint: {
       request: s.empty,

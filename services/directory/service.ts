@@ -11,6 +11,7 @@ import { bundles, prekeyCount, replenish } from './bundles.ts';
 import { createChallenges } from './challenges.ts';
 import { directory } from './contract.ts';
 import { currentList, devicesSince, findByName, listsAfter } from './device-lists.ts';
+import { endAccount, watchEndings } from './ending.ts';
 import { enrol } from './enrolment.ts';
 import { openDirectoryLog } from './log/log.ts';
 import { knownSizes } from './policies.ts';
@@ -38,6 +39,7 @@ export const directoryService = defineService({
     const certificates = await openSenderCertificates({ store, vault, clock });
     const challenges = createChallenges(clock);
     const witnesses = held.use(openWitnesses({ known: knownSizes(store), clock, log }));
+    let finishEndings = async (): Promise<void> => undefined;
     const keyLog = held.use(
       await openDirectoryLog({
         ...{ store, secrets: vault.secrets, clock, log },
@@ -46,8 +48,11 @@ export const directoryService = defineService({
         known: ({ policies, ...submission }, signal) =>
           witnesses.sizes(submission, parsePolicy(policies.at(-1) ?? ''), signal),
         onPublished: (account, epoch) => bus.publish(directory, 'published', account, { epoch }),
+        onEpoch: () => void finishEndings(),
       }),
     );
+    const endings = { store, log: keyLog };
+    finishEndings = watchEndings(endings, log);
     const enrolment = { store, bus, clock, challenges, log: keyLog };
     const quotas = createQuotas({ cache, clock, secret, prefix: 'hand-out' });
     const prekeys = { store, clock, quotas };
@@ -80,6 +85,11 @@ export const directoryService = defineService({
     bus.handle(directory, 'history', async ({ name, after }) => ({
       steps: await keyLog.history(name, after),
     }));
+    bus.handle(directory, 'end', async ({ account }) => {
+      await endAccount(endings, account);
+      return {};
+    });
+    bus.handle(directory, 'ended', ({ account, after }) => keyLog.ended(account, after));
     bus.handle(directory, 'checkpoint', async () => ({ note: keyLog.checkpoint() }));
     bus.handle(directory, 'policyProof', async ({ number }) => ({
       text: await keyLog.policyProof(number),
@@ -97,9 +107,11 @@ export const directoryService = defineService({
     }));
 
     const work = async () => {
+      await finishEndings();
       await forget(store, unixSeconds(clock));
       await certificates.rotate();
     };
+    held.defer(() => finishEndings());
     held.use(startRounds(round, work, log));
     const stack = held.move();
     return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
