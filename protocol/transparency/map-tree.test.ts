@@ -8,6 +8,7 @@ import { codeOf } from '../crypto/testing/devices.ts';
 import { seededRandom } from '../vectors/seeded.ts';
 import { concat } from '../wire/bytes.ts';
 import { fromHex, hex } from '../wire/text.ts';
+import { MapNodes } from './map-nodes.ts';
 import {
   emptyMapRoot,
   encodeMapProof,
@@ -161,6 +162,17 @@ t.test('hashes that are made ahead, a few at a time, are those of the root', asy
   map.set(a, value);
   t.equal(hex(map.root), plainRoot([[a, value], ...sample.slice(1)]), 'and any root ends them');
   t.equal(map.hashSome(1), true);
+});
+
+t.test('pitfall: a turn of hashing looks at what it hashes, not at all that waits', async (t) => {
+  const map = filled(sample);
+  const looks = t.capture(MapNodes.prototype, 'isStale', MapNodes.prototype.isStale);
+  let turns = 0;
+  do turns += 1;
+  while (!map.hashSome(7));
+  // Of each node's children twice, and the way down once a turn.
+  const most = 300 * 4 + turns * 30;
+  t.ok(looks().length < most, `${most} looks`);
 });
 
 t.test('a snapshot that somebody reads stays until they are done', async (t) => {

@@ -313,7 +313,8 @@ class Trie implements LabelMap {
   /** Makes every hash from here down what it should be, as long as there is any of `most` left: that is the result. */
   #refresh(ref: NodeRef, most = Number.POSITIVE_INFINITY): number {
     const nodes = this.#nodes;
-    if (ref <= 0 || !nodes.isStale(ref)) return most;
+    // Without the first condition a turn would go through all that is left for later.
+    if (most <= 0 || ref <= 0 || !nodes.isStale(ref)) return most;
     const [left, right] = [nodes.child(ref, 0), nodes.child(ref, 1)];
     const rest = this.#refresh(right, this.#refresh(left, most));
     if (rest <= 0) return 0;
