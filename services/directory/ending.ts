@@ -20,6 +20,8 @@ import type { DirectoryLog } from './log/log.ts';
 export interface Endings {
   store: DirectoryStore;
   log: Pick<DirectoryLog, 'settled' | 'lastEvent'>;
+  /** `version`: the one that erases the account. */
+  onEnded?(account: AccountId, version: number): void;
 }
 
 const prekeyTables = ['standing_prekeys', 'one_time_prekeys', 'batches'] as const;
@@ -27,16 +29,18 @@ const prekeyTables = ['standing_prekeys', 'one_time_prekeys', 'batches'] as cons
 /** Resolves once it is in force, and published or waited for long enough. An account that is not there has ended. */
 export async function endAccount(endings: Endings, account: AccountId): Promise<void> {
   const begun = await endings.store.write((_db, sql) => begin(sql, account));
-  if (!begun) return;
+  if (begun === undefined) return;
+  // Whoever has its devices in mind asks anew.
+  endings.onEnded?.(account, begun);
   await endings.log.settled();
   await finishEnded(endings);
 }
 
-/** False where nothing is left of the account but what waits to be published. */
-async function begin(sql: Statements, account: AccountId): Promise<boolean> {
+/** @returns the version that erases the account; none where there is no such account */
+async function begin(sql: Statements, account: AccountId): Promise<number | undefined> {
   const there = await sql.rows('SELECT 1 FROM enrolments WHERE account = ?', [account]);
-  if (there.length === 0) return false;
-  if (await isEnding(sql, account)) return true;
+  if (there.length === 0) return undefined;
+  if (await isEnding(sql, account)) return newestVersion(sql, account);
   const labels = [accountLabel(account), ...(await nameLabelsOf(sql, account))];
   const ids: number[] = [];
   // The account first: where the name is shown as erased its account is, too.
@@ -52,7 +56,15 @@ async function begin(sql: Statements, account: AccountId): Promise<boolean> {
   for (const table of prekeyTables)
     await sql.run(`DELETE FROM ${table} WHERE account = ?`, [account]);
   await sql.run('DELETE FROM names WHERE account = ?', [account]);
-  return true;
+  return newestVersion(sql, account);
+}
+
+async function newestVersion(sql: Statements, account: AccountId): Promise<number> {
+  const [row] = await sql.rows<{ version: number }>(
+    'SELECT max(e.version) AS version FROM log_labels l JOIN log_events e ON e.label = l.id WHERE l.label = ?',
+    [accountLabel(account)],
+  );
+  return row?.version ?? 0;
 }
 
 export const isEnding = async (

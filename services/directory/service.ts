@@ -1,6 +1,7 @@
 /** Directory: device lists, names, prekeys, certificates of senders. docs/protocol/directory.md */
 import { join } from 'node:path';
 import { parsePolicy } from '@island/protocol/transparency/policy.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import { createQuotas } from '../kit/quotas.ts';
 import { startRounds } from '../kit/rounds.ts';
@@ -51,7 +52,11 @@ export const directoryService = defineService({
         onEpoch: () => void finishEndings(),
       }),
     );
-    const endings = { store, log: keyLog };
+    const endings = {
+      ...{ store, log: keyLog },
+      onEnded: (account: AccountId, epoch: number) =>
+        bus.publish(directory, 'changed', account, { epoch }),
+    };
     finishEndings = watchEndings(endings, log);
     const enrolment = { store, bus, clock, challenges, log: keyLog };
     const quotas = createQuotas({ cache, clock, secret, prefix: 'hand-out' });
