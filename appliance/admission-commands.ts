@@ -1,9 +1,13 @@
 /** `island invite | invites | registration | people | oidc`: who may join. docs/operations.md §8 */
-import { type Role, roles } from '@island/protocol/wire/account-routes.ts';
+import {
+  type RegistrationMode,
+  type Role,
+  registrationModes,
+  roles,
+} from '@island/protocol/wire/account-routes.ts';
 import { formatIslandLink } from '@island/protocol/wire/island-link.ts';
 import { fromBase64url } from '@island/protocol/wire/text.ts';
 import { Stated } from '@island/provisioning/stated.ts';
-import { registrationModes } from '@island/services/accounts/contract.ts';
 import { Argument, type Command, type CommandOptions, Option } from 'commander';
 import {
   type Applicant,
@@ -15,7 +19,6 @@ import {
   instant,
   type ProviderShown,
   type Registration,
-  type RegistrationMode,
 } from './admission-messages.ts';
 import { askControl, askInvite, askStatus, Refused } from './operator.ts';
 import { readSecret } from './operator-secret.ts';

@@ -1,10 +1,8 @@
 /** What `island` says about who may join, in sentences. docs/operations.md §8 */
-import type { Role } from '@island/protocol/wire/account-routes.ts';
-import type { registrationModes } from '@island/services/accounts/contract.ts';
+import type { RegistrationMode, Role } from '@island/protocol/wire/account-routes.ts';
 import type { Claim } from './option-values.ts';
 import { columns } from './terminal.ts';
 
-export type RegistrationMode = (typeof registrationModes)[number];
 export interface InviteRow {
   hint: string;
   uses: number;

@@ -66,6 +66,8 @@ export const problems = {
     'The newest state that the island shows of its directory is of a time that this machine says is still to come, so nothing was taken from it. Check the clock of this machine; if it is right, tell the operator.',
   log_unproved:
     'The island could not show that its directory goes on from what this device has seen, so nothing was taken from it. Try again; if it stays so, tell the operator.',
+  absence_unproved:
+    'The island says that nobody has the name {name} and does not prove it, so that counts for nothing. Try again; if it stays so, tell the operator.',
   own_unpublished:
     'A change of your own devices has not been in the directory of the island for an hour, so others still see those of before. If its witnesses are there, the island holds it back: tell the operator.',
   unwitnessed:
@@ -215,6 +217,7 @@ export const passes = (error: unknown): boolean =>
       'directory_stale',
       'directory_ahead',
       'log_unproved',
+      'absence_unproved',
     ].includes(error.code)) ||
   (error instanceof Fault && passing.has(error.code));
 

@@ -1,7 +1,7 @@
 /**
  * The newest event of every label, by the label's index, in typed arrays: 1M labels take about 90 MB.
  *
- *     record = index 32 ‖ eventHash 32 ‖ u64 eventIndex ‖ u32 version        76 bytes, in the order of arrival
+ *     record = index 32 ‖ eventHash 32 ‖ u64 ( erased << 63 ‖ eventIndex ) ‖ u32 version        76 bytes, in the order of arrival
  *
  * Indices come from the log that is judged, so where a record is looked for depends on a seed that it doesn't know.
  */
@@ -15,6 +15,8 @@ export interface Newest {
   /** Number of the entry in the log. */
   eventIndex: number;
   eventHash: Uint8Array;
+  /** Nothing may follow. */
+  erased: boolean;
 }
 
 export interface LabelTable {
@@ -80,14 +82,7 @@ export function openLabelTable(records: Uint8Array = new Uint8Array(0)): LabelTa
     }
     return count++;
   };
-  const read = (record: number): Newest => {
-    const [bytes, view, offset] = at(record);
-    return {
-      eventHash: bytes.subarray(offset + 32, offset + 64),
-      eventIndex: Number(view.getBigUint64(offset + 64)),
-      version: view.getUint32(offset + 72),
-    };
-  };
+  const read = (record: number): Newest => newestAt(...at(record));
 
   const table: LabelTable = {
     get count() {
@@ -97,7 +92,7 @@ export function openLabelTable(records: Uint8Array = new Uint8Array(0)): LabelTa
       const taken = slots[seek(index)] ?? 0;
       return taken === 0 ? undefined : read(taken - 1);
     },
-    set(index, { version, eventIndex, eventHash }) {
+    set(index, { version, eventIndex, eventHash, erased }) {
       if (count * 2 >= slots.length) grow();
       const slot = seek(index);
       const known = slots[slot] ?? 0;
@@ -106,7 +101,7 @@ export function openLabelTable(records: Uint8Array = new Uint8Array(0)): LabelTa
       const [bytes, view, offset] = at(record);
       bytes.set(index, offset);
       bytes.set(eventHash, offset + 32);
-      view.setBigUint64(offset + 64, BigInt(eventIndex));
+      view.setBigUint64(offset + 64, BigInt(eventIndex) | (erased ? erasedBit : 0n));
       view.setUint32(offset + 72, version);
     },
     *pieces() {
@@ -124,11 +119,20 @@ export function openLabelTable(records: Uint8Array = new Uint8Array(0)): LabelTa
   };
   const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
   for (let offset = 0; offset + recordBytes <= records.length; offset += recordBytes) {
-    table.set(records.subarray(offset, offset + 32), {
-      eventHash: records.subarray(offset + 32, offset + 64),
-      eventIndex: Number(view.getBigUint64(offset + 64)),
-      version: view.getUint32(offset + 72),
-    });
+    table.set(records.subarray(offset, offset + 32), newestAt(records, view, offset));
   }
   return table;
+}
+
+/** Entries are numbered below 2^53. */
+const erasedBit = 1n << 63n;
+
+function newestAt(bytes: Uint8Array, view: DataView, offset: number): Newest {
+  const entry = view.getBigUint64(offset + 64);
+  return {
+    eventHash: bytes.subarray(offset + 32, offset + 64),
+    eventIndex: Number(entry & ~erasedBit),
+    version: view.getUint32(offset + 72),
+    erased: (entry & erasedBit) !== 0n,
+  };
 }

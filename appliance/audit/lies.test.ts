@@ -44,6 +44,37 @@ const lies: Lie[] = [
     evidence: 'version',
   },
   {
+    name: 'a label that was erased gets another version',
+    tell(log) {
+      log.event(alice, { flags: 0x20 });
+      log.event(alice);
+      log.epoch();
+    },
+    cause: 'erased_goes_on',
+    evidence: 'version',
+  },
+  {
+    name: 'a label is erased twice',
+    tell(log) {
+      log.event(alice, { flags: 0x20 });
+      log.event(alice, { flags: 0x20 });
+      log.epoch();
+    },
+    cause: 'erased_goes_on',
+    evidence: 'version',
+  },
+  {
+    name: 'an erasure commits to something',
+    tell(log) {
+      const event = Uint8Array.from(log.entries[log.event(bob)] ?? []);
+      event[1] = 0x20;
+      log.push(event);
+      log.epoch();
+    },
+    cause: 'entry_malformed',
+    evidence: 'entry',
+  },
+  {
     name: 'a version is repeated',
     tell(log) {
       log.event(alice, { version: 1, prevEvent: new Uint8Array(32) });

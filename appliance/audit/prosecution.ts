@@ -23,6 +23,7 @@ const kinds: Partial<Record<Cause, EvidenceKind>> = {
   version_backwards: 'version',
   version_skipped: 'version',
   chain_broken: 'version',
+  erased_goes_on: 'version',
   time_backwards: 'time',
   span_wrong: 'span',
   operator_number_wrong: 'operator',

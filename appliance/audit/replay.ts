@@ -10,6 +10,7 @@ import {
   type EpochLeaf,
   type EventLeaf,
   eventHash,
+  isErasure,
   type LogLeaf,
   leafTypes,
   type OperatorLeaf,
@@ -99,11 +100,12 @@ export function openReplay(labels: LabelTable, tally: Tally, now: number): Repla
     checkChain(event, known);
     tally.events++;
     if ((event.flags & listFlags.reset) !== 0) tally.resets++;
-    if ((event.flags & listFlags.erase) !== 0) tally.erasures++;
+    if (isErasure(event)) tally.erasures++;
     const newest = {
       version: event.version,
       eventIndex: tally.entries,
       eventHash: eventHash(bytes),
+      erased: isErasure(event),
     };
     labels.set(event.index, newest);
     map.set(event.index, mapValue(newest.version, newest.eventIndex, newest.eventHash));
@@ -114,7 +116,8 @@ export function openReplay(labels: LabelTable, tally: Tally, now: number): Repla
     const before = known?.version ?? 0;
     const other = known?.eventIndex;
     const versions = `Version ${version} comes after ${before === 0 ? 'none' : `version ${before}`}.`;
-    if (version === before) note('version_repeated', `It is version ${version} again.`, other);
+    if (known?.erased) note('erased_goes_on', `It was erased in entry ${other}.`, other);
+    else if (version === before) note('version_repeated', `It is version ${version} again.`, other);
     else if (version < before) note('version_backwards', versions, other);
     else if (version > before + 1) note('version_skipped', versions, other);
     else if (known !== undefined && !equal(prevEvent, known.eventHash)) {

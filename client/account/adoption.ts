@@ -15,6 +15,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { type Head, vouchedFor } from '../archive/rows.ts';
 import { Problem, refusing } from '../problem.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { unlatched } from '../transparency/latch.ts';
 import { type Proved, provedOf, provedRow } from '../transparency/proved.ts';
 import { openProving } from '../transparency/proving.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -55,7 +56,7 @@ interface Here {
   keys: Keyring;
   /** What the log has proved of the account. */
   proved: Proved | undefined;
-  /** That these are the rows still. */
+  /** That these are the rows still, and the directory was not caught meanwhile. */
   expect: { namespace: string; key: string; version: number }[];
 }
 
@@ -72,6 +73,7 @@ async function readHere(storage: Storage): Promise<Here> {
     expect: [
       { ...accountKey, version: account.version },
       { ...keysPlace, version: row.version },
+      unlatched,
     ],
   };
 }
@@ -117,7 +119,7 @@ const adopt = (
     }
     const seen = keys.used?.count ?? 0;
     if (equal(record.hash, keys.hash) && used.length <= seen) {
-      if (put.length > 0) await storage.commit({ put });
+      if (put.length > 0) await storage.commit({ put, expect: [unlatched] });
       return { ...here, list: newest, record, used, changes: [] };
     }
 

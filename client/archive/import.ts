@@ -22,7 +22,7 @@ import { fromArchive, type Incoming, type Outgoing, saidOf } from '../messages/m
 import { actedOn, type ContactChanges, contactChanges, wroteTo } from '../people/contacts.ts';
 import { leftBehind, personRows, readPin } from '../people/people.ts';
 import type { Append, Place, Put, Storage } from '../storage/storage.ts';
-import { readLatch } from '../transparency/latch.ts';
+import { readLatch, unlatched } from '../transparency/latch.ts';
 import type { OpenedSegment } from './chain.ts';
 import {
   type ArchiveState,
@@ -169,6 +169,7 @@ async function addContact(
   if (known && !(checked ? follows(known, list) : isLater(known, list))) return;
   adding.pins.set(list.name, list);
   adding.put.push(...personRows(list));
+  adding.expect.push(unlatched);
   if (known) adding.remove.push(...leftBehind(known, list));
 }
 

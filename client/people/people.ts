@@ -25,6 +25,7 @@ import {
   type Storage,
   untilCommitted,
 } from '../storage/storage.ts';
+import { mustBeUnlatched, unlatched } from '../transparency/latch.ts';
 import { provedOf, provedRow } from '../transparency/proved.ts';
 import type { Lookups } from './lookups.ts';
 
@@ -133,6 +134,7 @@ export function openPeople(
     const list = openListOf(name, shown);
     const { account } = list;
     return untilCommitted(async () => {
+      await mustBeUnlatched(storage);
       const { person: known, version } = await pinned(name);
       if (known && crossed(known, list, before)) return known;
       const anew = known && known.account !== account;
@@ -145,14 +147,15 @@ export function openPeople(
         const lists = () => lookups.lists(name, seen, shown, signal);
         await followHistory({ name, known: known.list, newest: list, lists, resets });
         if (epoch === list.epoch) {
-          if (!eventHash) await storage.commit({ put: [provedRow(shown, now())] });
+          if (!eventHash)
+            await storage.commit({ put: [provedRow(shown, now())], expect: [unlatched] });
           return known;
         }
       }
       await storage.commit({
         put: [...personRows(list), pendingContact(account), provedRow(shown, now())],
         remove: known ? leftBehind(known.list, list) : [],
-        expect: [{ namespace, key: name, version }],
+        expect: [{ namespace, key: name, version }, unlatched],
       });
       return { name, account, list };
     });

@@ -11,6 +11,7 @@ import {
   type EpochLeaf,
   type EventLeaf,
   eventHash,
+  noEvent,
   type OperatorLeaf,
 } from '@island/protocol/transparency/leaves.ts';
 import { mapValue } from '@island/protocol/transparency/map-proof.ts';
@@ -136,7 +137,7 @@ export function oddHistory(signing: Partial<Signing>, now: () => number): OddHis
     erase(label) {
       happened.push((again) => again.erase(label));
       const version = (newest.get(hex(label))?.version ?? 0) + 1;
-      const said = { flags: listFlags.erase, commitment: new Uint8Array(32) };
+      const said = { flags: listFlags.erase, commitment: noEvent };
       enter(label, version, new Uint8Array(0), said);
     },
     operator(said) {

@@ -71,6 +71,16 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
+/** That there is nobody is shown by the log. */
+function ofAnybody(work: () => Json): Json | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'unknown_person') return undefined;
+    throw error;
+  }
+}
+
 /** `signing`: whom its log asks to sign; nobody. */
 export async function oddIsland(chain?: Chain, signing?: Partial<Signing>): Promise<OddIsland> {
   const made = chain ?? (await makeChain(['localhost']));
@@ -146,10 +156,11 @@ export async function oddIsland(chain?: Chain, signing?: Partial<Signing>): Prom
       if ((await island.twist.before?.(path, body)) === 'cut') return void response.destroy();
       const who = signedIn.get(request.headers.authorization?.slice(7) ?? '');
       const memory = { fingerprint: made.fingerprint, members, tokens, log: island.log.pins };
-      const good = answerTo(memory, { method: request.method ?? '', path, body, who });
-      const given = island.twist.answer?.(path, good) ?? good;
-      if (given === 'cut') response.destroy();
-      else json(response, 200, path === url ? given : await island.log.proved(path, given));
+      const good = () => answerTo(memory, { method: request.method ?? '', path, body, who });
+      const said = path === url ? good() : ofAnybody(good);
+      const given = said && (island.twist.answer?.(path, said) ?? said);
+      if (given === 'cut') return void response.destroy();
+      json(response, 200, path === url && given ? given : await island.log.proved(path, given));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       const { code, details } = error;

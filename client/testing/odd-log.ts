@@ -13,6 +13,7 @@ import { encodeTlogProof } from '@island/protocol/transparency/tlog-proof.ts';
 import { inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
 import { testVkey } from '@island/protocol/vectors/directory-log.ts';
 import { Reader, utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { base64url, fromBase64url, fromHex, hex } from '@island/protocol/wire/text.ts';
 import { type OddHistory, oddHistory, opening, type Signing } from './odd-history.ts';
@@ -29,8 +30,11 @@ export interface OddLog {
     policyEntry: number;
     witnessed: boolean;
   };
-  /** What is answered where `said` is said of the path that `saidAbout` gives: an account with its list, or lists. */
-  proved(path: string, said: Json): Promise<Json>;
+  /**
+   * What is answered where `said` is said of the path that `saidAbout` gives: an account with its list, or lists;
+   * `undefined`: that there is nobody.
+   */
+  proved(path: string, said: Json | undefined): Promise<Json>;
   /** `checkpoint`, or a tile. */
   file(path: string): Promise<Uint8Array | undefined>;
   history: OddHistory;
@@ -84,9 +88,8 @@ function logOf(history: OddHistory, before: Before): OddLog {
     const named = nameLabel(name);
     const owner = newest(named);
     if (owner && hex(owner.state) === account) return;
-    // Somebody gave it back: a name changes no other way.
-    if (owner) history.erase(named);
-    say(named, owner ? owner.version + 2 : 1, fromHex(account));
+    // No honest log has a second one.
+    say(named, (owner?.version ?? 0) + 1, fromHex(account));
   }
 
   async function answer(name: string): Promise<Uint8Array> {
@@ -135,11 +138,12 @@ function logOf(history: OddHistory, before: Before): OddLog {
       const [, name = '', after] = /^\/v1\/people\/([^/]+)(?:\/lists\/(\d+))?$/.exec(path) ?? [];
       if (after === undefined) {
         if (!self.silent) {
-          take(name, said['account'] as AccountId, fromBase64url(String(said['list'])));
+          if (said) take(name, said['account'] as AccountId, fromBase64url(String(said['list'])));
           await history.publish();
         }
         return { answer: base64url(await answer(name)) };
       }
+      if (!said) throw new Fault('unknown_person');
       const known = history.versions(accountLabel(said['account'] as AccountId));
       const lists = self.silent
         ? [...known.values()].slice(Number(after)).map(({ state }) => base64url(state))

@@ -22,9 +22,12 @@ import {
 import { inclusionProof, rootAt } from '@island/protocol/transparency/tree-proofs.ts';
 import { deriveVrfKey, prove } from '@island/protocol/transparency/vrf.ts';
 import { ownCosigner, testPolicy } from '@island/protocol/vectors/directory-log.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
 import t from 'tap';
+import { eventually } from '../../services/kit/testing/outcome.ts';
 import { syncOwn } from '../account/own-devices.ts';
+import { aside } from '../receiving/aside.ts';
 import { type Attacked, attacked, caught, keeping } from '../testing/attacked.ts';
 import { person, reopen } from '../testing/person.ts';
 import { lookOnce } from './monitor.ts';
@@ -304,6 +307,39 @@ t.test('K2: rollback: a witness that vouches for the shorter log is convicted', 
   t.equal(await here.asks(), 'directory_contradicted');
   t.equal(await caught(alice.storage), 'rolled_back: rollback');
 });
+
+t.test(
+  'K2: nobody of that name: the log shows it, and the bare word counts for nothing',
+  async (t) => {
+    await using here = await attacked();
+    const { island, alice, history } = here;
+    await history().publish();
+    const { people } = alice.islander;
+    await t.rejects(people.find('nobody'), { code: 'unknown_person' }, 'shown by the log');
+    island.twist.before = (path) => {
+      if (path.startsWith('/v1/people/')) throw new Fault('unknown_person');
+      return undefined;
+    };
+    for (const name of ['nobody', 'bob'])
+      await t.rejects(people.refresh(name), { code: 'absence_unproved' }, name);
+    t.equal((await people.find('bob')).list.epoch, 1, 'who bob is stays as it was known');
+    t.equal(await caught(alice.storage), 'not caught');
+    t.same(await alice.sends('bob', 'all the same'), ['accepted']);
+    delete island.twist.before;
+    island.log.silent = false;
+    await using carol = await person(island, 'carol');
+    island.twist.before = (path) => {
+      if (path === '/v1/people/carol') throw new Fault('unknown_person');
+      return undefined;
+    };
+    alice.islander.startReceiving();
+    t.same(await carol.sends('alice', 'you do not know me'), ['accepted']);
+    await eventually(async () => (await aside(alice.storage)).length === 1);
+    delete island.twist.before;
+    await eventually(async () => (await aside(alice.storage)).length === 0, 60_000);
+    t.equal(alice.events.filter(({ type }) => type === 'dropped').length, 0);
+  },
+);
 
 t.test('K2: hidden version: what one contact is shown and the owner is not', async (t) => {
   await using here = await attacked();

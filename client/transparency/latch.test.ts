@@ -4,17 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { verifyEvidence } from '@island/protocol/transparency/conviction.ts';
+import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { testVkey } from '@island/protocol/vectors/directory-log.ts';
 import t from 'tap';
 import { eventually } from '../../services/kit/testing/outcome.ts';
 import { runIsland } from '../../tests/island.ts';
+import { adoptOwnAccount } from '../account/adoption.ts';
+import { openPeople } from '../people/people.ts';
 import { aside } from '../receiving/aside.ts';
 import { fileStorage } from '../storage/file.ts';
+import type { Batch, Storage } from '../storage/storage.ts';
 import { islanderCommand } from '../terminal/cli.ts';
 import type { Streams } from '../terminal/terminal.ts';
 import { type Attacked, attacked, caught } from '../testing/attacked.ts';
 import { person, reopen } from '../testing/person.ts';
-import { unlatch } from './latch.ts';
+import { latch, unlatch } from './latch.ts';
 
 t.setTimeout(120_000);
 
@@ -53,6 +57,50 @@ t.test('K2: what was caught stays caught after a restart, whatever is shown then
   t.equal(await caught(alice.storage), 'forked: fork');
   await unlatch(alice.storage);
   t.equal((await people.refresh('carol')).name, 'carol', 'until the person here goes on');
+});
+
+/** Another process of the home catches the directory right before the first commit that `at` is in. */
+function caughtBefore(storage: Storage, at: string): Storage {
+  let done = false;
+  return new Proxy(storage, {
+    get(target, key) {
+      const value = Reflect.get(target, key);
+      if (key !== 'commit') return typeof value === 'function' ? value.bind(target) : value;
+      return async (batch: Batch) => {
+        const isIt = !done && batch.put?.some(({ namespace }) => namespace === at);
+        if (isIt) {
+          done = true;
+          await latch(target, new TransparencyFault('forked'), Date.now());
+        }
+        return target.commit(batch);
+      };
+    },
+  });
+}
+
+t.test('K2: what another process of the home has caught stops what is on its way', async (t) => {
+  await using here = await attacked();
+  const { island, alice, bob, history, label, next } = here;
+  island.log.silent = false;
+  await using _carol = await person(island, 'carol');
+  const { lookups } = alice.islander;
+  const people = openPeople(caughtBefore(alice.storage, 'people'), lookups);
+  await t.rejects(people.find('carol'), { code: 'directory_contradicted' }, 'who is new');
+  await unlatch(alice.storage);
+  island.log.silent = true;
+  history().say(label, 2, next().bytes);
+  await history().publish();
+  const newer = openPeople(caughtBefore(alice.storage, 'people'), lookups);
+  await t.rejects(newer.refresh('bob'), { code: 'directory_contradicted' }, 'a newer list');
+  t.equal((await newer.find('bob')).list.epoch, 1);
+  const own = caughtBefore(bob.storage, 'proved');
+  await bob.storage.commit({
+    remove: [{ namespace: 'proved', key: bob.islander.account.account }],
+  });
+  history().revert(label, 1);
+  await history().publish();
+  const adopting = { storage: own, session: bob.islander.session, now: Date.now };
+  await t.rejects(adoptOwnAccount(adopting), { code: 'directory_contradicted' }, 'own account');
 });
 
 t.test('K2: who is known is written to and heard, and a stranger stops nothing', async (t) => {

@@ -11,7 +11,7 @@ import {
 import * as v from 'valibot';
 import { Problem } from '../problem.ts';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
-import type { Storage } from '../storage/storage.ts';
+import { type Storage, untilCommitted } from '../storage/storage.ts';
 
 const record = v.strictObject({
   code: v.picklist(Object.keys(transparencyFaults) as TransparencyFaultCode[]),
@@ -23,6 +23,9 @@ const record = v.strictObject({
 export type Latch = v.InferOutput<typeof record>;
 
 const place = { namespace: 'transparency', key: 'latch' };
+
+/** What a commit that takes over keys expects: another process of this home may have caught the directory meanwhile. */
+export const unlatched = { ...place, version: 0 };
 
 export async function readLatch(storage: Storage): Promise<Latch | undefined> {
   const row = await storage.read(place.namespace, place.key);
@@ -45,11 +48,11 @@ export async function latch(
   now: number,
   evidence?: string,
 ): Promise<Problem> {
-  const held = await storage.read(place.namespace, place.key);
-  if (!held) {
+  await untilCommitted(async () => {
+    if (await storage.read(place.namespace, place.key)) return;
     const value = { code: fault.code, found: now, ...(evidence !== undefined && { evidence }) };
-    await storage.commit({ put: [{ ...place, bytes: encodeRecord(value) }] });
-  }
+    await storage.commit({ put: [{ ...place, bytes: encodeRecord(value) }], expect: [unlatched] });
+  });
   return contradicted(fault.code, fault);
 }
 

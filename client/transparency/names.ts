@@ -1,10 +1,10 @@
 /**
  * Whose account a name leads to, as the log has proved it to this home: a name that was there does not vanish, and
- * leads to nobody else before it was given back. docs/protocol/transparency.md §8.4
+ * leads to nobody else, also after it was erased. docs/protocol/transparency.md §8.4
  */
-import { listFlags } from '@island/protocol/crypto/account-state.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import type { ProvedLabel } from '@island/protocol/transparency/answer.ts';
+import { isErasure } from '@island/protocol/transparency/leaves.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
@@ -15,7 +15,7 @@ import { broken, hidden, rebound, type ShownLabel, testimony, testimonyOf } from
 const record = v.strictObject({
   version: s.count,
   eventHash: bytes64,
-  /** It was given back, and leads to nobody. */
+  /** Its account was ended: it leads to nobody any more. */
   erased: v.boolean(),
   shown: testimony,
 });
@@ -38,12 +38,10 @@ export async function followName(
 ): Promise<void> {
   if (before) check(before, now, shown);
   if (!now.present) return;
-  const erased = (now.event.flags & listFlags.erase) !== 0;
-  // The first event registers a name. Who has not seen that it was given back can't tell a later owner from a thief.
-  if (now.version > 1 && !erased && !before?.erased)
-    throw new Contradiction('name_rebound', async (court) =>
-      now.version === 2 ? rebound(shown, court) : undefined,
-    );
+  const erased = isErasure(now.event);
+  // The first event registers a name, and the only one that may follow erases it.
+  if (now.version > 1 && !erased)
+    throw new Contradiction('name_rebound', (court) => rebound(shown, court));
   const seen = testimonyOf(shown);
   if (!seen) return;
   const { version, eventHash } = now;
@@ -64,9 +62,9 @@ function check(before: ProvedName, now: ProvedLabel, shown: ShownLabel): void {
     throw new Contradiction('rolled_back', (court) => hidden(then, shown, court));
   if (now.version === before.version && !equal(now.eventHash, before.eventHash))
     throw new Contradiction('chain_broken', (court) => hidden(then, shown, court));
+  if (before.erased && now.version > before.version)
+    throw new Contradiction('chain_broken', (court) => broken(then, shown, court));
   if (now.version !== before.version + 1) return;
   if (!equal(now.event.prevEvent, before.eventHash))
     throw new Contradiction('chain_broken', (court) => broken(then, shown, court));
-  if (!before.erased && (now.event.flags & listFlags.erase) === 0)
-    throw new Contradiction('name_rebound', (court) => rebound(shown, court));
 }

@@ -64,8 +64,8 @@ export interface ProvedPerson {
 
 export interface Proving {
   /**
-   * Fetches an answer about a name and believes it, or not. Throws `unknown_person`, `list_invalid`, `unwitnessed`,
-   * `directory_stale`, `directory_ahead`, `log_unproved`, `directory_contradicted`, and what `fetch` throws.
+   * Fetches an answer about a name and believes it, or not. Throws `unknown_person` where the log shows that there is
+   * nobody, `absence_unproved`, `list_invalid`, `unwitnessed`, `directory_stale`, `directory_ahead`, `log_unproved`, `directory_contradicted`, and what `fetch` throws.
    */
   person(
     name: string,
@@ -75,7 +75,7 @@ export interface Proving {
   /**
    * The lists from what is known, exclusive, to what was proved, inclusive: no version is left out, and none that
    * was seen before has vanished. `fetch`: the versions behind one, ascending, as many as there are at once.
-   * Throws `history_broken`, `list_rolled_back`, `directory_contradicted`, and what `fetch` throws.
+   * Throws `history_broken`, `list_rolled_back`, `absence_unproved`, `directory_contradicted`, and what `fetch` throws.
    */
   lists(
     name: string,
@@ -171,7 +171,7 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
       await mustBeUnlatched(storage);
       const before = await readHead(storage);
       const named = await provedName(storage, name);
-      const answer = await fetch();
+      const answer = await answered(name, fetch);
       try {
         const proved = await checked(answer, name, signal);
         const { checkpoint, epoch, note } = proved;
@@ -216,7 +216,8 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
             throw await caught(await contrary('chain_broken', newest, broken), undefined);
           return [newest.list];
         }
-        return await fetchVersions(name, known, state, fetch);
+        const versions = (after: number) => answered(name, () => fetch(after));
+        return await fetchVersions(name, known, state, versions);
       } catch (error) {
         if (!(error instanceof TransparencyFault) && !(error instanceof Fault && isForm(error)))
           throw error;
@@ -233,6 +234,16 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
   ): Promise<Contradiction> {
     const then = (await provedOf(storage, account))?.shown;
     return new Contradiction(code, async (court) => then && how(then, shown, court));
+  }
+}
+
+/** That there is nobody is proved like anything else: the bare word is none. Throws `absence_unproved`. */
+async function answered<T>(name: string, fetch: () => Promise<T>): Promise<T> {
+  try {
+    return await fetch();
+  } catch (cause) {
+    if (!(cause instanceof Fault) || cause.code !== 'unknown_person') throw cause;
+    throw new Problem('absence_unproved', { name }, { cause });
   }
 }
 

@@ -10,6 +10,7 @@ const codes = new Set([
   'directory_ahead',
   'unwitnessed',
   'log_unproved',
+  'absence_unproved',
 ]);
 
 export const isUnbelieved = (error: unknown): error is Problem =>

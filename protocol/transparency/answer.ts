@@ -23,11 +23,11 @@ import {
   writeLabels,
 } from './label-proof.ts';
 import {
-  commitsToNothing,
   type EpochLeaf,
   type EventLeaf,
   epochBytes,
   eventHash,
+  isErasure,
   readEpoch,
   readEvent,
 } from './leaves.ts';
@@ -120,7 +120,7 @@ export interface ProvedState extends ProvedPlace {
   event: EventLeaf;
   eventHash: Uint8Array;
   eventIndex: number;
-  /** Zeros and empty where the event commits to nothing. */
+  /** Zeros and empty where the event is an erasure. */
   opening: Uint8Array;
   state: Uint8Array;
 }
@@ -150,7 +150,7 @@ export interface ProvedAnswer {
   labels: readonly ProvedLabel[];
 }
 
-/** The account that the name before leads to; nothing where the name is nobody's. */
+/** The account that the name before leads to; nothing where the name is nobody's, or was erased. */
 export const accountOfName: AskedLabel = (proved) => {
   const name = proved.at(-1);
   if (name === undefined || !name.present || name.state.length === 0) return undefined;
@@ -250,14 +250,14 @@ function checkLabel(
   };
 }
 
-/** Throws `commitment_invalid`. An event that commits to nothing is shown with zeros and no state. */
+/** Throws `commitment_invalid`. An erasure is shown with zeros and no state. */
 export function checkOpening(
   event: EventLeaf,
   label: Uint8Array,
   opening: Uint8Array,
   state: Uint8Array,
 ): void {
-  if (!commitsToNothing(event)) {
+  if (!isErasure(event)) {
     checkCommitment(event.commitment, { label, version: event.version, opening, state });
   } else if (state.length > 0 || opening.some((byte) => byte !== 0)) {
     throw new TransparencyFault('commitment_invalid');

@@ -133,10 +133,8 @@ test('pitfall: the first binding of a name, its erasure and an account that chan
     const log = began();
     const index = labelIndex(prove(log.vrf, opened.label).output);
     if (said.version === 2) log.event(index);
-    const at = log.event(index, {
-      ...said,
-      commitment: commit({ ...opened, version: said.version }),
-    });
+    const commitment = said.version === 1 ? { commitment: commit({ ...opened, version: 1 }) } : {};
+    const at = log.event(index, { ...said, ...commitment });
     refusal(t, { ...(await leavesOf(log, 'rebound', 1, at)), opened }, JSON.stringify(said));
   }
   const other = { ...opened, vrfKey: sha256(opened.vrfKey) };
@@ -146,6 +144,16 @@ test('pitfall: the first binding of a name, its erasure and an account that chan
     refusal(t, { ...rebound, opened: { ...opened, state } }, 'another state'),
     'commitment_invalid',
   );
+});
+
+test('K2: whatever follows the erasure of a label convicts the log', async (t) => {
+  for (const said of [{}, { flags: listFlags.erase }, { version: 9 }]) {
+    const log = began();
+    log.event(alice);
+    const erased = log.event(alice, { flags: listFlags.erase });
+    const evidence = await leavesOf(log, 'version', erased, log.event(alice, said));
+    t.equal(verifyEvidence(formatEvidence(evidence), trust).kind, 'version');
+  }
 });
 
 test('Evidence of every kind survives every alteration with a stated refusal', async (t) => {

@@ -6,7 +6,6 @@
  * in it, or they are two, and the log signed both. Hash functions are taken to have no collisions.
  */
 
-import { listFlags } from '../crypto/account-state.ts';
 import { equal, sha256 } from '../crypto/primitives.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { checkCommitment } from './commitment.ts';
@@ -22,6 +21,7 @@ import { labelIndex, labelKinds } from './label.ts';
 import {
   type EventLeaf,
   eventHash,
+  isErasure,
   type LogLeaf,
   leafTypes,
   operatorKinds,
@@ -157,7 +157,7 @@ export function contradicts(
 ): boolean {
   const follows = equal(second.event.prevEvent, eventHash(first.bytes));
   const next = second.event.version === first.event.version + 1;
-  return second.event.version <= first.event.version || follows !== next;
+  return isErasure(first.event) || second.event.version <= first.event.version || follows !== next;
 }
 
 /** What the map of `root` is shown to have. */
@@ -291,7 +291,7 @@ const rules: Record<EvidenceKind, Rule> = {
     return `Its map at entry ${epoch.index} names entry ${entry.index} as version ${newest.version} of a label, which it is not.`;
   },
 
-  // A name leads to one account until it is erased: its second event can be nothing else.
+  // A name leads to one account until it is erased, and to nobody from then on.
   rebound(evidence, checkpoints) {
     const { opened } = evidence;
     const [key, event] = pair(evidence, checkpoints);
@@ -302,8 +302,7 @@ const rules: Record<EvidenceKind, Rule> = {
     );
     must(opened !== undefined && equal(key.leaf.hash, sha256(opened.vrfKey)));
     const { label, vrfKey, vrfProof, opening, state } = opened;
-    must(label[0] === labelKinds.name && event.leaf.version === 2);
-    must((event.leaf.flags & listFlags.erase) === 0);
+    must(label[0] === labelKinds.name && event.leaf.version > 1 && !isErasure(event.leaf));
     must(equal(labelIndex(verifyVrf(vrfKey, label, vrfProof)), event.leaf.index));
     checkCommitment(event.leaf.commitment, { label, version: event.leaf.version, opening, state });
     return `Its entry ${event.index} changes what a name leads to, which nobody gave back.`;

@@ -97,13 +97,11 @@ t.test('K2: a state that the entry does not commit to is refused', async (t) => 
   }
 });
 
-t.test('states before an erasure may be gone, those behind it may not', async (t) => {
+t.test('an erasure is the last step, and states before it may be gone', async (t) => {
   const gone = nameLabel('gone');
   directory.put(gone, states[0]);
   directory.put(gone, states[1]);
   directory.put(gone);
-  directory.put(gone, states[2]);
-  directory.put(gone, states[3]);
   await directory.epoch(Date.UTC(2026, 10, 2));
   const to = await newestOf(gone);
   const all = directory.versions(gone);
@@ -111,11 +109,25 @@ t.test('states before an erasure may be gone, those behind it may not', async (t
   const without = (...versions: number[]): EventStep[] =>
     all.map((step) => (versions.includes(step.version) ? { ...step, ...erased } : step));
   const shown = followEvents(nothingKnown, without(1, 2), to).map(({ state }) => state);
-  t.same(shown, [undefined, undefined, undefined, states[2], states[3]]);
+  t.same(shown, [undefined, undefined, undefined]);
   t.same(followEvents(nothingKnown, without(1), to)[1]?.state, states[1]);
-  t.equal(verdict(nothingKnown, without(1, 2, 4), to), 'commitment_invalid');
+  t.equal(verdict(nothingKnown, without(1, 2).slice(0, 2), to), 'chain_broken');
   const half = all.map((step) => (step.version === 1 ? { ...step, state: erased.state } : step));
   t.equal(verdict(nothingKnown, half, to), 'commitment_invalid');
+  const opened = all.map((step) => (step.version === 3 ? { ...step, state: Uint8Array.of(1) } : step));
+  t.equal(verdict(nothingKnown, opened, to), 'commitment_invalid');
+});
+
+t.test('K2: nothing follows an erasure, whatever follows names it', async (t) => {
+  for (const [i, state] of [states[0], undefined].entries()) {
+    const back = nameLabel(`back${i}`);
+    directory.put(back, states[0]);
+    directory.put(back);
+    directory.put(back, state);
+    await directory.epoch(Date.UTC(2026, 10, 3 + i));
+    const to = await newestOf(back);
+    t.equal(verdict(nothingKnown, directory.versions(back), to), 'chain_broken');
+  }
 });
 
 t.test('pitfall: a step that is no event is not in form', async (t) => {

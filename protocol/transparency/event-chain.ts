@@ -2,12 +2,12 @@
  * From a version of a label that is known to the newest one: no version is left out, none was put in between, and
  * each says what it changed the state to. docs/protocol/transparency.md §5.3
  *
- * Openings of versions before an erasure may be gone: such a step is shown with an opening of zeros and no state.
+ * An erasure is the last step. Openings of the versions before it may be gone: such a step is shown with an opening of
+ * zeros and no state.
  */
-import { listFlags } from '../crypto/account-state.ts';
 import { equal } from '../crypto/primitives.ts';
 import { checkOpening, type ProvedState } from './answer.ts';
-import { commitsToNothing, type EventLeaf, eventHash, noEvent, readEvent } from './leaves.ts';
+import { type EventLeaf, eventHash, isErasure, noEvent, readEvent } from './leaves.ts';
 import { TransparencyFault } from './transparency-fault.ts';
 
 export interface EventStep {
@@ -40,8 +40,8 @@ function must(good: boolean): void {
 
 /**
  * The steps from `known`, exclusive, to `newest`, inclusive, as `checkAnswer` proved it. Throws `chain_broken`
- * where a version is missing, does not name the one before or is not of the label, and where the last is not
- * the newest; `commitment_invalid`; a `Fault` for an event that is not in form.
+ * where a version is missing, does not name the one before, is not of the label or follows an erasure, and where the
+ * last is not the newest; `commitment_invalid`; a `Fault` for an event that is not in form.
  */
 export function followEvents(
   known: KnownVersion,
@@ -59,12 +59,13 @@ export function followEvents(
     return { step, event, hash: before };
   });
   must(equal(before, newest.eventHash));
-  const erasure = followed.findLastIndex(({ event }) => (event.flags & listFlags.erase) !== 0);
+  const ended = followed.findIndex(({ event }) => isErasure(event));
+  must(ended === -1 || ended === followed.length - 1);
   return followed.map(({ step: { opening, state }, event, hash }, i) => {
     const shown = { version: event.version, event, eventHash: hash };
-    const erased = i < erasure && !commitsToNothing(event) && state.length === 0;
+    const erased = i < ended && state.length === 0;
     if (erased && opening.every((byte) => byte === 0)) return { ...shown, state: undefined };
     checkOpening(event, newest.label, opening, state);
-    return { ...shown, state: commitsToNothing(event) ? undefined : state };
+    return { ...shown, state: isErasure(event) ? undefined : state };
   });
 }

@@ -4,8 +4,8 @@
  *     labelProof = u8 1 ‖ u8 0x90 ‖ u8 kind ‖ vrfProof 80 ‖ var16 mapProof ‖ u8 present
  *                  [ ‖ u64 eventIndex ‖ EVENT 102 ‖ u8 n ‖ n × 32 ‖ opening 16 ‖ var16 state ]     present = 1
  *
- * kind is that of the label (label.ts). The label itself is not said: who asked knows it. An event that commits to
- * nothing is shown with an opening of zeros and no state.
+ * kind is that of the label (label.ts). The label itself is not said: who asked knows it. An erasure
+ * is shown with an opening of zeros and no state.
  */
 import type { Reader, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';

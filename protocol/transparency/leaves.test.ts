@@ -74,6 +74,9 @@ t.test('pitfall: an event that contradicts itself is neither written nor read', 
     { ...later, prevEvent: noEvent },
     { ...later, version: 1 },
     { ...later, commitment: noEvent },
+    { ...later, flags: listFlags.erase },
+    { ...later, flags: listFlags.erase | listFlags.update, commitment: noEvent },
+    { ...first, flags: listFlags.erase, commitment: noEvent },
   ];
   for (const each of wrong) {
     const event = { ...hashes(), ...each };

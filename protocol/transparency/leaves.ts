@@ -7,8 +7,9 @@
  *
  * flags are those of account-state.ts; a name knows register, update and erase only. An event is the first of its
  * label exactly where it registers: version 1, `prevEvent` zeros; any other has the leaf hash of the one before.
- * An erasure may commit to nothing (zeros), any other event may not. A log begins with OPERATOR policy 1,
- * OPERATOR vrf 1 and an EPOCH, and every checkpoint ends just behind an EPOCH: its last entry has the root of the map.
+ * An erasure does nothing else, commits to nothing (zeros) and is the last event of its label; any other event commits
+ * to something. A log begins with OPERATOR policy 1, OPERATOR vrf 1 and an EPOCH, and every checkpoint ends just behind
+ * an EPOCH: its last entry has the root of the map.
  * There is no second key of the VRF: whoever pinned the first would look for people in other places.
  */
 import { listFlags } from '../crypto/account-state.ts';
@@ -70,16 +71,15 @@ export interface OperatorLeaf {
 
 export type LogLeaf = EventLeaf | EpochLeaf | OperatorLeaf;
 
-/** `prevEvent` of a first event, and the commitment of an erasure that commits to nothing. */
+/** `prevEvent` of a first event, and the commitment of an erasure. */
 export const noEvent = new Uint8Array(32);
 
 /** The leaf hash of RFC 6962 of an encoded event: what the next event of the label names. */
 export const eventHash = (event: Uint8Array): Uint8Array => leafHash(event);
 
-const isErasure = (flags: number): boolean => (flags & listFlags.erase) !== 0;
-
-/** Whether an event commits to nothing, as only an erasure may. */
-export const commitsToNothing = (event: EventLeaf): boolean => equal(event.commitment, noEvent);
+/** Whether the event ends its label: it commits to nothing, and nothing follows it. */
+export const isErasure = ({ flags }: Pick<EventLeaf, 'flags'>): boolean =>
+  (flags & listFlags.erase) !== 0;
 
 function checkEvent(event: EventLeaf): EventLeaf {
   const { flags, version, prevEvent } = event;
@@ -91,7 +91,8 @@ function checkEvent(event: EventLeaf): EventLeaf {
     first === (flags === listFlags.register) &&
     (first || (flags & listFlags.register) === 0) &&
     first === equal(prevEvent, noEvent) &&
-    (isErasure(flags) || !commitsToNothing(event));
+    (!isErasure(event) || flags === listFlags.erase) &&
+    isErasure(event) === equal(event.commitment, noEvent);
   if (!lawful) throw new Fault('malformed');
   return event;
 }

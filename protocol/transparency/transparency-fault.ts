@@ -20,7 +20,7 @@ export const transparencyFaults = {
   map_invalid: 'The map of the epoch does not hold what was shown.',
   commitment_invalid: 'What was shown is not what the entry commits to.',
   chain_broken: 'A version of the label is missing, or does not follow from the one before.',
-  name_rebound: 'A name leads to another account than before, which nobody gave back.',
+  name_rebound: 'A name leads to another account than before, or to anybody after it was erased.',
   stale: 'The newest checkpoint that was shown is too old.',
   rolled_back: 'The log that was shown is older than one that was seen before.',
   evidence_invalid: 'What the evidence shows convicts nobody.',

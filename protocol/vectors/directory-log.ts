@@ -10,6 +10,7 @@ import {
   encodeEvent,
   encodeOperator,
   eventHash,
+  isErasure,
   noEvent,
   type OperatorLeaf,
   operatorKinds,
@@ -91,7 +92,9 @@ export function directoryLog({ bare = false, policy = testPolicy } = {}): Direct
         index,
         version,
         prevEvent: version === 1 ? noEvent : (before?.hash ?? noEvent),
-        commitment: seed(`commitment ${entries.length}`),
+        commitment: isErasure({ flags: said.flags ?? 0 })
+          ? noEvent
+          : seed(`commitment ${entries.length}`),
         ...said,
       };
       const bytes = encodeEvent(event);

@@ -78,7 +78,7 @@ export class SampleDirectory {
     return labelIndex(prove(this.vrf, label).output);
   }
 
-  /** The next version of a label; without a state, an erasure that commits to nothing. */
+  /** The next version of a label; without a state, its erasure. */
   put(label: Uint8Array, state?: Uint8Array, flags = this.#flagsOf(label, state)): SampleVersion {
     const before = this.versions(label);
     const version = before.length + 1;

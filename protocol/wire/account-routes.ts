@@ -26,6 +26,10 @@ const second = v.union([totp, code]);
 /** 32 hex digits. */
 const session = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
 
+/** How people may join an island. docs/protocol/accounts.md */
+export const registrationModes = ['closed', 'invite', 'approval', 'open'] as const;
+export type RegistrationMode = (typeof registrationModes)[number];
+
 export const roles = ['member', 'moderator', 'admin'] as const;
 export type Role = (typeof roles)[number];
 

@@ -3,7 +3,7 @@
  * JSON bodies, bytes as base64url. `POST /v1/send` is the exception: binary, see `send.ts`.
  */
 import * as v from 'valibot';
-import { accountRoutes } from './account-routes.ts';
+import { accountRoutes, registrationModes } from './account-routes.ts';
 import { archiveRoutes } from './archive-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
 import { lookupRoutes } from './lookup-routes.ts';
@@ -20,7 +20,7 @@ export const routes = {
     answer: v.object({
       name: v.string(),
       versions: v.array(v.number()),
-      registration: v.picklist(['closed', 'invite', 'approval', 'open']),
+      registration: v.picklist(registrationModes),
       /** SHA-256 of the root certificate (DER), base64url. */
       caFingerprint: s.text64(32),
       /** Public half of the root of sender certificates: clients keep the one they saw first. dm.md §9 */

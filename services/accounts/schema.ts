@@ -1,7 +1,6 @@
 /** Tables of accounts. The SQL is in migrations/. docs/protocol/accounts.md §8 */
-import { roles } from '@island/protocol/wire/account-routes.ts';
+import { registrationModes, roles } from '@island/protocol/wire/account-routes.ts';
 import { blob, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
-import { registrationModes } from './contract.ts';
 
 const bytes = (name: string) => blob(name, { mode: 'buffer' });
 

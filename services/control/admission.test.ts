@@ -1,9 +1,9 @@
 /** Who may join, as operators decide it, over their socket. docs/operations.md §8 */
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { roles } from '@island/protocol/wire/account-routes.ts';
+import { registrationModes, roles } from '@island/protocol/wire/account-routes.ts';
 import t from 'tap';
-import { accounts, registrationModes } from '../accounts/contract.ts';
+import { accounts } from '../accounts/contract.ts';
 import { testDoor } from './testing/door.ts';
 
 const running = await testDoor((dir) => join(dir, 'control.sock'));

@@ -12,14 +12,17 @@ import {
 import type { Bus } from '../kit/bus.ts';
 import { type Clock, unixDay } from '../kit/clock.ts';
 import { groupCommit } from '../kit/group-commit.ts';
+import { isRepeated } from './accepted.ts';
 import type { Bodies, Sealer } from './bodies.ts';
+import { mailboxOf } from './boxes.ts';
 import { delivery } from './contract.ts';
 import type { DeliveryStore } from './database.ts';
+import type { Envelope } from './envelopes.ts';
 import { type Paid, unpaid } from './payment.ts';
 import type { Admission, Recipients } from './recipients.ts';
 import type * as schema from './schema.ts';
 import type { Spendable } from './tokens/spent.ts';
-import { apply, type Envelope, isRepeated, mailboxOf, type Placed, type Write } from './writes.ts';
+import { apply, type Placed, type Write } from './writes.ts';
 
 export interface Put {
   account: AccountId;

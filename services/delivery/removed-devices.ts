@@ -8,10 +8,10 @@ import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
 import { directory } from '../directory/contract.ts';
 import type { Bus } from '../kit/bus.ts';
 import { failure, type Log } from '../kit/log.ts';
+import { mailboxOf } from './boxes.ts';
 import type { DeliveryStore } from './database.ts';
 import type { Mailboxes } from './mailbox.ts';
 import type { Recipients } from './recipients.ts';
-import { mailboxOf } from './writes.ts';
 
 export interface RemovedDevices {
   store: DeliveryStore;

@@ -28,6 +28,9 @@ export interface Contract {
   cache: boolean;
 }
 
+/** Some of a contract's calls, where they fill more than one file. */
+export const defineCalls = <const C extends Contract['calls']>(calls: C): C => calls;
+
 export const defineContract = <const C extends Contract>(contract: C): C => contract;
 
 export type CallName<C extends Contract> = keyof C['calls'] & string;

@@ -12,24 +12,28 @@ import { readPins } from '../../transparency/pins.ts';
 import type { AddCommand } from '../command.ts';
 import { minute } from '../dates.ts';
 import { openHome } from '../home.ts';
+import { placeOf, tellProof } from '../proof-file.ts';
 import { usage } from '../usage.ts';
 
 export function directoryCommand(add: AddCommand): void {
   add(
-    'directory [action] [file]',
-    'what was seen of the island\'s directory of keys; "evidence" FILE writes what convicts it, "go-on" uses it again',
+    'directory [action] [argument]',
+    'what was seen of the island\'s directory of keys; "proof" NAME prints what it proves, "evidence" FILE writes what convicts it, "go-on" uses it again',
     [
       'islander directory',
+      'islander directory proof > me.tlog-proof',
       'islander directory evidence island.kt-evidence',
       'islander directory go-on',
     ],
     (command) => command,
-    async (context, [action = 'show', file = '']) => {
-      const { terminal } = context;
+    async (context, [action = 'show', argument = '']) => {
+      const { terminal, signal } = context;
       await using home = await openHome(context);
       const { storage } = home;
+      if (action === 'proof') return await tellProof(terminal, home, argument, signal);
       const latch = await readLatch(storage);
       if (action === 'evidence') {
+        const file = argument;
         if (file === '') throw usage(terminal, 'It is: directory evidence FILE.');
         if (!latch?.evidence) throw usage(terminal, 'There is nothing that would convince others.');
         await write(file, latch.evidence);
@@ -45,7 +49,10 @@ export function directoryCommand(add: AddCommand): void {
         return;
       }
       if (action !== 'show')
-        throw usage(terminal, 'It is: directory, directory evidence FILE, or directory go-on.');
+        throw usage(
+          terminal,
+          'It is: directory, directory proof [NAME], directory evidence FILE, or directory go-on.',
+        );
       const pins = await readPins(storage);
       const head = await readHead(storage);
       if (!pins || !head) {
@@ -55,6 +62,7 @@ export function directoryCommand(add: AddCommand): void {
       const { witnesses, quorum } = parsePolicy(pins.policy);
       const names = quorum === undefined ? [] : witnesses.map(({ name }) => name);
       const code = logCode(head);
+      const place = await placeOf(storage, home.islander.account.list.account);
       const differing = await Promise.all(
         (await differences(storage)).map(async (each) => {
           const person = await home.islander.people.known(each.account);
@@ -68,6 +76,7 @@ export function directoryCommand(add: AddCommand): void {
           : 'Witnesses none: nobody but the island vouches for its directory yet',
         `Seen      ${head.size} entries, the newest of ${minute(head.epoch)} (UTC)`,
         `Code      ${code.join(' ')}`,
+        ...(place === undefined ? [] : [`Place     ${place} (yours; island monitor watches it)`]),
         'Whoever sees the same code at the same number of entries has been shown the same directory.',
         ...(latch
           ? [
@@ -82,7 +91,7 @@ export function directoryCommand(add: AddCommand): void {
       terminal.say(lines.join('\n'), {
         type: 'directory',
         ...{ log: pins.vkey, witnesses: names, size: head.size, root: base64url(head.root) },
-        ...{ epoch: head.epoch, code: code.join('') },
+        ...{ epoch: head.epoch, code: code.join(''), ...(place !== undefined && { place }) },
         ...(latch && { caught: latch.code, found: latch.found, evidence: Boolean(latch.evidence) }),
         ...(differing.length > 0 && { differs: differing.map(differenceObject) }),
       });

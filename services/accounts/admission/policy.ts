@@ -9,17 +9,14 @@
  *
  * An invite that is given must be good, whatever the mode, and gives the role.
  */
-import type { Role } from '@island/protocol/wire/account-routes.ts';
+import type { RegistrationMode, Role } from '@island/protocol/wire/account-routes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { eq } from 'drizzle-orm';
-import type { registrationModes } from '../contract.ts';
 import type { Database } from '../database.ts';
 import { people, policy } from '../schema.ts';
 import { checkRoom } from './applicants.ts';
 import { spendGrant, subjectOf } from './grants.ts';
 import { checkInvite, inviteHash, takeInvite } from './invites.ts';
-
-export type RegistrationMode = (typeof registrationModes)[number];
 
 /** What somebody brings who wants to join. */
 export interface Ticket {
