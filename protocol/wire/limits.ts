@@ -131,6 +131,16 @@ export const limits = {
   reasonBytes: 256,
   spaceMembers: 5_000,
   entryBytes: 4_096,
+  /** Spaces that one account is in, and that it has begun; one post, bytes; posts in one answer. */
+  spacesEach: 200,
+  spacesBegun: 50,
+  postBytes: 8_448,
+  postsPerAnswer: 512,
+  /** Channels that one socket watches, and envelopes with keys in one request. */
+  watchedChannels: 512,
+  /** A sealed report, bytes; reports that wait in one space. */
+  reportBytes: 65_536,
+  reportsWaiting: 1_000,
 } as const;
 
 /** Argon2id parameters (memory in KiB) that new accounts use, and the least that anybody accepts. docs/protocol/accounts.md §2 */
