@@ -19,6 +19,7 @@ import type { Transport } from '../transport/transport.ts';
 import { compareHeard, differences, markTold } from './comparing.ts';
 import { renewPolicy } from './policy-change.ts';
 import { allProved, type Proved, provedNamespace, provedOf, putProved } from './proved.ts';
+import { type WitnessChange, witnessChange } from './witness-change.ts';
 
 export interface Monitoring {
   storage: Storage;
@@ -28,6 +29,8 @@ export interface Monitoring {
   now: () => number;
   /** The directory is caught, holds something back, or shows others something else: told once for each sentence. */
   onRefused: (error: Error) => void;
+  /** Others watch the directory than before, and the person was not told yet (witness-change.ts). */
+  onWitnesses?: (change: WitnessChange) => void;
 }
 
 const day = 86_400_000;
@@ -70,6 +73,8 @@ export async function lookOnce(monitoring: Monitoring, signal: AbortSignal): Pro
 async function lookAtLog(monitoring: Monitoring, signal: AbortSignal): Promise<void> {
   // Where nobody had to sign before, the old policy would go on being satisfied by anything.
   await look(monitoring, () => renewPolicy(monitoring, signal), signal);
+  const change = await witnessChange(monitoring.storage);
+  if (change) monitoring.onWitnesses?.(change);
   await look(monitoring, () => compareHeard(monitoring, signal), signal);
   await tellDifferences(monitoring);
   if (await ownWaits(monitoring)) monitoring.onRefused(new Problem('own_unpublished'));
