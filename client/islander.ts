@@ -29,6 +29,7 @@ import { openRecord } from './storage/restored-home.ts';
 import type { Storage } from './storage/storage.ts';
 import { keepDirectory } from './transparency/monitor.ts';
 import { openProving } from './transparency/proving.ts';
+import type { WitnessChange } from './transparency/witness-change.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** What happens beside the messages themselves, which are in the storage (messages.ts, arrivals.ts). */
@@ -52,6 +53,8 @@ export type IslanderEvent =
   | { type: 'account-refused'; error: Error }
   /** What the directory shows is refused, or it holds something back. */
   | { type: 'directory'; error: Error }
+  /** Others watch the directory than before: kept until the person was told (transparency/witness-change.ts). */
+  | { type: 'witnesses'; change: WitnessChange }
   /** Somebody asked to begin the account anew: possible after so many seconds, unless a device objects. */
   | { type: 'reset-asked'; seconds: number };
 
@@ -218,6 +221,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
             people,
             now,
             onRefused: (error) => on({ type: 'directory', error }),
+            onWitnesses: (change) => on({ type: 'witnesses', change }),
           },
           signal,
         ),

@@ -23,13 +23,13 @@ import {
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { base64, hex } from '@island/protocol/wire/text.ts';
-import { Stated } from '@island/provisioning/stated.ts';
 import type { Progress } from '../terminal.ts';
 import { type Cause, type Finding, finding, isLasting } from './findings.ts';
 import { grow } from './growth.ts';
 import type { LabelTable } from './label-table.ts';
 import { type LogSource, Missing, openLogSource } from './log-source.ts';
 import { damaged, type Kept, nothingKept, type OwnLog, openOwnLog, readKept } from './own-log.ts';
+import { Passing } from './passing.ts';
 import { checkSame, firstPins, type PinOptions, placeOf } from './pins.ts';
 import { file, prosecute } from './prosecution.ts';
 import { openReplay, type Tally } from './replay.ts';
@@ -52,6 +52,8 @@ export interface AuditOptions extends PinOptions {
 
 export interface Audited {
   report: Report;
+  /** Where this log is kept (own-log.ts). */
+  folder: string;
   /** Path of the signed text; that of the JSON ends with `.json`. */
   text: string;
   /** Path of the checkpoint with our cosignature. */
@@ -165,7 +167,7 @@ async function takeCheckpoint(run: Run): Promise<(Checkpoint & { note: string })
     return { ...openCheckpoint(note, verifierOf(parseVkey(log.kept.pins.vkey))), note };
   } catch (error) {
     if (error instanceof Missing) {
-      throw new Stated(`${options.address} serves no log: it has no /log/checkpoint.`);
+      throw new Passing(`${options.address} serves no log: it has no /log/checkpoint.`);
     }
     if (!(error instanceof TransparencyFault) || !isServed(error.code)) throw error;
     run.findings.push(finding(error.code));
@@ -278,12 +280,13 @@ async function tell(run: Run, looked: Looked, keys: AuditorKeys): Promise<Audite
   await log.write('report.json', json);
   const path = await log.write('report.txt', text);
   if (!options.cosign || verdict !== 'consistent' || checkpoint === undefined) {
-    return { report, text: path, auditor };
+    return { report, folder: log.folder, text: path, auditor };
   }
   const line = keys.checkpoints.cosign(parseNote(checkpoint.note).text, Math.floor(now / 1000));
   const note = addSignatures(checkpoint.note, [line]);
   return {
     report,
+    folder: log.folder,
     text: path,
     auditor,
     cosigned: await log.write(`checkpoint-${checkpoint.size}.note`, note),

@@ -10,6 +10,7 @@ import { noteMax } from '@island/protocol/transparency/note.ts';
 import { type Tile, tilePath, tileWidth } from '@island/protocol/transparency/tiles.ts';
 import { Stated } from '@island/provisioning/stated.ts';
 import { shownRoot } from '@island/services/kit/shown-root.ts';
+import { Passing } from './passing.ts';
 
 /** Where a log is. */
 export interface LogPlace {
@@ -65,7 +66,7 @@ export function openLogSource({ address, root }: LogPlace): LogSource {
       const often = answer?.status === 429 && ++limited < patience;
       if (!often) failed++;
       if (answer !== undefined && !often && (failed === tries || answer.status < 500)) {
-        throw new Stated(`${address} answers ${path} with HTTP status ${answer.status}.`);
+        throw new Passing(`${address} answers ${path} with HTTP status ${answer.status}.`);
       }
       const asked = Math.min((answer?.retryAfter ?? 0) * 1000, timeouts.longestWait);
       await wait(Math.max(asked, pause * 2 ** Math.max(failed - 1, 0)), undefined, { signal });
@@ -152,13 +153,13 @@ function unreachable(address: string, error: unknown): Stated {
   if (error instanceof Stated) return error;
   const code = codeOf(error);
   if (untrusted.test(code)) {
-    return new Stated(
+    return new Passing(
       `The certificate of ${address} leads to no authority that is trusted (${code}). Name the island's own with --ca FILE or --ca-fingerprint FINGERPRINT.`,
       { cause: error },
     );
   }
   const how = code === '' && error instanceof Error ? error.name : code;
-  return new Stated(`${address} can't be reached (${how}). Check the address and the network.`, {
+  return new Passing(`${address} can't be reached (${how}). Check the address and the network.`, {
     cause: error,
   });
 }

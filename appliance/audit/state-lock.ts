@@ -1,10 +1,10 @@
 /** One audit at a time in a folder: a file that names its holder, and is taken over from a process that has ended. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Stated } from '@island/provisioning/stated.ts';
 import { identify, isAlive, type ProcessIdentity } from '../process-identity.ts';
+import { Passing } from './passing.ts';
 
-/** Throws `Stated` while another audit holds it. */
+/** Throws `Passing` while another audit holds it. */
 export function lockState(state: string): Disposable {
   const file = join(state, 'lock');
   const mine = JSON.stringify(identify(process.pid) ?? null);
@@ -17,7 +17,7 @@ export function lockState(state: string): Disposable {
     }
     const holder = holderOf(file);
     if (round > 2 || (holder !== undefined && isAlive(holder))) {
-      throw new Stated(
+      throw new Passing(
         `Another audit is under way in ${state}. Wait for it, or take another --state.`,
       );
     }

@@ -15,7 +15,7 @@ import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
 import { Conflict, type Storage, untilCommitted } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { allHeard, type Heard, heardNamespace, isRecent } from './gossip.ts';
-import { type Head, readHead, rootIn } from './head.ts';
+import { type Head, rootIn } from './head.ts';
 import { readLatch } from './latch.ts';
 import { openLogFiles } from './log-files.ts';
 import { refreshHead } from './newest-head.ts';
@@ -64,13 +64,11 @@ export async function compareHeard(comparing: Comparing, signal: AbortSignal): P
   for (const heard of await allHeard(storage)) {
     if (!(await isDue(comparing, heard))) continue;
     try {
-      const known = await readHead(storage);
-      const isHere = known && heard.size <= known.size;
-      // Once for all of them.
-      if (!isHere) refreshed ??= refreshHead(reading, signal);
-      const head = isHere ? known : await refreshed;
+      // Once for all of them, and always: tiles of an older size would say which one this home has seen.
+      refreshed ??= refreshHead(reading, signal);
+      const head = await refreshed;
       // Where not even the island shows so much there is nothing to compare yet.
-      const beyond = !head || heard.size > head.size;
+      const beyond = heard.size > head.size;
       const ours = beyond ? undefined : await rootIn(files, head, heard.size, signal);
       await settle(storage, heard, ours, now());
     } catch (error) {

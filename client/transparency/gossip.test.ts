@@ -156,6 +156,22 @@ t.test('K2: who has seen more has us look, which costs no token and agrees', asy
   t.same(await heardSizes(alice.storage), []);
 });
 
+t.test('M2: what is read to compare is of the size that everybody is shown', async (t) => {
+  await using here = await scene();
+  const { island, alice, bob } = here;
+  await seesAndSays(island, island.log, alice, 'bob');
+  const { size, root } = await heads(alice);
+  for (let i = 0; i < 9; i++) await island.log.history.publish();
+  const said = { account: accountOf(bob), known: true };
+  await alice.storage.commit({ put: await hear(alice.storage, said, { size, root }, Date.now()) });
+  const read: string[] = [];
+  island.onRequest = ({ url = '' }) => void read.push(url);
+  await compares(alice);
+  t.same(await differences(alice.storage), []);
+  t.ok(read.includes(`/log/tile/0/000.p/${(await heads(alice)).size}`), 'of the newest');
+  t.notOk(read.includes(`/log/tile/0/000.p/${size}`), 'not of what this home had seen');
+});
+
 t.test(
   'K2: a fork that the island itself signs is caught, whoever said that there is more',
   async (t) => {

@@ -116,6 +116,33 @@ t.test('K2: time does not run backwards from one checkpoint to the next', async 
   await t.rejects(follow({ ...head(4), epoch: 1 }, head(3)), conflict('epoch_invalid'));
 });
 
+t.test(
+  'M2: which tiles are read is the same for whoever was last here within 2,048 entries',
+  async (t) => {
+    const { head, files, follow } = await scene(2200);
+    const read: string[] = [];
+    const noting: LogFiles = {
+      read(path) {
+        read.push(path);
+        return files.read(path);
+      },
+    };
+    const asked = new Set<string>();
+    for (const epoch of [10, 300, 500, 900]) {
+      const at = memoryStorage();
+      await followHead(at, files, head(epoch), undefined);
+      await followHead(at, noting, head(2199), head(epoch));
+      asked.add(read.splice(0).toSorted().join(' '));
+    }
+    t.equal(asked.size, 1);
+    const [paths = ''] = asked;
+    t.equal(paths.split(' ').filter((path) => /^tile\/0\/\d+$/.test(path)).length, 8);
+    await follow(head(1500));
+    await follow(head(2199), head(1500), noting);
+    t.notSame(read.toSorted().join(' '), paths, 'behind them it is another group');
+  },
+);
+
 t.test('K2: a log of many tiles is followed by a few of them', async (t) => {
   const { head, files, follow, size } = await scene(400);
   let read = 0;

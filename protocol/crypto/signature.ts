@@ -23,6 +23,10 @@ export const purposes = [
   'archive-segment',
   'sender-key',
   'sender-certificate',
+  'channel-post',
+  'channel-history',
+  'space-entry',
+  'space-join',
 ] as const;
 export type Purpose = (typeof purposes)[number];
 

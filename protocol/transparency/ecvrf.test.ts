@@ -176,7 +176,7 @@ for (const { name, suite: open, person, h, k, u, v, pi, beta } of examples) {
   t.test(`K1: RFC 9381 ${name}`, async (t) => {
     const seen: string[] = [];
     const suite = open(seen);
-    const { prove, verify, proofBytes } = ecvrf(suite);
+    const { prove, verify, proofToHash, proofBytes } = ecvrf(suite);
     const key = keyOf(fromHex(person.sk));
     const alpha = fromHex(person.alpha);
     t.equal(hex(key.public), person.pk);
@@ -189,6 +189,7 @@ for (const { name, suite: open, person, h, k, u, v, pi, beta } of examples) {
     const made = prove(key, alpha);
     t.equal(hex(made.proof), pi);
     t.equal(hex(made.output), beta);
+    t.equal(hex(proofToHash(fromHex(pi))), beta);
     t.equal(proofBytes, 80);
     // Y, H, Gamma, U and V, as the challenge is made of them: here of k, below of c and s.
     const challenged = `${hex(suite.name)}02${person.pk}${h}${pi.slice(0, 64)}${u}${v}00`;

@@ -49,6 +49,11 @@ export interface EcvrfSuite<Key extends EcvrfKey> {
 
 export interface Ecvrf<Key extends EcvrfKey> {
   readonly proofBytes: number;
+  /**
+   * ECVRF_proof_to_hash (§5.2): the output that a proof is of, if it is one, which `verify` tells. Throws
+   * `vrf_invalid` for what is no proof by its form.
+   */
+  proofToHash(proof: Uint8Array): Uint8Array;
   /** ECVRF_prove (§5.1). The same key and `alpha` always give the same proof. */
   prove(key: Key, alpha: Uint8Array): { proof: Uint8Array; output: Uint8Array };
   /**
@@ -60,6 +65,15 @@ export interface Ecvrf<Key extends EcvrfKey> {
 
 const back = Uint8Array.of(0x00);
 
+function refusing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof Fault) throw new TransparencyFault('vrf_invalid', { cause });
+    throw cause;
+  }
+}
+
 export function ecvrf<Key extends EcvrfKey>(suite: EcvrfSuite<Key>): Ecvrf<Key> {
   const { pointBytes, challengeBytes, scalarBytes, multiply, multiplyBase, subtract } = suite;
   const proofBytes = pointBytes + challengeBytes + scalarBytes;
@@ -70,7 +84,7 @@ export function ecvrf<Key extends EcvrfKey>(suite: EcvrfSuite<Key>): Ecvrf<Key> 
   const challenge = (...points: readonly Uint8Array[]): Uint8Array =>
     suite.hash(concat(challengeFront, ...points, back)).subarray(0, challengeBytes);
 
-  /** ECVRF_proof_to_hash (§5.2), of a Gamma that was decoded. */
+  /** Of a Gamma that was decoded. */
   const outputOf = (gamma: Uint8Array): Uint8Array =>
     suite.hash(concat(outputFront, suite.clearCofactor(gamma), back));
 
@@ -109,14 +123,16 @@ export function ecvrf<Key extends EcvrfKey>(suite: EcvrfSuite<Key>): Ecvrf<Key> 
       const s = suite.plusProduct(k, padded(c), key.private);
       return { proof: concat(gamma, c, s), output: outputOf(gamma) };
     },
-    verify(publicKey, alpha, proof) {
-      try {
+    proofToHash: (proof) =>
+      refusing(() => {
+        if (proof.length !== proofBytes) throw new Fault('malformed');
+        suite.scalar(proof.subarray(pointBytes + challengeBytes));
+        return outputOf(suite.point(proof.subarray(0, pointBytes)));
+      }),
+    verify: (publicKey, alpha, proof) =>
+      refusing(() => {
         if (isProof(publicKey, alpha, proof)) return outputOf(proof.subarray(0, pointBytes));
-      } catch (cause) {
-        if (cause instanceof Fault) throw new TransparencyFault('vrf_invalid', { cause });
-        throw cause;
-      }
-      throw new TransparencyFault('vrf_invalid');
-    },
+        throw new TransparencyFault('vrf_invalid');
+      }),
   };
 }

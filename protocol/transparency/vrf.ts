@@ -45,7 +45,7 @@ const suite: EcvrfSuite<VrfKey> = {
  * `verify` throws `vrf_invalid` for a proof of another key or label, for points and scalars in another spelling than
  * theirs, and for the identity; else it gives the output, 64 bytes.
  */
-export const { proofBytes: vrfProofBytes, prove, verify } = ecvrf(suite);
+export const { proofBytes: vrfProofBytes, proofToHash, prove, verify } = ecvrf(suite);
 
 /** The key of a scalar, 32 bytes. Throws `not_canonical` for one that is zero or not reduced. */
 export function vrfKey(secret: Uint8Array): VrfKey {

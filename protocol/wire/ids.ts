@@ -7,6 +7,10 @@ export type AccountId = string & { readonly account: unique symbol };
 export type DeviceId = number & { readonly device: unique symbol };
 /** 16 random bytes chosen by the sender for one envelope, as 32 hex digits: a repeated `put` stores nothing twice. */
 export type EnvelopeId = string & { readonly envelope: unique symbol };
+/** A community with its channels, that people call a server: 16 bytes of a hash over its beginning, as 32 hex digits. */
+export type SpaceId = string & { readonly space: unique symbol };
+/** A channel of a space: 16 random bytes, as 32 hex digits. */
+export type ChannelId = string & { readonly channel: unique symbol };
 /** A device of an account, as it appears in bus subjects and keys: `<account>.<device>`. */
 export type DeviceKey = `${AccountId}.${DeviceId}`;
 
@@ -20,6 +24,16 @@ export function accountId(text: string): AccountId {
 export function envelopeId(text: string): EnvelopeId {
   if (!hex16.test(text)) throw new Fault('malformed');
   return text as EnvelopeId;
+}
+
+export function spaceId(text: string): SpaceId {
+  if (!hex16.test(text)) throw new Fault('malformed');
+  return text as SpaceId;
+}
+
+export function channelId(text: string): ChannelId {
+  if (!hex16.test(text)) throw new Fault('malformed');
+  return text as ChannelId;
 }
 
 export function deviceId(value: number): DeviceId {

@@ -125,6 +125,22 @@ export const limits = {
   oidcRefillSeconds: 2,
   /** One request to a witness, bytes: a checkpoint with sixteen of the largest signatures, and its proof. */
   witnessRequestBytes: 65_536,
+  /** Of a space: its title and those of channels and roles, topics, reasons, bytes; members; one entry of its log, bytes. */
+  titleBytes: 128,
+  topicBytes: 1_024,
+  reasonBytes: 256,
+  spaceMembers: 5_000,
+  entryBytes: 4_096,
+  /** Spaces that one account is in, and that it has begun; one post, bytes; posts in one answer. */
+  spacesEach: 200,
+  spacesBegun: 50,
+  postBytes: 8_448,
+  postsPerAnswer: 512,
+  /** Channels that one socket watches, and envelopes with keys in one request. */
+  watchedChannels: 512,
+  /** A sealed report, bytes; reports that wait in one space. */
+  reportBytes: 65_536,
+  reportsWaiting: 1_000,
 } as const;
 
 /** Argon2id parameters (memory in KiB) that new accounts use, and the least that anybody accepts. docs/protocol/accounts.md §2 */

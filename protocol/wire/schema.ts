@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { Fault } from './fault.ts';
-import { accountId, deviceId, envelopeId, personName } from './ids.ts';
+import { accountId, channelId, deviceId, envelopeId, personName, spaceId } from './ids.ts';
 import { fromBase64url } from './text.ts';
 
 /** Any view of bytes, also a Node Buffer. */
@@ -44,6 +44,8 @@ export const text64UpTo = (max: number) =>
 
 export const account = v.pipe(v.string(), v.transform(accountId));
 export const device = v.pipe(v.number(), v.transform(deviceId));
+export const space = v.pipe(v.string(), v.transform(spaceId));
+export const channel = v.pipe(v.string(), v.transform(channelId));
 export const envelope = v.pipe(v.string(), v.transform(envelopeId));
 export const person = v.pipe(v.string(), v.transform(personName));
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
