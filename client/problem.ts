@@ -70,6 +70,8 @@ export const problems = {
     'The island says that nobody has the name {name} and does not prove it, so that counts for nothing. Try again; if it stays so, tell the operator.',
   own_unpublished:
     'A change of your own devices has not been in the directory of the island for an hour, so others still see those of before. If its witnesses are there, the island holds it back: tell the operator.',
+  looks_overdue:
+    'What the directory of this island showed of {count} of your contacts could not be looked at again for more than a day, so it would not be noticed if it had been shown to this device alone. Leave islander listen or chat open for some hours, so that it is.',
   unwitnessed:
     'Too few of the witnesses of this island have signed the newest state of its directory, so no new key is taken over yet. Known people and devices go on; the rest waits until the witnesses answer.',
   history_broken:

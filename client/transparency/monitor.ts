@@ -17,6 +17,7 @@ import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { compareHeard, differences, markTold } from './comparing.ts';
+import { dueAt, newlyOverdue } from './overdue.ts';
 import { renewPolicy } from './policy-change.ts';
 import { allProved, type Proved, provedNamespace, provedOf, putProved } from './proved.ts';
 import { type WitnessChange, witnessChange } from './witness-change.ts';
@@ -33,9 +34,6 @@ export interface Monitoring {
   onWitnesses?: (change: WitnessChange) => void;
 }
 
-const day = 86_400_000;
-/** Milliseconds after a version was first used. */
-const due = [day, 7 * day] as const;
 /** Milliseconds between two rounds, and how much longer at random: nobody shows by the hour whom they know. */
 const interval = 3_600_000;
 const jitter = 1_800_000;
@@ -52,6 +50,7 @@ export async function keepDirectory(monitoring: Monitoring, signal: AbortSignal)
   };
   const telling = { ...monitoring, onRefused: tell };
   await lookAtLog(telling, signal);
+  await tellOverdue(telling);
   // Whom a home asks about as soon as it is there is whom its person knows.
   await pause(Math.random() * jitter, signal);
   while (!signal.aborted) {
@@ -67,6 +66,7 @@ export async function lookOnce(monitoring: Monitoring, signal: AbortSignal): Pro
     if (signal.aborted) return;
     await look(monitoring, () => lookAgain(monitoring, account, signal), signal);
   }
+  await tellOverdue(monitoring);
 }
 
 /** What concerns nobody but this home: policies, what others have seen, what this account waits for. */
@@ -106,6 +106,12 @@ async function tellDifferences({ storage, people, onRefused }: Monitoring): Prom
   }
 }
 
+async function tellOverdue({ storage, now, onRefused }: Monitoring): Promise<void> {
+  const { account } = (await presentHere(storage)).self;
+  const count = await newlyOverdue(storage, account, now());
+  if (count !== undefined) onRefused(new Problem('looks_overdue', { count }));
+}
+
 /** Without `version`: another device of ours has met them, and nothing was proved here yet. */
 type Due = { account: AccountId } & Partial<Proved>;
 
@@ -116,8 +122,7 @@ async function dueNow({ storage, now }: Monitoring): Promise<Due[]> {
   const proved = await allProved(storage);
   const met = new Set(proved.map(({ account }) => account));
   const unproved = (await everybody(storage)).filter(({ account }) => !met.has(account));
-  const isDue = ({ since, looks }: Proved) =>
-    at >= since + (due[looks] ?? Number.POSITIVE_INFINITY);
+  const isDue = (each: Proved) => at >= dueAt(each);
   const all: Due[] = [...unproved.map(({ account }) => ({ account })), ...proved.filter(isDue)];
   return shuffled(all.filter(({ account }) => account !== own)).slice(0, looksPerRound);
 }

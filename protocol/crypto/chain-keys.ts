@@ -36,6 +36,10 @@ export interface ChainKeys {
   readonly key: Uint8Array;
 }
 
+/** Chain keys that are kept from `origin` up to `next`, the first included. */
+export const markCount = (origin: number, next: number): number =>
+  Math.floor((next - origin) / step) + 1;
+
 /** 32 bytes `chainKey`, the one of place `origin`. */
 export const beginKeys = (origin: number, chainKey: Uint8Array): ChainKeys => ({
   origin,
