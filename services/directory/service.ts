@@ -18,6 +18,7 @@ import { answerPolicies } from './policy-calls.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
 import { openSenderCertificates } from './sender-certificates.ts';
+import { countQuestion } from './session-questions.ts';
 import { update } from './update.ts';
 import { openWitnesses } from './witnesses.ts';
 
@@ -37,7 +38,12 @@ export const directoryService = defineService({
     const secret = await vault.secrets.seed('limits', true);
     const certificates = await openSenderCertificates({ store, vault, clock });
     const challenges = createChallenges(clock);
-    const witnesses = held.use(openWitnesses({ known: knownSizes(store), clock, log }));
+    const witnesses = held.use(
+      openWitnesses({
+        ...{ known: knownSizes(store), clock, log },
+        announce: (asked) => bus.publish(directory, 'asked', 'all', asked),
+      }),
+    );
     const keyLog = held.use(
       await openDirectoryLog({
         ...{ store, secrets: vault.secrets, clock, log },
@@ -63,7 +69,10 @@ export const directoryService = defineService({
       await update({ ...enrolment, quotas }, request);
       return {};
     });
-    bus.handle(directory, 'lists', async ({ name, after }) => {
+    const questions = { store, quotas };
+
+    bus.handle(directory, 'lists', async ({ name, after, asker }) => {
+      await countQuestion(questions, { name, asker });
       const account = await findByName(store.read, name);
       return { account, lists: await listsAfter(store.read, account, after) };
     });
@@ -73,13 +82,17 @@ export const directoryService = defineService({
     bus.handle(directory, 'devices', async ({ account }) =>
       devicesSince(store.read, account, await keyLog.versionOf(account)),
     );
-    bus.handle(directory, 'lookup', async ({ name }) => ({ answer: await keyLog.lookUp(name) }));
+    bus.handle(directory, 'lookup', async ({ name, asker }) => {
+      await countQuestion(questions, { name, asker });
+      return { answer: await keyLog.lookUp(name) };
+    });
     bus.handle(directory, 'account', async ({ account }) => ({
       answer: await keyLog.ofAccount(account),
     }));
-    bus.handle(directory, 'history', async ({ name, after }) => ({
-      steps: await keyLog.history(name, after),
-    }));
+    bus.handle(directory, 'history', async ({ name, after, asker }) => {
+      await countQuestion(questions, { name, asker });
+      return { steps: await keyLog.history(name, after) };
+    });
     bus.handle(directory, 'checkpoint', async () => ({ note: keyLog.checkpoint() }));
     bus.handle(directory, 'policyProof', async ({ number }) => ({
       text: await keyLog.policyProof(number),
