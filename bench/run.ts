@@ -36,6 +36,7 @@ const values = flags();
 /** Files that export `scenarios`, in the order of their running. */
 const files = [
   './ratchet.ts',
+  './channel-ratchet.ts',
   './fan-out.ts',
   './delivery.ts',
   './direct-messages.ts',

@@ -29,6 +29,8 @@ import { openRecord } from './storage/restored-home.ts';
 import type { Storage } from './storage/storage.ts';
 import { keepDirectory } from './transparency/monitor.ts';
 import { openProving } from './transparency/proving.ts';
+import type { WitnessChange } from './transparency/witness-change.ts';
+import { openWitnessing } from './transparency/witnessing.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** What happens beside the messages themselves, which are in the storage (messages.ts, arrivals.ts). */
@@ -52,6 +54,8 @@ export type IslanderEvent =
   | { type: 'account-refused'; error: Error }
   /** What the directory shows is refused, or it holds something back. */
   | { type: 'directory'; error: Error }
+  /** Others watch the directory than before: kept until the person was told (transparency/witness-change.ts). */
+  | { type: 'witnesses'; change: WitnessChange }
   /** Somebody asked to begin the account anew: possible after so many seconds, unless a device objects. */
   | { type: 'reset-asked'; seconds: number };
 
@@ -123,6 +127,10 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       onResetAsked: (seconds) => on({ type: 'reset-asked', seconds }),
     },
   );
+  const witnessing = openWitnessing({
+    ...{ storage, session, now },
+    onRefused: (error) => on({ type: 'directory', error }),
+  });
   const stop = new AbortController();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
@@ -192,7 +200,9 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
             own: ownPerson,
             certificates,
             onTyping: writing.heard,
-            onOnline: () => {
+            onCosign: witnessing.asked,
+            onOnline: (say) => {
+              witnessing.connected(say);
               kept.connected();
               own.connected();
               on({ type: 'online' });
@@ -218,10 +228,12 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
             people,
             now,
             onRefused: (error) => on({ type: 'directory', error }),
+            onWitnesses: (change) => on({ type: 'witnesses', change }),
           },
           signal,
         ),
       );
+      start('witness', (signal) => witnessing.run(signal));
       start('tokens', (signal) => wallet.keep(signal));
       start('certificate', (signal) => certificates.keep(signal));
       start('delivery key', (signal) => deliveryKeys.keep(signal));

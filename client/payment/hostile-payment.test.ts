@@ -9,6 +9,8 @@ import { type OddIsland, oddIsland } from '../testing/odd-island.ts';
 import { person, reopen } from '../testing/person.ts';
 
 t.setTimeout(120_000);
+// Each has an island of its own, and waits most of its time.
+t.jobs = 5;
 
 const spell = 4_000;
 const until = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -41,6 +43,7 @@ const refusals: [code: FaultCode, details: Record<string, number | number[]> | u
 for (const [code, details] of refusals) {
   t.test(
     `M2: an island that says ${code} ${details ? JSON.stringify(details) : ''} for ever gets few requests and few tokens`,
+    { buffered: true },
     async (t) => {
       await using island = await oddIsland();
       const alice = await person(island, 'alice');

@@ -10,6 +10,8 @@ import { type OddIsland, oddIsland } from '../testing/odd-island.ts';
 import { person, reopen } from '../testing/person.ts';
 
 t.setTimeout(120_000);
+// Each has an island of its own, and waits most of its time.
+t.jobs = 5;
 
 const spell = 3_000;
 const until = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -90,6 +92,7 @@ const lies: [what: string, twist: (island: OddIsland) => Twisted][] = [
 for (const [what, twist] of lies) {
   t.test(
     `M2 pitfall: tagging by key: tokens ${what} are none, and the island is asked for few`,
+    { buffered: true },
     async (t) => {
       await using island = await oddIsland();
       const alice = await person(island, 'alice');

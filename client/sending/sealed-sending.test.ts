@@ -13,6 +13,8 @@ import { credentials, type Home, home, registered } from '../testing/member-home
 import { type RealIsland, realIsland } from '../testing/real-island.ts';
 
 t.setTimeout(240_000);
+// Each has an island of its own, and waits most of its time.
+t.jobs = 4;
 
 interface Program extends AsyncDisposable {
   storage: Storage;
@@ -64,7 +66,7 @@ async function program(island: RealIsland, { storage, platform }: Home): Promise
   };
 }
 
-t.test('M2: a stranger pays four tokens, a contact one', async (t) => {
+t.test('M2: a stranger pays four tokens, a contact one', { buffered: true }, async (t) => {
   await using island = await realIsland();
   await using alice = await program(island, await registered(island, 'alice'));
   await using bob = await program(island, await registered(island, 'bob'));
@@ -91,75 +93,91 @@ t.test('M2: a stranger pays four tokens, a contact one', async (t) => {
   await eventually(async () => (await bob.told()).length === 3, 30_000);
 });
 
-t.test('M6: what one device sends is on the others at once, and only once', async (t) => {
-  await using island = await realIsland();
-  const first = await registered(island, 'alice');
-  await using bob = await program(island, await registered(island, 'bob'));
-  await using alice = await program(island, first);
-  const fresh = home(island);
-  await recover(fresh.joining, island.recoverLink('alice'), {
-    credentials,
-    code: first.codes[0] ?? '',
-  });
-  await using second = await program(island, fresh);
-  t.same(await alice.says('bob', 'from the first'), ['accepted']);
-  await eventually(async () => (await second.told()).length === 1, 30_000);
-  t.same(await second.told(), ['you: from the first']);
-  t.same(await second.says('bob', 'from the second'), ['accepted']);
-  await eventually(async () => (await alice.told()).length === 2, 30_000);
-  t.same(await alice.told(), ['you: from the first', 'you: from the second']);
-  await eventually(async () => (await bob.told()).length === 2, 30_000);
-  t.same(await bob.says('alice', 'to both'), ['accepted']);
-  for (const device of [alice, second]) {
-    await eventually(async () => (await device.told()).length === 3, 30_000);
-    t.same((await device.told()).at(-1), 'bob: to both');
-  }
-  const own = second.islander.account.account;
-  const synced = second.sends.filter((send) => send.account === own);
-  t.ok(synced.length > 0);
-  for (const { envelopes } of synced) {
-    t.same(envelopes.map(({ device }) => device).sort(), [1, 2], 'the sending device is covered');
-    t.equal(new Set(envelopes.map(({ body }) => body.length)).size, 1, 'and looks like the other');
-  }
-  await second.islander.archive.sync();
-  t.equal((await second.told()).length, 3, 'the archive brings nothing twice');
-});
+t.test(
+  'M6: what one device sends is on the others at once, and only once',
+  { buffered: true },
+  async (t) => {
+    await using island = await realIsland();
+    const first = await registered(island, 'alice');
+    await using bob = await program(island, await registered(island, 'bob'));
+    await using alice = await program(island, first);
+    const fresh = home(island);
+    await recover(fresh.joining, island.recoverLink('alice'), {
+      credentials,
+      code: first.codes[0] ?? '',
+    });
+    await using second = await program(island, fresh);
+    t.same(await alice.says('bob', 'from the first'), ['accepted']);
+    await eventually(async () => (await second.told()).length === 1, 30_000);
+    t.same(await second.told(), ['you: from the first']);
+    t.same(await second.says('bob', 'from the second'), ['accepted']);
+    await eventually(async () => (await alice.told()).length === 2, 30_000);
+    t.same(await alice.told(), ['you: from the first', 'you: from the second']);
+    await eventually(async () => (await bob.told()).length === 2, 30_000);
+    t.same(await bob.says('alice', 'to both'), ['accepted']);
+    for (const device of [alice, second]) {
+      await eventually(async () => (await device.told()).length === 3, 30_000);
+      t.same((await device.told()).at(-1), 'bob: to both');
+    }
+    const own = second.islander.account.account;
+    const synced = second.sends.filter((send) => send.account === own);
+    t.ok(synced.length > 0);
+    for (const { envelopes } of synced) {
+      t.same(envelopes.map(({ device }) => device).sort(), [1, 2], 'the sending device is covered');
+      t.equal(
+        new Set(envelopes.map(({ body }) => body.length)).size,
+        1,
+        'and looks like the other',
+      );
+    }
+    await second.islander.archive.sync();
+    t.equal((await second.told()).length, 3, 'the archive brings nothing twice');
+  },
+);
 
-t.test('a person who is blocked reaches nobody, and our other devices know', async (t) => {
-  await using island = await realIsland();
-  const first = await registered(island, 'alice');
-  await using alice = await program(island, first);
-  await using bob = await program(island, await registered(island, 'bob'));
-  await alice.says('bob', 'hello');
-  await eventually(async () => (await bob.told()).length === 1, 30_000);
-  const { account } = await bob.islander.people.find('alice');
-  await eventually(async () => (await readContact(bob.storage, account)).key !== undefined, 60_000);
-  await alice.islander.decide('bob', 'blocked');
-  await t.rejects(alice.islander.send('bob', ['x']), { code: 'blocked' });
-  await eventually(async () => {
-    const place = await alice.storage.read('delivery-key', 'own');
-    return (
-      place !== undefined &&
-      /"epoch":2.*"registered":true/.test(Buffer.from(place.bytes).toString())
+t.test(
+  'a person who is blocked reaches nobody, and our other devices know',
+  { buffered: true },
+  async (t) => {
+    await using island = await realIsland();
+    const first = await registered(island, 'alice');
+    await using alice = await program(island, first);
+    await using bob = await program(island, await registered(island, 'bob'));
+    await alice.says('bob', 'hello');
+    await eventually(async () => (await bob.told()).length === 1, 30_000);
+    const { account } = await bob.islander.people.find('alice');
+    await eventually(
+      async () => (await readContact(bob.storage, account)).key !== undefined,
+      60_000,
     );
-  }, 30_000);
-  t.same(await bob.says('alice', 'are you there?'), ['accepted']);
-  t.equal(bob.sends.at(-1)?.key, undefined, 'the key that he had is good no more');
-  t.equal(bob.sends.at(-1)?.tokens.length, 4);
-  await alice.islander.decide('bob', 'unblocked');
-  await bob.says('alice', 'and now?');
-  await eventually(async () => (await alice.told()).includes('bob: and now?'), 30_000);
-  t.same(await alice.told(), ['you: hello', 'bob: and now?']);
-  t.same(
-    (await actsAfter(alice.storage)).flatMap(({ body }) =>
-      body.kind === 'contact' ? body.state : [],
-    ),
-    ['blocked', 'unblocked'],
-  );
-});
+    await alice.islander.decide('bob', 'blocked');
+    await t.rejects(alice.islander.send('bob', ['x']), { code: 'blocked' });
+    await eventually(async () => {
+      const place = await alice.storage.read('delivery-key', 'own');
+      return (
+        place !== undefined &&
+        /"epoch":2.*"registered":true/.test(Buffer.from(place.bytes).toString())
+      );
+    }, 30_000);
+    t.same(await bob.says('alice', 'are you there?'), ['accepted']);
+    t.equal(bob.sends.at(-1)?.key, undefined, 'the key that he had is good no more');
+    t.equal(bob.sends.at(-1)?.tokens.length, 4);
+    await alice.islander.decide('bob', 'unblocked');
+    await bob.says('alice', 'and now?');
+    await eventually(async () => (await alice.told()).includes('bob: and now?'), 30_000);
+    t.same(await alice.told(), ['you: hello', 'bob: and now?']);
+    t.same(
+      (await actsAfter(alice.storage)).flatMap(({ body }) =>
+        body.kind === 'contact' ? body.state : [],
+      ),
+      ['blocked', 'unblocked'],
+    );
+  },
+);
 
 t.test(
   'M6: a delivery key that another device has changed costs few tokens and stops nothing',
+  { buffered: true },
   async (t) => {
     await using island = await realIsland();
     const first = await registered(island, 'alice');

@@ -8,6 +8,7 @@ import type { Storage } from '../storage/storage.ts';
 import { tellChanges } from './changes.ts';
 import type { Context } from './command.ts';
 import { eventStatus } from './terminal.ts';
+import { tellWitnessChange } from './witness-changes.ts';
 
 export interface Home extends AsyncDisposable {
   storage: Storage;
@@ -24,12 +25,16 @@ export async function openHome(
   if (!hasFileStorage(home)) throw new Problem('not_registered', { home });
   const storage = fileStorage(home);
   try {
-    let telling = tellChanges(terminal, storage);
+    const tell = async () => {
+      await tellChanges(terminal, storage);
+      await tellWitnessChange(terminal, storage);
+    };
+    let telling = tell();
     const islander = await openIslander({
       storage,
       platform: nodePlatform,
       on(event) {
-        if (event.type === 'account') telling = telling.then(() => tellChanges(terminal, storage));
+        if (event.type === 'account' || event.type === 'witnesses') telling = telling.then(tell);
         else onEvent(event);
       },
     });
@@ -40,7 +45,7 @@ export async function openHome(
       async [Symbol.asyncDispose]() {
         await islander[Symbol.asyncDispose]();
         await telling;
-        await tellChanges(terminal, storage);
+        await tell();
         await storage[Symbol.asyncDispose]();
       },
     };

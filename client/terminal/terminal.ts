@@ -175,7 +175,8 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
           'archive',
         );
       case 'account':
-        // What it is stands in the storage: changes.ts.
+      case 'witnesses':
+        // What it is stands in the storage: changes.ts, witness-changes.ts.
         return;
       case 'reset-asked':
         return terminal.status(

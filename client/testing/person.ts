@@ -34,10 +34,11 @@ export async function person(
   island: OddIsland,
   name: string,
   storage: Storage = memoryStorage(),
+  now: () => number = Date.now,
 ): Promise<TestPerson> {
-  const joining = { storage, platform: quickPlatform, now: Date.now };
+  const joining = { storage, platform: quickPlatform, now };
   await register(joining, island.link, name, { password: 'password' });
-  return reopen(name, storage);
+  return reopen(name, storage, now);
 }
 
 /** The same person again, as after a restart of the program. */

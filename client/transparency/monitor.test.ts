@@ -73,6 +73,21 @@ t.test('K2: a look that fails in passing is due still; one that is refused is to
   t.same((await round(here, day + hour)).looked, []);
 });
 
+t.test('K2: looks that are not made for days are told of, once until they are', async (t) => {
+  await using here = await attacked();
+  const unreachable = () => new Problem('unreachable', { address: 'here' });
+  const late = async (ahead: number) => (await round(here, ahead, unreachable)).told;
+  t.same(await late(2 * day - hour), [], 'it may pass');
+  t.same(await late(2 * day + hour), [], 'this home was away, perhaps');
+  t.same(await late(3 * day), []);
+  t.same(await late(3 * day + 2 * hour), ['looks_overdue']);
+  t.same(await late(5 * day), [], 'once');
+  t.same((await round(here, 5 * day)).told, []);
+  t.same(await late(6 * day), [], 'it was made');
+  t.same(await late(8 * day + hour), [], 'the next one');
+  t.same(await late(9 * day + 2 * hour), ['looks_overdue']);
+});
+
 t.test('K2: a newer version begins its looks anew', async (t) => {
   await using here = await attacked();
   const { alice, island, history, label, next } = here;

@@ -17,8 +17,10 @@ import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { compareHeard, differences, markTold } from './comparing.ts';
+import { dueAt, newlyOverdue } from './overdue.ts';
 import { renewPolicy } from './policy-change.ts';
 import { allProved, type Proved, provedNamespace, provedOf, putProved } from './proved.ts';
+import { type WitnessChange, witnessChange } from './witness-change.ts';
 
 export interface Monitoring {
   storage: Storage;
@@ -28,11 +30,10 @@ export interface Monitoring {
   now: () => number;
   /** The directory is caught, holds something back, or shows others something else: told once for each sentence. */
   onRefused: (error: Error) => void;
+  /** Others watch the directory than before, and the person was not told yet (witness-change.ts). */
+  onWitnesses?: (change: WitnessChange) => void;
 }
 
-const day = 86_400_000;
-/** Milliseconds after a version was first used. */
-const due = [day, 7 * day] as const;
 /** Milliseconds between two rounds, and how much longer at random: nobody shows by the hour whom they know. */
 const interval = 3_600_000;
 const jitter = 1_800_000;
@@ -49,6 +50,7 @@ export async function keepDirectory(monitoring: Monitoring, signal: AbortSignal)
   };
   const telling = { ...monitoring, onRefused: tell };
   await lookAtLog(telling, signal);
+  await tellOverdue(telling);
   // Whom a home asks about as soon as it is there is whom its person knows.
   await pause(Math.random() * jitter, signal);
   while (!signal.aborted) {
@@ -64,12 +66,15 @@ export async function lookOnce(monitoring: Monitoring, signal: AbortSignal): Pro
     if (signal.aborted) return;
     await look(monitoring, () => lookAgain(monitoring, account, signal), signal);
   }
+  await tellOverdue(monitoring);
 }
 
 /** What concerns nobody but this home: policies, what others have seen, what this account waits for. */
 async function lookAtLog(monitoring: Monitoring, signal: AbortSignal): Promise<void> {
   // Where nobody had to sign before, the old policy would go on being satisfied by anything.
   await look(monitoring, () => renewPolicy(monitoring, signal), signal);
+  const change = await witnessChange(monitoring.storage);
+  if (change) monitoring.onWitnesses?.(change);
   await look(monitoring, () => compareHeard(monitoring, signal), signal);
   await tellDifferences(monitoring);
   if (await ownWaits(monitoring)) monitoring.onRefused(new Problem('own_unpublished'));
@@ -101,6 +106,12 @@ async function tellDifferences({ storage, people, onRefused }: Monitoring): Prom
   }
 }
 
+async function tellOverdue({ storage, now, onRefused }: Monitoring): Promise<void> {
+  const { account } = (await presentHere(storage)).self;
+  const count = await newlyOverdue(storage, account, now());
+  if (count !== undefined) onRefused(new Problem('looks_overdue', { count }));
+}
+
 /** Without `version`: another device of ours has met them, and nothing was proved here yet. */
 type Due = { account: AccountId } & Partial<Proved>;
 
@@ -111,8 +122,7 @@ async function dueNow({ storage, now }: Monitoring): Promise<Due[]> {
   const proved = await allProved(storage);
   const met = new Set(proved.map(({ account }) => account));
   const unproved = (await everybody(storage)).filter(({ account }) => !met.has(account));
-  const isDue = ({ since, looks }: Proved) =>
-    at >= since + (due[looks] ?? Number.POSITIVE_INFINITY);
+  const isDue = (each: Proved) => at >= dueAt(each);
   const all: Due[] = [...unproved.map(({ account }) => ({ account })), ...proved.filter(isDue)];
   return shuffled(all.filter(({ account }) => account !== own)).slice(0, looksPerRound);
 }

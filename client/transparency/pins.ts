@@ -10,7 +10,7 @@ import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { type Batch, type Storage, untilCommitted } from '../storage/storage.ts';
 import { callApart, type Transport } from '../transport/transport.ts';
 
 const record = v.strictObject({
@@ -58,6 +58,23 @@ export async function pinsOf(
 /** What the island said at the first contact, and the log does not hold: it is asked again. */
 export const forgetPins = (storage: Storage) => storage.commit({ remove: [place] });
 
-/** A policy that was shown to follow the one of `pins`. */
+/** The same policy, seen to. */
 export const replacePins = (storage: Storage, pins: LogPins) =>
   storage.commit({ put: [{ ...place, bytes: encodeRecord(pins) }] });
+
+/** A policy that was shown to follow the one that is pinned, with what `note` has for the commit; unless another process was first. */
+export const followPins = (
+  storage: Storage,
+  next: LogPins,
+  note: (before: Pins) => Promise<Required<Pick<Batch, 'put' | 'expect'>>>,
+): Promise<void> =>
+  untilCommitted(async () => {
+    const row = await storage.read(place.namespace, place.key);
+    const before = row && decodeRecord(record, row);
+    if (!before || before.policyNumber >= next.policyNumber) return;
+    const noted = await note(before);
+    await storage.commit({
+      put: [{ ...place, bytes: encodeRecord(next) }, ...noted.put],
+      expect: [{ ...place, version: row.version }, ...noted.expect],
+    });
+  });

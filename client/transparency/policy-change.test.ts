@@ -4,8 +4,10 @@ import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { testPolicy } from '@island/protocol/vectors/directory-log.ts';
 import t from 'tap';
 import { type Attacked, attacked, caught } from '../testing/attacked.ts';
+import { reopen } from '../testing/person.ts';
 import { readPins } from './pins.ts';
 import { renewPolicy } from './policy-change.ts';
+import { witnessChange, witnessChangeTold } from './witness-change.ts';
 
 t.setTimeout(120_000);
 
@@ -47,6 +49,44 @@ t.test('K1: where nobody was asked before, the first witnesses are taken over', 
   await history().publish();
   t.equal(await here.asks(), 'unwitnessed');
 });
+
+t.test(
+  'K1: whoever counts now is told, in one word for all steps, until it was said',
+  async (t) => {
+    const all = (k: number) =>
+      ['w1', 'w2', 'w3'].map((name, i) => `witness ${name} ${[w1, w2, w3][i]}\n`).join('') +
+      `group all ${k} w1 w2 w3\nquorum all\n`;
+    await using here = await attacked({ policy: only('w1', w1), by: ['w1'] });
+    const { island, alice } = here;
+    const change = () => witnessChange(alice.storage);
+    t.equal(await change(), undefined, 'who it began with is no news');
+    await island.log.announce(all(2), ['w1', 'w2']);
+    await renewed(here);
+    await island.log.announce(only('w3', w3), ['w1', 'w2', 'w3']);
+    alice.islander.startReceiving();
+    const event = await alice.event('witnesses');
+    const told = { added: ['w3'], removed: ['w1'], witnesses: ['w3'], quorum: 'w3' };
+    t.match(event, { change: told });
+    await alice.islander[Symbol.asyncDispose]();
+    await using again = await reopen('alice', alice.storage);
+    t.same(await change(), told, 'also by the next program');
+    await witnessChangeTold(alice.storage);
+    again.islander.startReceiving();
+    await again.event('online');
+    await renewPolicy({ storage: alice.storage, transport: again.islander.transport });
+    t.equal(await change(), undefined);
+    await island.log.announce(all(1), ['w3']);
+    await renewPolicy({ storage: alice.storage, transport: again.islander.transport });
+    t.match(await change(), { added: ['w1', 'w2'], removed: [], quorum: '1 of w1, w2, w3' });
+    await witnessChangeTold(alice.storage);
+    await island.log.announce(all(3), ['w1', 'w2', 'w3']);
+    await renewPolicy({ storage: alice.storage, transport: again.islander.transport });
+    t.match(await change(), { added: [], removed: [], quorum: '3 of w1, w2, w3' });
+    await island.log.announce(all(1), ['w1', 'w2', 'w3']);
+    await renewPolicy({ storage: alice.storage, transport: again.islander.transport });
+    t.equal(await change(), undefined, 'what is as it was when it was told is no news');
+  },
+);
 
 const refusals: { what: string; announce: (here: Attacked) => Promise<void> }[] = [
   {

@@ -14,7 +14,8 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type LogFiles, openLogFiles } from './log-files.ts';
-import { readPins, replacePins } from './pins.ts';
+import { followPins, readPins } from './pins.ts';
+import { noteWitnessChange } from './witness-change.ts';
 
 export interface PolicyChange {
   storage: Storage;
@@ -56,7 +57,7 @@ export async function adoptPolicy(
     known = next;
   }
   if (known === pins) return undefined;
-  await replacePins(storage, known);
+  await followPins(storage, known, (before) => noteWitnessChange(storage, before.policy));
   return known;
 }
 

@@ -70,3 +70,11 @@ export function checkTimer(seconds: number): number {
   if (seconds > bodyLimits.timerSeconds) throw new Fault('malformed');
   return seconds;
 }
+
+export function checkEmoji(emoji: string): string {
+  const size = utf8Bytes(emoji).length;
+  if (size > bodyLimits.emojiBytes) throw new Fault('too_large');
+  // One line of a terminal, and no letters that could pass for somebody's words.
+  if (!/^[^\p{Cc}\p{Zl}\p{Zp}\p{L}]+$/u.test(emoji)) throw new Fault('malformed');
+  return emoji;
+}

@@ -18,17 +18,21 @@
  *     0x0c contact       u8 1 accepted, 2 blocked, 3 unblocked             to one's own devices only, in a sync
  *     0x0d empty                                                     a message that only moves a session on
  *     0x0e resent        what becomes of messages of a resync        repair-body.ts, ratchet.md §9
+ *     0x0f channel key         a place in a chain of the sender's device      channel-key-body.ts, channel.md §8
+ *     0x10 channel key wanted  space 16 ‖ channel 16 ‖ chain 16 of the recipient's device
+ *     0x11 channel history     var16 bundle                                    history-bundle.ts
  *     target = u8 1 of who sends this, 2 of who receives it ‖ id 16
  *
  * Places in a text are counted in UTF-8 bytes. Times are Unix milliseconds, lives are seconds.
  */
-import { Reader, utf8Bytes, Writer } from '../wire/bytes.ts';
+import { Reader, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
 import { type AccountId, accountId, personName } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
 import { fromHex, hex } from '../wire/text.ts';
 import {
   bodyLimits,
+  checkEmoji,
   checkText,
   checkTimer,
   id16,
@@ -39,6 +43,17 @@ import {
   writeEach,
   writeTarget,
 } from './body-fields.ts';
+import {
+  type ChannelHistoryBody,
+  type ChannelKeyBody,
+  type ChannelKeyWantedBody,
+  readChannelKey,
+  readHistory,
+  readWanted,
+  writeChannelKey,
+  writeHistory,
+  writeWanted,
+} from './channel-key-body.ts';
 import {
   type ResentBody,
   type ResyncBody,
@@ -63,7 +78,10 @@ export type Body =
   | { kind: 'marks'; marks: readonly { peer: AccountId; readUpTo: number }[] }
   | { kind: 'contact'; state: 'accepted' | 'blocked' | 'unblocked' }
   | { kind: 'empty' }
-  | ResentBody;
+  | ResentBody
+  | ChannelKeyBody
+  | ChannelKeyWantedBody
+  | ChannelHistoryBody;
 
 export type BodyKind = Body['kind'];
 type Of<K extends BodyKind> = Extract<Body, { kind: K }>;
@@ -163,6 +181,9 @@ const codecs: { [K in BodyKind]: Codec<Of<K>> } = {
   },
   empty: { code: 0x0d, write: () => undefined, read: () => ({ kind: 'empty' }) },
   resent: { code: 0x0e, write: writeResent, read: readResent },
+  'channel-key': { code: 0x0f, write: writeChannelKey, read: readChannelKey },
+  'channel-key-wanted': { code: 0x10, write: writeWanted, read: readWanted },
+  'channel-history': { code: 0x11, write: writeHistory, read: readHistory },
 };
 
 const kindOf = new Map<number, Codec<Body>>(
@@ -192,12 +213,4 @@ export function decodeBody(bytes: Uint8Array): Body {
   const body = readBody(from);
   from.end();
   return body;
-}
-
-function checkEmoji(emoji: string): string {
-  const size = utf8Bytes(emoji).length;
-  if (size > bodyLimits.emojiBytes) throw new Fault('too_large');
-  // One line of a terminal, and no letters that could pass for somebody's words.
-  if (!/^[^\p{Cc}\p{Zl}\p{Zp}\p{L}]+$/u.test(emoji)) throw new Fault('malformed');
-  return emoji;
 }

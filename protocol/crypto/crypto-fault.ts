@@ -34,6 +34,14 @@ export const cryptoFaults = {
   certificate_expired: 'The certificate of the sender was too old. The message is not shown.',
   attachment_broken:
     'The attachment was changed or cut off on its way, or is not the one that was sent. Ask for it to be sent again.',
+  no_chain: 'The keys of this post are not on this device. Ask the device that wrote it for them.',
+  before_chain:
+    'This post is from before the keys that this device was given. Somebody who may share the history can.',
+  chain_taken:
+    'The keys of a channel were sent under a name that other keys have. They were not taken.',
+  chain_ended: 'This chain has done its work. Begin another one and give its keys to the readers.',
+  feed_broken:
+    'The order of the posts does not follow from what this device has seen. Nothing was taken; ask whoever runs the island.',
   link_broken:
     'The other device did not keep to the protocol, or somebody stands between the two. Nothing was given; make a new offer.',
 } as const;

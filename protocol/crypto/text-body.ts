@@ -1,25 +1,16 @@
 /** The body that is a text, and what may go with it. docs/protocol/dm.md §2.1 */
 import { type Reader, utf8Bytes, type Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
-import { type AccountId, accountId } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
-import { fromHex, hex } from '../wire/text.ts';
+import { checkTimer, readTarget, type Target, writeTarget } from './body-fields.ts';
 import {
-  bodyLimits,
-  checkTimer,
-  readEach,
-  readTarget,
-  type Target,
-  writeEach,
-  writeTarget,
-} from './body-fields.ts';
-
-export interface Mention {
-  account: AccountId;
-  /** UTF-8 bytes of the text. */
-  start: number;
-  length: number;
-}
+  checkMentions,
+  type Mention,
+  readDescriptors,
+  readMentions,
+  writeDescriptors,
+  writeMentions,
+} from './text-fields.ts';
 
 export interface TextBody {
   kind: 'text';
@@ -60,21 +51,9 @@ export function writeText(
       (seen ? parts.seen : 0),
   );
   if (reply) writeTarget(out, reply);
-  if (mentions)
-    writeEach(
-      out,
-      checkMentions(mentions, size),
-      ({ account, start, length }) => out.raw(fromHex(account)).u16(start).u16(length),
-      bodyLimits.mentions,
-    );
+  if (mentions) writeMentions(out, mentions, size);
   if (timer !== undefined) out.u32(checkLife(timer));
-  if (attachments)
-    writeEach(
-      out,
-      attachments,
-      (descriptor) => out.var16(checkDescriptor(descriptor)),
-      bodyLimits.attachments,
-    );
+  if (attachments) writeDescriptors(out, attachments);
   if (seen) {
     const { size, root } = checkSeen(seen);
     out.u64(size).raw(root);
@@ -89,35 +68,14 @@ export function readText(from: Reader): TextBody {
     kind: 'text',
     ...(given & parts.reply && { reply: readTarget(from) }),
   };
-  if (given & parts.mentions)
-    body.mentions = readEach(from, () => readMention(from), bodyLimits.mentions);
+  if (given & parts.mentions) body.mentions = readMentions(from);
   if (given & parts.timer) body.timer = checkLife(from.u32());
-  if (given & parts.attachments)
-    body.attachments = readEach(
-      from,
-      () => checkDescriptor(from.var16(bodyLimits.descriptorBytes)),
-      bodyLimits.attachments,
-    );
+  if (given & parts.attachments) body.attachments = readDescriptors(from);
   if (given & parts.seen) body.seen = checkSeen({ size: from.u64(), root: from.raw(32) });
   const text = from.text16(limits.textBytes);
   if (text === '' && !body.attachments) throw new Fault('malformed');
   if (body.mentions) checkMentions(body.mentions, utf8Bytes(text).length);
   return { ...body, text };
-}
-
-function readMention(from: Reader): Mention {
-  const account = accountId(hex(from.raw(16)));
-  return { account, start: from.u16(), length: from.u16() };
-}
-
-/** Each inside the text, in their order, none over another: a reader can cut the text along them. */
-function checkMentions(mentions: readonly Mention[], size: number): readonly Mention[] {
-  let end = 0;
-  for (const { start, length } of mentions) {
-    if (length === 0 || start < end || start + length > size) throw new Fault('malformed');
-    end = start + length;
-  }
-  return mentions;
 }
 
 /** A log has entries from the first on: of an empty one nobody has seen anything. */
@@ -130,9 +88,4 @@ function checkSeen(seen: SeenLog): SeenLog {
 function checkLife(seconds: number): number {
   if (seconds === 0) throw new Fault('malformed');
   return checkTimer(seconds);
-}
-function checkDescriptor(bytes: Uint8Array): Uint8Array {
-  if (bytes.length === 0) throw new Fault('malformed');
-  if (bytes.length > bodyLimits.descriptorBytes) throw new Fault('too_large');
-  return bytes;
 }

@@ -122,3 +122,12 @@ export function readersOf({ access }: SpaceState, channel: ChannelId): AccountId
   if (of === undefined) return [];
   return [...of.rights].filter(([, { view }]) => isOn(view)).map(([account]) => account);
 }
+
+/** Who could read which channel until entry `seq`, the newest, took it from them. */
+export function lostBy({ access }: SpaceState, seq: number): [ChannelId, AccountId[]][] {
+  const lost = [...access].map(([channel, { rights }]): [ChannelId, AccountId[]] => {
+    const gone = [...rights].filter(([, { view }]) => !isOn(view) && view.at(-1) === seq);
+    return [channel, gone.map(([account]) => account)];
+  });
+  return lost.filter(([, accounts]) => accounts.length > 0);
+}

@@ -7,33 +7,23 @@
  */
 import { equal, sha256Into } from '../crypto/primitives.ts';
 import { Fault } from '../wire/fault.ts';
+import { type HashInto, MapHashes } from './map-hashes.ts';
 import { MapNodes, type NodeRef } from './map-nodes.ts';
 import {
   bitOf,
   commonBits,
-  emptyHashes,
   encodeMapProof,
   indexBits,
   type MapStep,
   mapProofKinds,
   putPrefix,
 } from './map-proof.ts';
-
-/** A map as it was; readable until it is released. */
-export interface MapSnapshot {
-  readonly root: Uint8Array;
-  /** Indices that have a value. */
-  readonly count: number;
-  /** The encoded proof of what is, or is not, at `index`. */
-  prove(index: Uint8Array): Uint8Array;
-  /** Until what this gives is disposed of the snapshot can be read, also when it is released meanwhile. */
-  hold(): Disposable;
-}
+import { type MapSnapshot, MapSnapshots } from './map-snapshot.ts';
 
 export interface LabelMap {
   readonly root: Uint8Array;
   readonly count: number;
-  /** Nodes that the map and its snapshots hold: about 73 bytes each. */
+  /** Nodes that the map and its snapshots hold: about 74 bytes each. */
   readonly nodes: number;
   /** Both 32 bytes. */
   set(index: Uint8Array, value: Uint8Array): void;
@@ -50,50 +40,21 @@ export interface LabelMap {
   revert(snapshot: MapSnapshot): void;
 }
 
-/** Writes the hash of `bytes` into `into` at `at`; `bytes` may be part of `into`. */
-export type HashInto = (bytes: Uint8Array, into: Uint8Array, at: number) => void;
-
 /** `hash`: for known answers of the same trie over another function. */
 export function createMap(hash: HashInto = sha256Into): LabelMap {
   return new Trie(hash);
 }
 
-interface Held extends MapSnapshot {
-  version: number;
-  top: NodeRef;
-  holders: number;
-  released: boolean;
-}
-
-/** Nodes that the map of this version did without; snapshots of earlier versions may see them. */
-interface Retired {
-  version: number;
-  refs: NodeRef[];
-}
-
 class Trie implements LabelMap {
   readonly #nodes = new MapNodes();
-  readonly #hash: HashInto;
-  readonly #empty: { root: Uint8Array; child: Uint8Array };
-  /** What is being hashed: nothing is made anew for a node. */
-  readonly #labelled = new Uint8Array(36);
-  readonly #leaf = new Uint8Array(64);
-  readonly #pair = new Uint8Array(64);
-  /** Ascending. */
-  readonly #held: Held[] = [];
-  /** Ascending. */
-  #retired: Retired[] = [];
+  readonly #hashes: MapHashes;
+  readonly #snapshots = new MapSnapshots(this.#nodes);
   #version = 1;
   #top: NodeRef;
   #count = 0;
 
   constructor(hash: HashInto) {
-    this.#hash = hash;
-    this.#empty = emptyHashes((bytes) => {
-      const out = new Uint8Array(32);
-      hash(bytes, out, 0);
-      return out;
-    });
+    this.#hashes = new MapHashes(this.#nodes, hash);
     this.#top = this.#inner(new Uint8Array(32), 0);
   }
 
@@ -106,8 +67,8 @@ class Trie implements LabelMap {
   }
 
   get root(): Uint8Array {
-    this.#refresh(this.#top);
-    return this.#hashOf(this.#top);
+    this.#hashes.refresh(this.#top);
+    return this.#hashes.of(this.#top);
   }
 
   set(index: Uint8Array, value: Uint8Array): void {
@@ -142,7 +103,7 @@ class Trie implements LabelMap {
         nodes.setValue(child, value);
         return child;
       }
-      this.#retire(child);
+      this.#snapshots.retire(child, this.#version);
     }
     const leaf = nodes.addLeaf(index, value, this.#version);
     if (child === 0 || alike === indexBits) return leaf;
@@ -155,8 +116,7 @@ class Trie implements LabelMap {
 
   /** A node without children yet, above those whose indices begin with `bits` bits of this one. */
   #inner(index: Uint8Array, bits: number): NodeRef {
-    this.#hashLabel(index, bits, this.#leaf, 0);
-    return this.#nodes.addInner(bits, this.#leaf.subarray(0, 32), this.#version);
+    return this.#nodes.addInner(bits, this.#hashes.label(index, bits), this.#version);
   }
 
   /** The leaf that the bits of `index` lead to, or 0 on the empty side of the root. */
@@ -173,79 +133,36 @@ class Trie implements LabelMap {
       return ref;
     }
     const copy = this.#nodes.copyInner(ref, this.#version);
-    this.#retire(ref);
+    this.#snapshots.retire(ref, this.#version);
     return copy;
-  }
-
-  #retire(ref: NodeRef): void {
-    const newest = this.#held.at(-1);
-    if (newest === undefined || newest.version < this.#nodes.born(ref)) {
-      this.#nodes.free(ref);
-      return;
-    }
-    const last = this.#retired.at(-1);
-    if (last?.version === this.#version) last.refs.push(ref);
-    else this.#retired.push({ version: this.#version, refs: [ref] });
   }
 
   snapshot(): MapSnapshot {
     const { root, count } = this;
     const top = this.#top;
-    const held: Held = {
-      ...{ root, count, top, version: this.#version++, holders: 0, released: false },
+    const snapshot: MapSnapshot = {
+      root,
+      count,
       prove: (index) => {
-        this.#place(held);
+        this.#snapshots.find(snapshot);
         return this.#prove(top, index);
       },
-      hold: () => this.#hold(held),
+      hold: () => this.#snapshots.hold(snapshot),
     };
-    this.#held.push(held);
-    return held;
-  }
-
-  #place(snapshot: MapSnapshot): number {
-    const at = this.#held.indexOf(snapshot as Held);
-    if (at < 0) throw new Fault('internal');
-    return at;
+    this.#snapshots.add(this.#version++, top, snapshot);
+    return snapshot;
   }
 
   release(snapshot: MapSnapshot): void {
-    const held = this.#held[this.#place(snapshot)];
-    if (held === undefined || held.released) throw new Fault('internal');
-    held.released = true;
-    if (held.holders === 0) this.#giveBack(held);
-  }
-
-  #hold(held: Held): Disposable {
-    this.#place(held);
-    held.holders += 1;
-    return {
-      [Symbol.dispose]: () => {
-        held.holders -= 1;
-        if (held.holders === 0 && held.released) this.#giveBack(held);
-      },
-    };
-  }
-
-  #giveBack(held: Held): void {
-    this.#held.splice(this.#place(held), 1);
-    const oldest = this.#held[0]?.version ?? this.#version;
-    const kept = this.#retired.findIndex(({ version }) => version > oldest);
-    const gone = this.#retired.splice(0, kept < 0 ? this.#retired.length : kept);
-    for (const { refs } of gone) for (const ref of refs) this.#nodes.free(ref);
+    this.#snapshots.release(snapshot);
   }
 
   revert(snapshot: MapSnapshot): void {
-    const held = this.#held[this.#place(snapshot)];
-    if (held === undefined || held !== this.#held.at(-1)) throw new Fault('internal');
-    this.#forget(this.#top, held.version);
-    for (const { version, refs } of this.#retired) {
-      if (version <= held.version) continue;
-      for (const ref of refs) if (this.#nodes.born(ref) > held.version) this.#nodes.free(ref);
-    }
-    this.#retired = this.#retired.filter(({ version }) => version <= held.version);
-    this.#top = held.top;
-    this.#count = held.count;
+    const { top, version } = this.#snapshots.newest(snapshot);
+    this.#forget(this.#top, version);
+    this.#snapshots.forget(version);
+    this.#top = top;
+    this.#count = snapshot.count;
   }
 
   /** Gives back the nodes below that were made after a version: above an older one there is none. */
@@ -264,7 +181,7 @@ class Trie implements LabelMap {
 
   #prove(top: NodeRef, index: Uint8Array): Uint8Array {
     if (index.length !== 32) throw new Fault('malformed');
-    this.#refresh(top);
+    this.#hashes.refresh(top);
     const nodes = this.#nodes;
     const found = this.#nearest(top, index);
     const alike = found === 0 ? 0 : commonBits(index, nodes.index(found));
@@ -273,7 +190,7 @@ class Trie implements LabelMap {
     while (ref > 0 && (path.length === 0 || nodes.bits(ref) <= alike)) {
       const bits = nodes.bits(ref);
       const side = bitOf(index, bits);
-      path.push({ bits, sibling: this.#hashOf(nodes.child(ref, 1 - side)) });
+      path.push({ bits, sibling: this.#hashes.of(nodes.child(ref, 1 - side)) });
       ref = nodes.child(ref, side);
     }
     if (alike === indexBits) return encodeMapProof({ kind: mapProofKinds.member, path });
@@ -284,66 +201,16 @@ class Trie implements LabelMap {
     const bits = ref < 0 ? indexBits : nodes.bits(ref);
     const prefix = new Uint8Array(32);
     putPrefix(prefix, 0, nodes.index(found), bits);
-    if (ref > 0) this.#hashChildren(ref);
-    const other = { bits, prefix, value: ref < 0 ? nodes.value(ref) : this.#pair.subarray(0, 32) };
+    const other = {
+      bits,
+      prefix,
+      value: ref < 0 ? nodes.value(ref) : this.#hashes.ofChildren(ref),
+    };
     return encodeMapProof({ kind: mapProofKinds.other, path, other });
   }
 
-  /** H( u32 bits ‖ prefix 32 ). */
-  #hashLabel(index: Uint8Array, bits: number, into: Uint8Array, at: number): void {
-    const labelled = this.#labelled;
-    labelled[2] = bits >> 8;
-    labelled[3] = bits & 0xff;
-    putPrefix(labelled, 4, index, bits);
-    this.#hash(labelled, into, at);
-  }
-
-  /** H( left ‖ right ) of an inner node whose children are fresh, into the first half of `#pair`. */
-  #hashChildren(ref: NodeRef): void {
-    this.#putHash(this.#nodes.child(ref, 0), this.#pair, 0);
-    this.#putHash(this.#nodes.child(ref, 1), this.#pair, 32);
-    this.#hash(this.#pair, this.#pair, 0);
-  }
-
   hashSome(most: number): boolean {
-    this.#refresh(this.#top, most);
+    this.#hashes.refresh(this.#top, most);
     return !this.#nodes.isStale(this.#top);
-  }
-
-  /** Makes every hash from here down what it should be, as long as there is any of `most` left: that is the result. */
-  #refresh(ref: NodeRef, most = Number.POSITIVE_INFINITY): number {
-    const nodes = this.#nodes;
-    // Without the first condition a turn would go through all that is left for later.
-    if (most <= 0 || ref <= 0 || !nodes.isStale(ref)) return most;
-    const [left, right] = [nodes.child(ref, 0), nodes.child(ref, 1)];
-    const rest = this.#refresh(right, this.#refresh(left, most));
-    if (rest <= 0) return 0;
-    if (left === 0 && right === 0) {
-      this.#pair.set(this.#empty.root);
-    } else {
-      this.#hashChildren(ref);
-      this.#pair.set(nodes.label(ref), 32);
-      this.#hash(this.#pair, this.#pair, 0);
-    }
-    nodes.setHash(ref, this.#pair.subarray(0, 32));
-    return rest - 1;
-  }
-
-  /** The hash of a node that is fresh. */
-  #putHash(ref: NodeRef, into: Uint8Array, at: number): void {
-    const nodes = this.#nodes;
-    if (ref > 0) into.set(nodes.hash(ref), at);
-    else if (ref === 0) into.set(this.#empty.child, at);
-    else {
-      this.#leaf.set(nodes.value(ref));
-      this.#hashLabel(nodes.index(ref), indexBits, this.#leaf, 32);
-      this.#hash(this.#leaf, into, at);
-    }
-  }
-
-  #hashOf(ref: NodeRef): Uint8Array {
-    const out = new Uint8Array(32);
-    this.#putHash(ref, out, 0);
-    return out;
   }
 }

@@ -1,26 +1,41 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import { Fault } from './fault.ts';
-import { accountId, deviceId, deviceKey, envelopeId, personName } from './ids.ts';
+import {
+  accountId,
+  channelId,
+  deviceId,
+  deviceKey,
+  envelopeId,
+  personName,
+  spaceId,
+} from './ids.ts';
 
 const malformed = { name: 'Fault', code: 'malformed' };
 
-t.test('an account and an envelope id are 32 lower-case hex digits', async (t) => {
-  const good = '0123456789abcdef'.repeat(2);
-  t.equal(accountId(good), good);
-  t.equal(envelopeId(good), good);
-  for (const bad of [
-    '',
-    good.slice(1),
-    `${good}0`,
-    good.toUpperCase(),
-    `${good}\n`,
-    'g'.repeat(32),
-  ]) {
-    t.throws(() => accountId(bad), malformed, JSON.stringify(bad));
-    t.throws(() => envelopeId(bad), malformed, JSON.stringify(bad));
-  }
-});
+t.test(
+  'ids of accounts, envelopes, spaces and channels are 32 lower-case hex digits',
+  async (t) => {
+    const good = '0123456789abcdef'.repeat(2);
+    t.equal(accountId(good), good);
+    t.equal(envelopeId(good), good);
+    t.equal(spaceId(good), good);
+    t.equal(channelId(good), good);
+    for (const bad of [
+      '',
+      good.slice(1),
+      `${good}0`,
+      good.toUpperCase(),
+      `${good}\n`,
+      'g'.repeat(32),
+    ]) {
+      t.throws(() => accountId(bad), malformed, JSON.stringify(bad));
+      t.throws(() => envelopeId(bad), malformed, JSON.stringify(bad));
+      t.throws(() => spaceId(bad), malformed, JSON.stringify(bad));
+      t.throws(() => channelId(bad), malformed, JSON.stringify(bad));
+    }
+  },
+);
 
 t.test('a device id is 1 to 2^32 - 1', async (t) => {
   t.equal(deviceId(1), 1);

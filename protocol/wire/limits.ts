@@ -111,6 +111,8 @@ export const limits = {
   archiveBytes: 1_073_741_824,
   /** Lists in one answer of `lists`. */
   listsPerAnswer: 16,
+  /** Questions of one account an hour, by a session, about names that are not its own. */
+  otherLookupsPerHour: 60,
   /** Seconds that an offer to link a device stands; its messages, bytes; offers of one account at once. */
   linkSeconds: 600,
   linkMessageBytes: 1_024,
@@ -131,6 +133,16 @@ export const limits = {
   reasonBytes: 256,
   spaceMembers: 5_000,
   entryBytes: 4_096,
+  /** Spaces that one account is in, and that it has begun; one post, bytes; posts in one answer. */
+  spacesEach: 200,
+  spacesBegun: 50,
+  postBytes: 8_448,
+  postsPerAnswer: 512,
+  /** Channels that one socket watches, and envelopes with keys in one request. */
+  watchedChannels: 512,
+  /** A sealed report, bytes; reports that wait in one space. */
+  reportBytes: 65_536,
+  reportsWaiting: 1_000,
 } as const;
 
 /** Argon2id parameters (memory in KiB) that new accounts use, and the least that anybody accepts. docs/protocol/accounts.md §2 */

@@ -20,6 +20,7 @@ import { answerPolicies } from './policy-calls.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
 import { openSenderCertificates } from './sender-certificates.ts';
+import { countQuestion } from './session-questions.ts';
 import { update } from './update.ts';
 import { openWitnesses } from './witnesses.ts';
 
@@ -39,7 +40,12 @@ export const directoryService = defineService({
     const secret = await vault.secrets.seed('limits', true);
     const certificates = await openSenderCertificates({ store, vault, clock });
     const challenges = createChallenges(clock);
-    const witnesses = held.use(openWitnesses({ known: knownSizes(store), clock, log }));
+    const witnesses = held.use(
+      openWitnesses({
+        ...{ known: knownSizes(store), clock, log },
+        announce: (asked) => bus.publish(directory, 'asked', 'all', asked),
+      }),
+    );
     let finishEndings = async (): Promise<void> => undefined;
     const keyLog = held.use(
       await openDirectoryLog({
@@ -73,7 +79,10 @@ export const directoryService = defineService({
       await update({ ...enrolment, quotas }, request);
       return {};
     });
-    bus.handle(directory, 'lists', async ({ name, after }) => {
+    const questions = { store, quotas };
+
+    bus.handle(directory, 'lists', async ({ name, after, asker }) => {
+      await countQuestion(questions, { name, asker });
       const account = await findByName(store.read, name);
       return { account, lists: await listsAfter(store.read, account, after) };
     });
@@ -83,13 +92,17 @@ export const directoryService = defineService({
     bus.handle(directory, 'devices', async ({ account }) =>
       devicesSince(store.read, account, await keyLog.versionOf(account)),
     );
-    bus.handle(directory, 'lookup', async ({ name }) => ({ answer: await keyLog.lookUp(name) }));
+    bus.handle(directory, 'lookup', async ({ name, asker }) => {
+      await countQuestion(questions, { name, asker });
+      return { answer: await keyLog.lookUp(name) };
+    });
     bus.handle(directory, 'account', async ({ account }) => ({
       answer: await keyLog.ofAccount(account),
     }));
-    bus.handle(directory, 'history', async ({ name, after }) => ({
-      steps: await keyLog.history(name, after),
-    }));
+    bus.handle(directory, 'history', async ({ name, after, asker }) => {
+      await countQuestion(questions, { name, asker });
+      return { steps: await keyLog.history(name, after) };
+    });
     bus.handle(directory, 'end', async ({ account }) => {
       await endAccount(endings, account);
       return {};

@@ -9,6 +9,7 @@ import { readHead } from '../../transparency/head.ts';
 import { readLatch, unlatch } from '../../transparency/latch.ts';
 import { logCode } from '../../transparency/log-code.ts';
 import { readPins } from '../../transparency/pins.ts';
+import { quorumOf } from '../../transparency/witness-change.ts';
 import type { AddCommand } from '../command.ts';
 import { minute } from '../dates.ts';
 import { openHome } from '../home.ts';
@@ -72,7 +73,7 @@ export function directoryCommand(add: AddCommand): void {
       const lines = [
         `Log       ${pins.vkey.slice(0, pins.vkey.indexOf('+'))}`,
         names.length > 0
-          ? `Witnesses ${names.join(', ')}`
+          ? `Witnesses ${names.join(', ')}; the newest state counts when these have signed: ${quorumOf(parsePolicy(pins.policy))}`
           : 'Witnesses none: nobody but the island vouches for its directory yet',
         `Seen      ${head.size} entries, the newest of ${minute(head.epoch)} (UTC)`,
         `Code      ${code.join(' ')}`,

@@ -9,7 +9,7 @@
  * later as it is: the map has it already. An open epoch is shown to witnesses with its stored note, also by the
  * next process. Whoever waits for an epoch waits so long and no longer.
  */
-import type { MapSnapshot } from '@island/protocol/transparency/map-tree.ts';
+import type { MapSnapshot } from '@island/protocol/transparency/map-snapshot.ts';
 import {
   formatNote,
   type NoteSignature,

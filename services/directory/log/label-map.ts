@@ -7,11 +7,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { mapValue } from '@island/protocol/transparency/map-proof.ts';
-import {
-  createMap,
-  type LabelMap,
-  type MapSnapshot,
-} from '@island/protocol/transparency/map-tree.ts';
+import type { MapSnapshot } from '@island/protocol/transparency/map-snapshot.ts';
+import { createMap, type LabelMap } from '@island/protocol/transparency/map-tree.ts';
 import type { DirectoryStore } from '../database.ts';
 import type { StoredEpoch } from './log-epochs.ts';
 import type { LogHashes } from './log-hashes.ts';

@@ -8,7 +8,7 @@ import { encodeAnswer } from '@island/protocol/transparency/answer.ts';
 import { accountLabel, labelKinds, nameLabel } from '@island/protocol/transparency/label.ts';
 import type { LabelProof } from '@island/protocol/transparency/label-proof.ts';
 import { isErasure, readEvent } from '@island/protocol/transparency/leaves.ts';
-import type { MapSnapshot } from '@island/protocol/transparency/map-tree.ts';
+import type { MapSnapshot } from '@island/protocol/transparency/map-snapshot.ts';
 import { inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
