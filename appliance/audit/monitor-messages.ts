@@ -5,12 +5,18 @@ import type { News } from './watching.ts';
 
 const doings = {
   register: 'it is there for the first time',
-  update: 'it was changed',
+  update: 'its devices were changed',
   rotate: 'the identity key was replaced, with the consent of the one before',
   reset: 'the identity key was replaced WITHOUT the consent of the one before',
   revoke: 'a device was removed',
-  erase: 'it was given back',
+  erase: 'it was ended',
 } as const;
+
+/** Those that a name knows. */
+const doingsOfNames: Partial<Record<keyof typeof doings, string>> = {
+  update: 'it leads to somebody',
+  erase: 'it was given back',
+};
 
 const announcements = {
   policy: 'another witness policy',
@@ -83,11 +89,13 @@ function watching({ title, place, version, entry, at }: News & { type: 'watching
 }
 
 function event(
-  { title, version, entry, at, what, ...news }: News & { type: 'event' },
+  { title, kind, version, entry, at, what, ...news }: News & { type: 'event' },
   bad: Style['bad'],
   dim: Style['dim'],
 ): string {
-  const said = what.map((flag) => doings[flag]).join('; ');
+  const said = what
+    .map((flag) => (kind === 'name' ? doingsOfNames[flag] : undefined) ?? doings[flag])
+    .join('; ');
   const line = `${title}: ${said}. ${dim(`Version ${version}, entry ${entry}, ${time(at)}.`)}`;
   if (news.rebound) return `${bad(line)}\n${bad(rebound)}`;
   const grave = what.includes('reset') || what.includes('erase');

@@ -88,6 +88,8 @@ function openRounds(
   /** What was found in the round before, and since when nothing came. */
   let found = new Set<string>();
   let still = '';
+  /** Notices are said once. */
+  const noticed = new Set<string>();
 
   function tellStill({ epochTime }: Report): boolean {
     const old = epochTime !== null && (now ?? Date.now()) - Date.parse(epochTime) > longestStill;
@@ -105,7 +107,9 @@ function openRounds(
 
   return async () => {
     const { report, folder, text } = await audit({ ...options, cosign: false });
-    const { verdict, origin, vkey, checkpoint, newEntries, notices } = report;
+    const { verdict, origin, vkey, checkpoint, newEntries } = report;
+    const notices = report.notices.filter((notice) => !noticed.has(notice));
+    for (const notice of notices) noticed.add(notice);
     const size = checkpoint?.size ?? 0;
     tell({ type: 'audit', verdict, origin, vkey, size, newEntries, notices, report: text });
     using _ = lockState(state);
