@@ -56,6 +56,7 @@ export function addAdmissionCommands(program: Program): void {
   addRegistration(program);
   addPeople(program);
   addOidc(program);
+  addAccounts(program);
 }
 
 const get = async <T>(data: string, path: string): Promise<T> =>
@@ -232,4 +233,23 @@ function addOidc({ island, commandOf, hintOf, streams }: Program): void {
       );
     },
   );
+}
+
+function addAccounts({ island, commandOf, streams }: Program): void {
+  const account = island.command('account').description('accounts of people');
+  commandOf(account, 'end <name>', 'ends the account of somebody, for good')
+    .option('--yes', 'ends it without asking for the name once more')
+    .action(async (name: string, { data, json, yes }: Flags & { yes?: true }) => {
+      if (yes !== true)
+        throw new Stated(
+          `This ends the account of ${name} for good: keys, archive, mail that waits and sessions go, and nobody gets that name again. Everybody who knows ${name} sees that it ended, and so does ${name}. To do it: npx island account end ${name} --yes`,
+        );
+      await orElse(
+        post(data, '/accounts/end', { name }),
+        'unknown_person',
+        `Nobody on this island has the name ${name}: it was ended already, or never was.`,
+      );
+      const text = `The account of ${name} has ended. What others received from it stays with them.`;
+      tell(streams, json, { name, ended: true }, text);
+    });
 }

@@ -3,6 +3,7 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { type Account, openAccount } from './account/account.ts';
 import { keepAccount } from './account/account-upkeep.ts';
 import { adoptOwnAccount } from './account/adoption.ts';
+import { whySignedOut } from './account/ending.ts';
 import { type Archive, openArchive, type Progress } from './archive/archive.ts';
 import { keepArchive } from './archive/upkeep.ts';
 import { keepDeletions } from './attachments/deletions.ts';
@@ -82,7 +83,7 @@ export interface Islander extends AsyncDisposable, Speaking, Enclosures {
   startSending(): void;
   /** Starts receiving, as soon as no other process of this home does. */
   startReceiving(): void;
-  /** Rejects when sending or receiving can't go on without a person: `signed_out`. Never resolves. */
+  /** Rejects when sending or receiving can't go on without a person: `signed_out`, `account_ended`. Never resolves. */
   failed: Promise<never>;
 }
 
@@ -96,12 +97,12 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const session = openSession({ storage, transport, account, now });
   const wallet = openWallet({ storage, session, transport, now });
   const proving = openProving({ storage, transport, now });
-  const lookups = openLookups({ wallet, transport, proving });
+  const lookups = openLookups({ storage, wallet, transport, proving });
   const people = openPeople(storage, lookups, now);
   /** For proving who sent something: strangers cause that. */
   const provers = openPeople(
     storage,
-    openLookups({ wallet: sparing(wallet), transport, proving }),
+    openLookups({ storage, wallet: sparing(wallet), transport, proving }),
     now,
   );
   const ratchets = openRatchets(storage, account, now);
@@ -138,8 +139,9 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
 
   function start(name: string, loop: (signal: AbortSignal) => Promise<void>): void {
     if (running.has(name)) return;
-    const run = loop(stop.signal).catch((error: unknown) => {
-      if (!stop.signal.aborted) failed.reject(error);
+    const run = loop(stop.signal).catch(async (error: unknown) => {
+      if (stop.signal.aborted) return;
+      failed.reject(await whySignedOut({ storage, transport, proving }, error, stop.signal));
     });
     running.set(name, run);
   }

@@ -50,6 +50,11 @@ export const problems = {
   replaced:
     'The same device is connected from somewhere else, so this connection has ended: is there a copy of {home}? Use one of them only.',
   yourself: 'That is your own name: a message needs somebody else to go to.',
+  person_ended:
+    '{name} has ended their account: nothing reaches them any more, and nobody gets that name again. What you have of each other stays on this device.',
+  account_ended:
+    'The account of {name} was ended: the directory of the island shows that to everybody. If you did that, or agreed to it, all is well: what is in this home stays, and npx islander export takes it out. If not, the island has erased your account against your will: tell your contacts by another way, and ask its operator.',
+  account_name_differs: 'That is not the name of this account, which is {name}. Nothing was ended.',
   identity_changed:
     'The identity of {name} is not the one this device knows, so nothing was sent. Ask {name} by another way whether they began anew; if so, use: npx islander accept {name}. Otherwise the island is lying.',
   list_invalid:

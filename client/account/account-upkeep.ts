@@ -28,7 +28,7 @@ export interface AccountReports {
 export interface KeptAccount {
   /** The connection is there: now is the time to look. */
   connected(): void;
-  /** Until aborted. Throws what leaves this device without an account: `device_removed`, `account_reset`, `signed_out`. */
+  /** Until aborted. Throws what leaves this device without an account: `device_removed`, `account_reset`, `account_ended`, `signed_out`. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -77,5 +77,5 @@ export function keepAccount(keeping: Keeping, reports: AccountReports): KeptAcco
   };
 }
 
-const ends = new Set(['device_removed', 'account_reset', 'signed_out']);
+const ends = new Set(['device_removed', 'account_reset', 'account_ended', 'signed_out']);
 const isEnd = (error: Error): boolean => error instanceof Problem && ends.has(error.code);

@@ -15,6 +15,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { type Head, vouchedFor } from '../archive/rows.ts';
 import { Problem, refusing } from '../problem.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { isEnded } from '../transparency/ended.ts';
 import { unlatched } from '../transparency/latch.ts';
 import { type Proved, provedOf, provedRow } from '../transparency/proved.ts';
 import { openProving } from '../transparency/proving.ts';
@@ -159,6 +160,7 @@ async function ask(
       ...(signal && { signal }),
     });
   } catch (cause) {
+    if (isEnded(cause)) throw new Problem('account_ended', { name }, { cause });
     if (!(cause instanceof Problem) || cause.code !== 'identity_changed') throw cause;
     throw new Problem('account_reset', { name }, { cause });
   }

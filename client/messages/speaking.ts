@@ -26,13 +26,14 @@ import { Problem, willPass } from '../problem.ts';
 import { enqueue, outboxBeside, passing } from '../sending/outbox.ts';
 import type { Session } from '../sign-in/session.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { hasEnded } from '../transparency/ended.ts';
 import { type ActBody, actRow } from './acts.ts';
 import { type Outgoing, saidOf } from './messages.ts';
 
 export interface Speaking {
   /**
    * Queues texts for a person, in their order; resolves with their places in the history once they are
-   * on the disk. Throws `unknown_person`, `yourself`, `signed_out`, `blocked`, `message_empty`, `message_long`.
+   * on the disk. Throws `unknown_person`, `person_ended`, `yourself`, `signed_out`, `blocked`, `message_empty`, `message_long`.
    */
   say(to: string, bodies: readonly TextBody[]): Promise<string[]>;
   /** Queues an act for somebody known: kept, archived, sent to all devices of both sides. Resolves with its place. */
@@ -70,6 +71,7 @@ export function openSpeaking(parts: SpeakingParts): Speaking {
     try {
       const { account: whose } = await known(name);
       if (isBlocked(await readContact(storage, whose))) throw new Problem('blocked', { name });
+      if (await hasEnded(storage, whose)) throw new Problem('person_ended', { name });
     } catch (error) {
       if (!willPass(error)) throw error;
     }

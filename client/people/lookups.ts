@@ -12,7 +12,8 @@ import type { Answer, RequestText, RouteName } from '@island/protocol/wire/route
 import { base64url } from '@island/protocol/wire/text.ts';
 import { tokenClasses, writeToken } from '@island/protocol/wire/token.ts';
 import type { Wallet } from '../payment/wallet.ts';
-import { untilCommitted } from '../storage/storage.ts';
+import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { askEnded } from '../transparency/ended.ts';
 import type { ProvedPerson, Proving } from '../transparency/proving.ts';
 import type { KnownVersion } from '../transparency/version-chain.ts';
 import { callApart, type Transport } from '../transport/transport.ts';
@@ -27,6 +28,8 @@ export interface Lookups {
     newest: ProvedPerson,
     signal?: AbortSignal,
   ): Promise<Uint8Array[]>;
+  /** Whether the log shows the account as ended: as `askEnded`. It costs nothing. */
+  ended(of: { name: string; account: AccountId }, signal?: AbortSignal): Promise<boolean>;
   /** Throws `unknown_person`, `unknown_device` besides. */
   bundles(
     account: AccountId,
@@ -40,10 +43,12 @@ const tries = 3;
 const refused = new Set(['token_invalid', 'token_spent']);
 
 export function openLookups({
+  storage,
   wallet,
   transport,
   proving,
 }: {
+  storage: Storage;
   wallet: Wallet;
   transport: Transport;
   proving: Proving;
@@ -86,6 +91,7 @@ export function openLookups({
         const request = ([token]: readonly [string, ...string[]]) => ({ token, name, after });
         return (await paid('lookUpHistory', name, 1, request, signal)).steps;
       }),
+    ended: (of, signal) => askEnded({ storage, transport, proving }, of, signal),
     bundles: (account, devices, signal) =>
       paid(
         'bundles',

@@ -25,8 +25,10 @@ import {
   type Storage,
   untilCommitted,
 } from '../storage/storage.ts';
+import { endedRow, hasEnded, isEnded } from '../transparency/ended.ts';
 import { mustBeUnlatched, unlatched } from '../transparency/latch.ts';
 import { provedOf, provedRow } from '../transparency/proved.ts';
+import type { ProvedPerson } from '../transparency/proving.ts';
 import type { Lookups } from './lookups.ts';
 
 export interface Person {
@@ -39,7 +41,7 @@ export interface People {
   /** By name; asks the island for somebody not met before. Throws `unknown_person` and what `refresh` throws. */
   find(name: string, signal?: AbortSignal): Promise<Person>;
   /**
-   * Asks the island, and follows the person through every change of their devices and keys. Throws
+   * Asks the island, and follows the person through every change of their devices and keys. Throws `person_ended`,
    * `identity_changed`, `list_rolled_back`, `history_broken`, `list_invalid` (Problem); then nothing has changed.
    */
   refresh(name: string, signal?: AbortSignal): Promise<Person>;
@@ -104,7 +106,7 @@ export async function everybody(storage: Storage): Promise<Person[]> {
 
 export function openPeople(
   storage: Storage,
-  lookups: Pick<Lookups, 'person' | 'lists'>,
+  lookups: Pick<Lookups, 'person' | 'lists' | 'ended'>,
   now: () => number = Date.now,
 ): People {
   /** Opening a list verifies signatures: once for each version of the row. */
@@ -130,7 +132,7 @@ export function openPeople(
     resets: 'refused' | 'accepted',
   ): Promise<Person> {
     const before = (await pinned(name)).person;
-    const shown = await lookups.person(name, signal);
+    const shown = await shownNow(name, signal);
     const list = openListOf(name, shown);
     const { account } = list;
     return untilCommitted(async () => {
@@ -159,6 +161,23 @@ export function openPeople(
       });
       return { name, account, list };
     });
+  }
+
+  async function shownNow(name: string, signal: AbortSignal | undefined): Promise<ProvedPerson> {
+    try {
+      return await lookups.person(name, signal);
+    } catch (error) {
+      if (isEnded(error)) await noteEnd(name, signal);
+      throw error;
+    }
+  }
+
+  /** A name is erased together with its account, and what was proved of that is still in the log. */
+  async function noteEnd(name: string, signal: AbortSignal | undefined): Promise<void> {
+    const { person } = await pinned(name);
+    if (!person || (await hasEnded(storage, person.account))) return;
+    if (!(await lookups.ended(person, signal))) throw new Problem('list_invalid', { name });
+    await storage.commit({ put: [endedRow(person.account, now())], expect: [unlatched] });
   }
 
   return {

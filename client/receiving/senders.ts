@@ -89,6 +89,7 @@ export async function prove(
 /** What will be no different another time. */
 const verdicts = new Set([
   'unknown_person',
+  'person_ended',
   'name_invalid',
   'sender_unproved',
   'identity_changed',

@@ -146,6 +146,7 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
         }
         cause = again;
       }
+      if (isGone(cause)) cause = await truthOf(sending, row, signal);
       if (!(cause instanceof Error)) throw cause;
       if (cause instanceof Problem && cause.code === 'signed_out') throw cause;
       const unsettled = isStale(cause);
@@ -169,6 +170,20 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
 
 const isStale = (error: unknown): boolean =>
   error instanceof Fault && error.code === 'stale_devices';
+
+/** The island's word that there is nobody says nothing by itself: what the log shows does. */
+const isGone = (error: unknown): boolean =>
+  error instanceof Fault && error.code === 'unknown_person';
+
+async function truthOf(sending: Sending, { to }: Waiting, signal: AbortSignal): Promise<unknown> {
+  try {
+    await refreshRecipient(sending, to, signal);
+    // The log does not show it yet.
+    return new Fault('stale_devices');
+  } catch (error) {
+    return error;
+  }
+}
 
 /** What this machine refuses says nothing about the message: it stays queued. */
 const isStorage = (error: Error): boolean =>

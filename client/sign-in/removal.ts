@@ -6,8 +6,10 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { type AccountRecord, readAccount } from '../account/account.ts';
 import { adoptOwnAccount } from '../account/adoption.ts';
+import { whySignedOut } from '../account/ending.ts';
 import type { Joining } from '../joining/joining-parts.ts';
 import { ask } from '../joining/leave.ts';
+import { openProving } from '../transparency/proving.ts';
 import { call } from '../transport/transport.ts';
 import { showCredentials } from './credentials.ts';
 import { withNonce } from './nonces.ts';
@@ -18,10 +20,24 @@ export async function signInOrExplain(joining: Joining, shown: Shown): Promise<A
   try {
     return await signIn(joining, shown);
   } catch (error) {
+    await mustNotHaveEnded(joining, error);
     const refused = error instanceof Fault && error.code === 'wrong_credentials';
     if (refused && 'password' in shown) await explain(joining, shown, error);
     throw error;
   }
+}
+
+/** Throws `account_ended` where the log shows that. */
+async function mustNotHaveEnded(
+  { storage, platform, now, signal }: Joining,
+  refusal: unknown,
+): Promise<void> {
+  const self = await readAccount(storage);
+  if (!self) return;
+  await using transport = platform.transport(self);
+  const proving = openProving({ storage, transport, now });
+  const why = await whySignedOut({ storage, transport, proving }, refusal, signal);
+  if (why !== refusal) throw why;
 }
 
 async function explain(joining: Joining, shown: Shown, refusal: Fault): Promise<void> {

@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { retryAfter } from '../transport/transport.ts';
 import type { AddCommand } from './command.ts';
 import { acceptCommand } from './commands/accept.ts';
+import { accountCommand } from './commands/account.ts';
 import { attachmentsCommand } from './commands/attachments.ts';
 import { chatCommand } from './commands/chat.ts';
 import { chatsCommand, requestsCommand } from './commands/chats.ts';
@@ -128,6 +129,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     twoFactorCommand,
     sessionsCommand,
     passwordCommand,
+    accountCommand,
     acceptCommand,
     directoryCommand,
     exportCommand,

@@ -57,6 +57,7 @@ export async function opened(
     transport,
     keeping: { storage, session, now },
     lookups: openLookups({
+      storage,
       wallet: openWallet({ storage, session, transport, now }),
       transport,
       proving: openProving({ storage, transport, now }),

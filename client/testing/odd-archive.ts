@@ -229,7 +229,7 @@ function homeOf(
   const nobody = async (): Promise<never> => {
     throw new Fault('unknown_person');
   };
-  const people = openPeople(storage, { person: nobody, lists: nobody });
+  const people = openPeople(storage, { person: nobody, lists: nobody, ended: nobody });
   const home: Home = {
     keys,
     storage,

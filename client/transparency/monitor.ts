@@ -17,6 +17,7 @@ import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { compareHeard, differences, markTold } from './comparing.ts';
+import { allEnded, isEnded } from './ended.ts';
 import { dueAt, newlyOverdue } from './overdue.ts';
 import { renewPolicy } from './policy-change.ts';
 import { allProved, type Proved, provedNamespace, provedOf, putProved } from './proved.ts';
@@ -121,10 +122,12 @@ async function dueNow({ storage, now }: Monitoring): Promise<Due[]> {
   const at = now();
   const proved = await allProved(storage);
   const met = new Set(proved.map(({ account }) => account));
+  const over = await allEnded(storage);
   const unproved = (await everybody(storage)).filter(({ account }) => !met.has(account));
   const isDue = (each: Proved) => at >= dueAt(each);
   const all: Due[] = [...unproved.map(({ account }) => ({ account })), ...proved.filter(isDue)];
-  return shuffled(all.filter(({ account }) => account !== own)).slice(0, looksPerRound);
+  const others = all.filter(({ account }) => account !== own && !over.has(account));
+  return shuffled(others).slice(0, looksPerRound);
 }
 
 function shuffled<T>(items: readonly T[]): T[] {
@@ -139,7 +142,13 @@ async function lookAgain(
   signal: AbortSignal,
 ): Promise<void> {
   const person = await people.known(account);
-  if (person) await people.refresh(person.name, signal);
+  try {
+    if (person) await people.refresh(person.name, signal);
+  } catch (error) {
+    // It was followed to its end: nothing comes behind that.
+    if (isEnded(error)) return;
+    throw error;
+  }
   if (version === undefined) return;
   await untilCommitted(async () => {
     const row = await storage.read(provedNamespace, account);

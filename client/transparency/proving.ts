@@ -1,32 +1,26 @@
-/**
- * Who people are, as the log of their island proves it: an answer counts when its checkpoint is signed by the
- * log and by the witnesses of the policy, goes on from what this home has seen of the log before, is fresh, and
- * holds exactly the state that was shown. docs/protocol/transparency.md §8
- */
-import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import {
-  type Answer,
+  type AskedLabel,
   accountOfName,
   checkAnswer,
   type LogPins,
   type ProvedAnswer,
-  type ProvedLabel,
   type ProvedState,
   readAnswer,
 } from '@island/protocol/transparency/answer.ts';
 import type { EventStep } from '@island/protocol/transparency/event-chain.ts';
-import { nameLabel } from '@island/protocol/transparency/label.ts';
+import { accountLabel, nameLabel } from '@island/protocol/transparency/label.ts';
+import { isErasure } from '@island/protocol/transparency/leaves.ts';
 import {
   TransparencyFault,
   type TransparencyFaultCode,
 } from '@island/protocol/transparency/transparency-fault.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
-import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
-import { hex } from '@island/protocol/wire/text.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
+import { accountOf, type Label, labelsOf, personOf } from './answer-labels.ts';
 import { Contradiction } from './contradiction.ts';
 import {
   broken,
@@ -35,9 +29,9 @@ import {
   hidden,
   type ShownLabel,
   type Testimony,
-  testimonyOf,
   unfounded,
 } from './convicting.ts';
+import { followAccount } from './ended.ts';
 import { followHead, HeadConflict, readHead } from './head.ts';
 import { latch, mustBeUnlatched } from './latch.ts';
 import { openLogFiles } from './log-files.ts';
@@ -65,13 +59,23 @@ export interface ProvedPerson {
 export interface Proving {
   /**
    * Fetches an answer about a name and believes it, or not. Throws `unknown_person` where the log shows that there is
-   * nobody, `absence_unproved`, `list_invalid`, `unwitnessed`, `directory_stale`, `directory_ahead`, `log_unproved`, `directory_contradicted`, and what `fetch` throws.
+   * nobody, `person_ended` where it shows that the account was ended, `absence_unproved`, `list_invalid`, `unwitnessed`, `directory_stale`, `directory_ahead`, `log_unproved`, `directory_contradicted`, and what `fetch` throws.
    */
   person(
     name: string,
     fetch: () => Promise<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<ProvedPerson>;
+  /**
+   * The same about an account itself, against what was proved of it before; nothing where the log does not have it.
+   * `name`: whose it is, for what is refused.
+   */
+  account(
+    name: string,
+    account: AccountId,
+    fetch: () => Promise<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<ProvedState | undefined>;
   /**
    * The lists from what is known, exclusive, to what was proved, inclusive: no version is left out, and none that
    * was seen before has vanished. `fetch`: the versions behind one, ascending, as many as there are at once.
@@ -111,12 +115,9 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
   /** Places of labels that were proved: for ever, under one key. */
   const cache = new Map<string, Uint8Array>();
 
-  function check(answer: Uint8Array, name: string, log: LogPins): ProvedAnswer {
+  function check(answer: Uint8Array, labels: readonly AskedLabel[], log: LogPins): ProvedAnswer {
     const proved = checkAnswer(answer, {
-      log,
-      labels: [nameLabel(name), accountOfName],
-      allowUnwitnessed: true,
-      cache,
+      ...{ log, labels, allowUnwitnessed: true, cache },
       notBefore: now() - freshness,
     });
     // Dated ahead, it would be fresh for as long as the island likes.
@@ -124,10 +125,33 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
     return proved;
   }
 
-  /** The answer under the policy that is known, or under one that follows it. */
-  async function checked(answer: Uint8Array, name: string, signal?: AbortSignal) {
-    const pins = await pinsOf(storage, transport, signal);
-    return underPolicy({ storage, files, pins }, (log) => check(answer, name, log), signal);
+  /** Fetches an answer and reads its labels, once its checkpoint counts and goes on from what was seen before. */
+  async function believed<T>(
+    name: string,
+    labels: readonly AskedLabel[],
+    fetch: () => Promise<Uint8Array>,
+    read: (proved: ProvedAnswer, labels: readonly Label[]) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    await mustBeUnlatched(storage);
+    const before = await readHead(storage);
+    const answer = await answered(name, fetch);
+    try {
+      const known = await pinsOf(storage, transport, signal);
+      // Under the policy that is known, or under one that follows it.
+      const parts = { storage, files, pins: known };
+      const proved = await underPolicy(parts, (log) => check(answer, labels, log), signal);
+      const { checkpoint, epoch, note } = proved;
+      const { size, root } = checkpoint;
+      const shown = { size, root, epoch: epoch.timestamp, note };
+      await followHead(storage, files, shown, before, signal);
+      const pins = await pinsOf(storage, transport, signal);
+      await checkPolicy(storage, files, pins, shown, signal);
+      await checkVrfKey(storage, files, pins, shown, signal);
+      return await read(proved, labelsOf(proved, readAnswer(answer)));
+    } catch (error) {
+      throw await refusal(error, name, answer, signal);
+    }
   }
 
   const court = async (signal: AbortSignal | undefined): Promise<Court> => ({
@@ -168,32 +192,33 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
 
   return {
     async person(name, fetch, signal) {
-      await mustBeUnlatched(storage);
-      const before = await readHead(storage);
       const named = await provedName(storage, name);
-      const answer = await answered(name, fetch);
-      try {
-        const proved = await checked(answer, name, signal);
-        const { checkpoint, epoch, note } = proved;
-        const { size, root } = checkpoint;
-        const shown = { size, root, epoch: epoch.timestamp, note };
-        await followHead(storage, files, shown, before, signal);
-        const pins = await pinsOf(storage, transport, signal);
-        await checkPolicy(storage, files, pins, shown, signal);
-        await checkVrfKey(storage, files, pins, shown, signal);
-        const [whose, state] = labelsOf(proved, readAnswer(answer));
+      const labels = [nameLabel(name), accountOfName];
+      const read = async (proved: ProvedAnswer, [whose, state]: readonly Label[]) => {
         if (!whose) throw new Fault('malformed');
         await followName(storage, name, named, whose.proved, whose);
-        if (named && !named.erased && state && !state.proved.present) {
+        if (whose.proved.present && isErasure(whose.proved.event))
+          throw new Problem('person_ended', { name });
+        if (named && state && !state.proved.present) {
           const seen = await provedOf(storage, accountOf(whose.proved));
           throw new Contradiction('rolled_back', async (court) =>
             seen ? hidden(seen.shown, state, court) : undefined,
           );
         }
         return personOf(proved, state);
-      } catch (error) {
-        throw await refusal(error, name, answer, signal);
-      }
+      };
+      return believed(name, labels, fetch, read, signal);
+    },
+
+    async account(name, account, fetch, signal) {
+      // Answers may cross: what was known before the question counts.
+      const seen = await provedOf(storage, account);
+      const read = async (_proved: ProvedAnswer, [shown]: readonly Label[]) => {
+        if (!shown) throw new Fault('malformed');
+        if (seen) followAccount(seen, shown.proved, shown);
+        return shown.proved.present ? shown.proved : undefined;
+      };
+      return believed(name, [accountLabel(account)], fetch, read, signal);
     },
 
     async lists(name, known, newest, fetch) {
@@ -245,30 +270,6 @@ async function answered<T>(name: string, fetch: () => Promise<T>): Promise<T> {
     if (!(cause instanceof Fault) || cause.code !== 'unknown_person') throw cause;
     throw new Problem('absence_unproved', { name }, { cause });
   }
-}
-
-interface Label extends ShownLabel {
-  proved: ProvedLabel;
-}
-
-const labelsOf = ({ labels }: ProvedAnswer, answer: Answer): Label[] =>
-  labels.flatMap((proved, i) => {
-    const proof = answer.labels[i];
-    return proof ? { answer, proof, label: proved.label, index: proved.index, proved } : [];
-  });
-
-const accountOf = (name: ProvedLabel): AccountId =>
-  accountId(hex(name.present ? name.state : new Uint8Array(0)));
-
-function personOf({ labels, checkpoint }: ProvedAnswer, shown: Label | undefined): ProvedPerson {
-  const [named] = labels;
-  const state = shown?.proved;
-  const seen = shown && testimonyOf(shown);
-  if (!named?.present || !state?.present || !seen || state.state.length === 0)
-    throw new Fault('unknown_person');
-  if (openDeviceList(state.state).epoch !== state.version) throw new Fault('malformed');
-  const { size } = checkpoint;
-  return { account: accountOf(named), list: state.state, state, size, shown, seen };
 }
 
 /** Faults of bytes, not of an island that says no. */
