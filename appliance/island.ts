@@ -8,7 +8,7 @@ import { ConfigError } from '@island/services/kit/config.ts';
 import { Argument, Command, CommanderError, type CommandOptions, Option } from 'commander';
 import { addAdmissionCommands } from './admission-commands.ts';
 import { addAuditCommands } from './audit/audit-commands.ts';
-import { Misbehaviour } from './audit/findings.ts';
+import { Misbehaviour, Noteworthy } from './audit/findings.ts';
 import { formatStatus } from './messages-for-people.ts';
 import { askLog, askStatus } from './operator.ts';
 import { toCount, toFolder, toHost, toName, toPort, toPromises } from './option-values.ts';
@@ -21,7 +21,7 @@ import { addWitnessCommands } from './witness-commands.ts';
 
 const repository = join(import.meta.dirname, '..');
 const defaultData = join(repository, 'island-data');
-/** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage, 3 a log that misbehaves. */
+/** Runs the command; resolves to the exit code: 0 done, 1 a stated failure, 2 wrong usage, 3 a log that misbehaves, 4 news of what is monitored. */
 export async function islandCommand(args: readonly string[], streams: Streams): Promise<number> {
   try {
     await program(streams).parseAsync(args, { from: 'user' });
@@ -33,6 +33,7 @@ export async function islandCommand(args: readonly string[], streams: Streams): 
     const { bad } = styleFor(streams.stderr);
     if (stated !== undefined) {
       streams.stderr.write(`${bad('island:')} ${stated.message}\n`);
+      if (stated instanceof Noteworthy) return 4;
       return stated instanceof Misbehaviour ? 3 : 1;
     }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -30,6 +30,7 @@ import type { Storage } from './storage/storage.ts';
 import { keepDirectory } from './transparency/monitor.ts';
 import { openProving } from './transparency/proving.ts';
 import type { WitnessChange } from './transparency/witness-change.ts';
+import { openWitnessing } from './transparency/witnessing.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** What happens beside the messages themselves, which are in the storage (messages.ts, arrivals.ts). */
@@ -126,6 +127,10 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
       onResetAsked: (seconds) => on({ type: 'reset-asked', seconds }),
     },
   );
+  const witnessing = openWitnessing({
+    ...{ storage, session, now },
+    onRefused: (error) => on({ type: 'directory', error }),
+  });
   const stop = new AbortController();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
@@ -195,7 +200,9 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
             own: ownPerson,
             certificates,
             onTyping: writing.heard,
-            onOnline: () => {
+            onCosign: witnessing.asked,
+            onOnline: (say) => {
+              witnessing.connected(say);
               kept.connected();
               own.connected();
               on({ type: 'online' });
@@ -226,6 +233,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
           signal,
         ),
       );
+      start('witness', (signal) => witnessing.run(signal));
       start('tokens', (signal) => wallet.keep(signal));
       start('certificate', (signal) => certificates.keep(signal));
       start('delivery key', (signal) => deliveryKeys.keep(signal));

@@ -74,6 +74,10 @@ export const problems = {
     'What the directory of this island showed of {count} of your contacts could not be looked at again for more than a day, so it would not be noticed if it had been shown to this device alone. Leave islander listen or chat open for some hours, so that it is.',
   unwitnessed:
     'Too few of the witnesses of this island have signed the newest state of its directory, so no new key is taken over yet. Known people and devices go on; the rest waits until the witnesses answer.',
+  witness_refused:
+    'The island asked this device to witness a state of its directory that does not go on from what it has seen before, so it did not sign. Tell the operator, and see: npx islander directory',
+  witness_put_back:
+    'This home was put back from a copy: its key as a witness has signed more than it remembers, so that key signs nothing any more. For a new one, which the operator has to add: npx islander witness on',
   history_broken:
     'The island could not show how the devices of {name} came to be those that it names now, so nothing was sent. Tell its operator.',
   history_long:

@@ -1,16 +1,17 @@
-/** `island audit`, `island proof verify | compare`, `island evidence verify`: what anybody checks about a log. docs/operations.md §13 */
+/** `island audit`, `island monitor`, `island proof verify | compare`, `island evidence verify`: what anybody checks about a log. docs/operations.md §13 */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { Stated } from '@island/provisioning/stated.ts';
 import { fromEnvironment } from '@island/services/kit/config.ts';
 import { type Command, Option } from 'commander';
-import { toFolder } from '../option-values.ts';
+import { toFolder, toSeconds } from '../option-values.ts';
 import { openProgress, styleFor } from '../terminal.ts';
 import type { Streams } from '../up-command.ts';
 import type { AuditOptions } from './audit.ts';
+import { type AuditFlags, pinOptions } from './audit-flags.ts';
 import { Misbehaviour } from './findings.ts';
-import type { PinOptions } from './pins.ts';
+import type { MonitorFlags } from './monitor-command.ts';
 import type { Place } from './place.ts';
 
 interface Program {
@@ -25,20 +26,9 @@ const defaultState = (): string =>
     'private-island/audit',
   );
 
-interface AuditFlags {
-  vkey?: string;
-  policy?: string;
-  vrf?: string;
-  ca?: string;
-  caFingerprint?: string;
-  state: string;
-  allowUnwitnessed?: true;
-  cosign?: true;
-  json?: true;
-}
-
 export function addAuditCommands(program: Program): void {
   addAudit(program);
+  addMonitor(program);
   addProof(program);
   addEvidence(program);
 }
@@ -63,6 +53,17 @@ Exit codes: 0 everything is in order, 1 it could not be done, 3 the log misbehav
 What concerns single people, such as a device that somebody did not add, their own clients watch: only they can
 tell which entries are theirs.`,
     );
+  auditing(command)
+    .option('--cosign', 'adds a cosignature of this auditor to the checkpoint, in a file')
+    .action(async (place: string, flags: AuditFlags) => {
+      const { readPlace } = await import('./place.ts');
+      const named = orUsage(command, () => readPlace(place));
+      await runAudit(named, flags, streams);
+    });
+}
+
+/** What whoever audits has to know beforehand, and keeps. */
+const auditing = (command: Command): Command =>
   json(pinned(command))
     .option('--vrf <key>', 'the public key of the VRF, as the island says it')
     .option('--ca <file>', 'file of the certificate authority of the island (pki/root.crt)')
@@ -72,12 +73,41 @@ tell which entries are theirs.`,
         .argParser(toFolder)
         .default(defaultState(), 'private-island/audit below ~/.local/state'),
     )
-    .option('--allow-unwitnessed', 'goes on where the policy asks for no witness')
-    .option('--cosign', 'adds a cosignature of this auditor to the checkpoint, in a file')
-    .action(async (place: string, flags: AuditFlags) => {
+    .option('--allow-unwitnessed', 'goes on where the policy asks for no witness');
+
+function addMonitor({ island, streams }: Program): void {
+  const command = island
+    .command('monitor')
+    .description('audits an island again and again, and tells what is new of whom it watches')
+    .argument('<island>', 'its address, a link to it, or the file or line of its card')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 it was ended, or with --once everything is in order and nothing is new; 1 it could not be done;
+3 the log misbehaves; 4 with --once: there is news of what is watched or of the operator, or the log stands still.
+With --json each line is an object with a type: audit, watching, event, operator, finding, recovered, still, waiting.
+Everything is told at least once: after a crash it may be told again. A network that fails is tried again.`,
+    );
+  auditing(command)
+    .addOption(
+      new Option(
+        '--watch <proof>',
+        'a .tlog-proof file (islander directory proof), or a place: 64 hexadecimal digits or base64url; may be repeated',
+      )
+        .argParser((value: string, before: string[]) => [...before, value])
+        .default([], 'nobody'),
+    )
+    .addOption(
+      new Option('--every <time>', 'between two audits, such as 10m')
+        .argParser(toSeconds)
+        .default(600, '10m'),
+    )
+    .option('--once', 'audits and tells once, and ends')
+    .action(async (place: string, flags: MonitorFlags) => {
       const { readPlace } = await import('./place.ts');
       const named = orUsage(command, () => readPlace(place));
-      await runAudit(named, flags, streams);
+      const { runMonitor } = await import('./monitor-command.ts');
+      await runMonitor(named, flags, streams);
     });
 }
 
@@ -91,26 +121,6 @@ function orUsage<T>(command: Command, read: () => T): T {
       'error: This names no island. It is an address such as https://chat.example.org:8443, an island:// link, or the file of a card.',
     );
   }
-}
-
-async function pinOptions(place: Place, flags: AuditFlags): Promise<PinOptions> {
-  const { readGiven } = await import('./pins.ts');
-  const fingerprint = flags.caFingerprint ?? place.fingerprint;
-  const { vkey = place.vkey, vrf } = flags;
-  const { address, ownWitness } = place;
-  return {
-    address,
-    ...(ownWitness === undefined ? {} : { ownWitness }),
-    ...(vkey === undefined ? {} : { vkey }),
-    ...(vrf === undefined ? {} : { vrf }),
-    ...(flags.policy === undefined
-      ? {}
-      : { policy: await readGiven(flags.policy, 'the witness policy') }),
-    ...(flags.ca === undefined
-      ? {}
-      : { root: await readGiven(flags.ca, 'the certificate authority') }),
-    ...(fingerprint === undefined ? {} : { fingerprint }),
-  };
 }
 
 async function runAudit(place: Place, flags: AuditFlags, streams: Streams): Promise<void> {

@@ -6,6 +6,11 @@ export class Misbehaviour extends Stated {
   override name = 'Misbehaviour';
 }
 
+/** Something that a person should look at: ends `island monitor --once` with exit code 4. */
+export class Noteworthy extends Stated {
+  override name = 'Noteworthy';
+}
+
 export const causes = {
   note_malformed: 'What is served as the checkpoint is no signed checkpoint.',
   unknown_origin: 'The checkpoint is of another log than the one that is audited.',

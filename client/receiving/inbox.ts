@@ -9,6 +9,7 @@
  */
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
 import {
+  type ClientFrame,
   decodeServerFrame,
   encodeClientFrame,
   type ServerFrame,
@@ -26,8 +27,10 @@ import { type Opening, openEnvelopes } from './envelopes.ts';
 export interface Receiving extends Omit<Opening, 'box' | 'session'> {
   transport: Transport;
   session: Session;
-  /** The island hands out what comes from now on. */
-  onOnline: () => void;
+  /** The island hands out what comes from now on, on a connection on which more can be said. */
+  onOnline: (say: (frame: ClientFrame) => void) => void;
+  /** This device is a witness, and there is something to sign. */
+  onCosign: () => void;
   /** The connection is lost, or can't be made; it is tried again. */
   onOffline: (error: Error) => void;
   /** Resolves when what was committed before is in the archive, or will never be. archive.md §5 */
@@ -178,7 +181,8 @@ class Connection {
     }
     switch (frame.type) {
       case 'ready':
-        if (!this.#ready) this.#receiving.onOnline();
+        if (!this.#ready)
+          this.#receiving.onOnline((said) => this.#socket.send(encodeClientFrame(said)));
         this.#ready = true;
         return true;
       case 'envelope':
@@ -190,6 +194,9 @@ class Connection {
         return true;
       case 'fault':
         this.#fault = new Fault(frame.code);
+        return true;
+      case 'cosign':
+        this.#receiving.onCosign();
         return true;
       case 'pong':
         return true;

@@ -3,11 +3,12 @@
  *
  * Its sessions have forgotten which numbers they used: what they seal next the other side takes for a
  * repetition and drops. So the device's generation rises, which makes every session of before only
- * receive, and its prekeys are made anew under ids that the island can't know yet.
+ * receive, and its prekeys are made anew under ids that the island can't know yet. Its key as a witness signs no more.
  */
 import { type AccountRecord, accountKey, accountRow, decodeAccount } from '../account/account.ts';
 import { tokensNamespace } from '../payment/wallet.ts';
 import { renewedStanding } from '../ratchets/prekeys.ts';
+import { retiredWitness } from '../transparency/witness-key.ts';
 import { type Storage, untilCommitted } from './storage.ts';
 
 const originKey = { namespace: 'account', key: 'origin' };
@@ -37,10 +38,12 @@ export const openRecord = (storage: Storage): Promise<AccountRecord | undefined>
     }));
     const risen = { ...record, generation: record.generation + 1 };
     const prekeys = await renewedStanding(storage);
+    // It may have signed more than this copy remembers.
+    const witness = await retiredWitness(storage);
     await storage.commit({
-      put: [origin, accountRow(risen), ...(prekeys ? [prekeys.put] : [])],
-      remove,
-      expect: [...expect, ...(prekeys ? [prekeys.expect] : [])],
+      put: [origin, accountRow(risen), ...(prekeys ? [prekeys.put] : []), ...witness.put],
+      remove: [...remove, ...witness.remove],
+      expect: [...expect, ...(prekeys ? [prekeys.expect] : []), ...witness.expect],
     });
     return risen;
   });

@@ -22,7 +22,9 @@ const record = v.strictObject({
 });
 export type Head = v.InferOutput<typeof record>;
 
-const place = { namespace: 'transparency', key: 'head' };
+/** For who commits something that holds with this head alone. */
+export const headPlace = { namespace: 'transparency', key: 'head' };
+const place = headPlace;
 
 export async function readHead(storage: Storage): Promise<Head | undefined> {
   const row = await storage.read(place.namespace, place.key);

@@ -22,7 +22,9 @@ const record = v.strictObject({
 });
 export type Latch = v.InferOutput<typeof record>;
 
-const place = { namespace: 'transparency', key: 'latch' };
+/** For who commits something that holds as long as nobody was caught. */
+export const latchPlace = { namespace: 'transparency', key: 'latch' };
+const place = latchPlace;
 
 /** What a commit that takes over keys expects: another process of this home may have caught the directory meanwhile. */
 export const unlatched = { ...place, version: 0 };

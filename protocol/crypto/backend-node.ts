@@ -217,6 +217,14 @@ function build(crypto: NodeCrypto): Backend {
     dsaFromSeed: (seed) => fromRaw(seed, 'raw-seed', 'ml-dsa-44'),
     dsaSign: (pair, message) =>
       plain(crypto.sign(null, message, privateKey(pair, 'raw-seed', 'ml-dsa-44'))),
+    dsaSignAside(pair, message) {
+      const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+      const key = privateKey(pair, 'raw-seed', 'ml-dsa-44');
+      crypto.sign(null, message, key, (error, signature) =>
+        error === null ? resolve(plain(signature)) : reject(error),
+      );
+      return promise;
+    },
     dsaVerify: (publicKey, message, signature) =>
       refused(() => crypto.verify(null, message, publicPem(mlDsa44Prefix, publicKey), signature)) ??
       false,

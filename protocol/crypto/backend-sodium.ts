@@ -222,6 +222,9 @@ export const sodiumBackend: Backend = {
     }
     return ml_dsa44.sign(message, secret);
   },
+  async dsaSignAside(pair, message) {
+    return sodiumBackend.dsaSign(pair, message);
+  },
   dsaVerify: (publicKey, message, signature) =>
     refused(() => ml_dsa44.verify(signature, message, publicKey)) ?? false,
 };

@@ -87,5 +87,7 @@ export interface Backend {
   decapsulate(pair: KemPair, ciphertext: Uint8Array): Uint8Array | undefined;
   dsaFromSeed(seed: Uint8Array): DsaPair;
   dsaSign(pair: DsaPair, message: Uint8Array): Uint8Array;
+  /** The same in another thread, where there is one. */
+  dsaSignAside(pair: DsaPair, message: Uint8Array): Promise<Uint8Array>;
   dsaVerify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }

@@ -182,6 +182,8 @@ t.test('K1: ML-DSA-44 agrees across back ends and noble, in both directions', as
     for (const made of [
       set.mldsa44.sign(pair, message),
       set.mldsa44.sign(stored, message),
+      await set.mldsa44.signAside(pair, message),
+      await set.mldsa44.signAside(stored, message),
       fixed,
     ]) {
       t.ok(ml_dsa44.verify(made, message, noble.publicKey));

@@ -284,6 +284,10 @@ export function primitivesOver(backend: Backend) {
         const { secretKey } = ml_dsa44.keygen(pair.private);
         return ml_dsa44.sign(message, secretKey, { extraEntropy: random(32) });
       },
+      /** As `sign`, in another thread where there is one: it takes half a millisecond. */
+      signAside(pair: DsaPair, message: Uint8Array): Promise<Uint8Array> {
+        return backend.dsaSignAside(pair, message);
+      },
       /** Never throws. */
       verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
         if (publicKey.length !== 1312 || signature.length !== 2420) return false;

@@ -55,6 +55,11 @@ for (const [kind, cosigner, other] of [
     const verifier = cosignatureVerifier(cosigner.vkey);
     const { signature } = cosigner.cosign(text, time);
     t.ok(verifier.verify(text, signature));
+    const aside = await cosigner.cosignAside(text, time);
+    t.match(aside, { name: 'w', keyId: cosigner.vkey.keyId });
+    t.ok(verifier.verify(text, aside.signature), 'the same in another thread');
+    t.equal(cosignatureTime(aside.signature), time);
+    await t.rejects(cosigner.cosignAside(text, 0), { code: 'note_malformed' });
     t.ok(verifierOf(cosigner.vkey).verify(text, signature));
     t.notOk(verifier.verify(text.replace('63\n', '64\n'), signature), 'another size');
     t.notOk(verifier.verify(text.replace('sofa', 'sofb'), signature), 'another log');

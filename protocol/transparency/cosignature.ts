@@ -32,6 +32,8 @@ export interface Cosigner {
   readonly vkey: Vkey;
   /** `text` of a checkpoint. Throws `note_malformed` where it is none. */
   cosign(text: string, timestamp: number): NoteSignature;
+  /** The same; what takes long is done in another thread where there is one. */
+  cosignAside(text: string, timestamp: number): Promise<NoteSignature>;
 }
 
 const subtreeLabel = utf8Bytes('subtree/v1\n\0');
@@ -52,31 +54,54 @@ function var8(writer: Writer, text: string): Writer {
   return writer.u8(bytes.length).raw(bytes);
 }
 
-function cosigner(vkey: Vkey, signs: (text: string, timestamp: number) => Uint8Array): Cosigner {
+type Signs<Signature> = (text: string, timestamp: number) => Signature;
+
+function cosigner(
+  vkey: Vkey,
+  signs: Signs<Uint8Array>,
+  aside: Signs<Promise<Uint8Array>>,
+): Cosigner {
   const { name, keyId } = vkey;
+  const check = (text: string, timestamp: number): void => {
+    if (!Number.isSafeInteger(timestamp) || timestamp <= 0)
+      throw new TransparencyFault('note_malformed');
+    parseCheckpoint(text);
+  };
+  const stamped = (timestamp: number, signature: Uint8Array): NoteSignature => {
+    return { name, keyId, signature: concat(new Writer(8).u64(timestamp).done(), signature) };
+  };
   return {
     vkey,
     cosign(text, timestamp) {
-      if (!Number.isSafeInteger(timestamp) || timestamp <= 0) {
-        throw new TransparencyFault('note_malformed');
-      }
-      parseCheckpoint(text);
-      const stamp = new Writer(8).u64(timestamp).done();
-      return { name, keyId, signature: concat(stamp, signs(text, timestamp)) };
+      check(text, timestamp);
+      return stamped(timestamp, signs(text, timestamp));
+    },
+    async cosignAside(text, timestamp) {
+      check(text, timestamp);
+      return stamped(timestamp, await aside(text, timestamp));
     },
   };
 }
 
 /** Type 0x04. The key MUST serve no other cosigner: its name is not in what it signs. */
-export const ed25519Cosigner = (name: string, pair: SigningPair): Cosigner =>
-  cosigner(makeVkey(name, keyTypes.cosignature, pair.public), (text, timestamp) =>
-    ed25519.sign(pair, v1Message(text, timestamp)),
-  );
+export function ed25519Cosigner(name: string, pair: SigningPair): Cosigner {
+  const signs: Signs<Uint8Array> = (text, timestamp) =>
+    ed25519.sign(pair, v1Message(text, timestamp));
+  const vkey = makeVkey(name, keyTypes.cosignature, pair.public);
+  return cosigner(vkey, signs, async (text, timestamp) => signs(text, timestamp));
+}
 
 /** Type 0x06. */
 export const mldsaCosigner = (name: string, pair: DsaPair, random?: Random): Cosigner =>
-  cosigner(makeVkey(name, keyTypes.mldsaCosignature, pair.public), (text, timestamp) =>
-    mldsa44.sign(pair, subtreeMessage(name, text, timestamp), random),
+  cosigner(
+    makeVkey(name, keyTypes.mldsaCosignature, pair.public),
+    (text, timestamp) => mldsa44.sign(pair, subtreeMessage(name, text, timestamp), random),
+    async (text, timestamp) => {
+      const message = subtreeMessage(name, text, timestamp);
+      return random === undefined
+        ? mldsa44.signAside(pair, message)
+        : mldsa44.sign(pair, message, random);
+    },
   );
 
 /** Seconds, or `undefined` where there is no time below 2^53 in front of the signature. */

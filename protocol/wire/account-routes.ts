@@ -179,6 +179,18 @@ export const accountRoutes = {
     }),
     answer: s.empty,
   }),
+  /** Ends the account of the asker, who shows what signs in: for good. docs/protocol/accounts.md §10 */
+  endAccount: route({
+    method: 'POST',
+    path: '/v1/account/end',
+    auth: 'token',
+    request: v.strictObject({
+      credentials: v.union([shownPassword, shownGrant]),
+      second: v.optional(second),
+      nonce,
+    }),
+    answer: s.empty,
+  }),
   /** A new secret for six-digit sign-in, in force from `totpConfirm` on. */
   totpBegin: route({
     method: 'POST',

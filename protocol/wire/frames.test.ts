@@ -17,6 +17,7 @@ const fromClient: ClientFrame[] = [
   { type: 'hello', access: 'header.payload.signature' },
   { type: 'ack', seq: 2 ** 40 },
   { type: 'ping', nonce: 0 },
+  { type: 'witness', vkey: 'pi-kt/a/member/b+0a0b0c0d+BA==' },
 ];
 const id = envelopeId('0b'.repeat(16));
 const fromServer: ServerFrame[] = [
@@ -25,6 +26,7 @@ const fromServer: ServerFrame[] = [
   { type: 'envelope', seq: 14, id, request: true, body: Uint8Array.of(4) },
   { type: 'fault', code: 'rate_limited', text: 'Slower.' },
   { type: 'pong', nonce: Number.MAX_SAFE_INTEGER },
+  { type: 'cosign', size: 1_000_003 },
 ];
 
 t.test('every frame comes back as it was encoded', async (t) => {

@@ -4,8 +4,9 @@
  *     u8 1 ‖ u8 type ‖ fields
  *
  * client → gateway: 0x01 HELLO { text16 access }   0x02 ACK { u64 seq }   0x03 PING { u64 nonce }
+ *                   0x04 WITNESS { text16 vkey }
  * gateway → client: 0x81 READY { account 16 ‖ u32 device ‖ u64 head }   0x82 ENVELOPE { u64 seq ‖ id 16 ‖ u8 flags ‖ var32 body }
- *                   0x83 FAULT { text16 code ‖ text16 text }   0x84 PONG { u64 nonce }
+ *                   0x83 FAULT { text16 code ‖ text16 text }   0x84 PONG { u64 nonce }   0x85 COSIGN { u64 size }
  *
  * flags: 0x01, the sender did not have the recipient's delivery key; no other bit is set.
  *
@@ -13,6 +14,7 @@
  * ascending `seq`, then new ones as they come; at most `limits.socketWindow` unacknowledged.
  * ACK n means: everything up to n is committed here; the mailbox forgets it.
  */
+import { memberVkeyMax } from '../transparency/member-witness.ts';
 import { Reader, Writer } from './bytes.ts';
 import { Fault, type FaultCode, faults, isFaultCode } from './fault.ts';
 import {
@@ -32,13 +34,15 @@ const requestFlag = 0x01;
 export type ClientFrame =
   | { type: 'hello'; access: string }
   | { type: 'ack'; seq: number }
-  | { type: 'ping'; nonce: number };
+  | { type: 'ping'; nonce: number }
+  | { type: 'witness'; vkey: string };
 
 export type ServerFrame =
   | { type: 'ready'; account: AccountId; device: DeviceId; head: number }
   | { type: 'envelope'; seq: number; id: EnvelopeId; request: boolean; body: Uint8Array }
   | { type: 'fault'; code: FaultCode; text: string }
-  | { type: 'pong'; nonce: number };
+  | { type: 'pong'; nonce: number }
+  | { type: 'cosign'; size: number };
 
 export function encodeClientFrame(frame: ClientFrame): Uint8Array {
   const out = new Writer(64).u8(version);
@@ -49,6 +53,8 @@ export function encodeClientFrame(frame: ClientFrame): Uint8Array {
       return out.u8(0x02).u64(frame.seq).done();
     case 'ping':
       return out.u8(0x03).u64(frame.nonce).done();
+    case 'witness':
+      return out.u8(0x04).text16(frame.vkey).done();
   }
 }
 
@@ -69,6 +75,8 @@ function clientFields(type: number, from: Reader): ClientFrame {
       return { type: 'ack', seq: from.u64() };
     case 0x03:
       return { type: 'ping', nonce: from.u64() };
+    case 0x04:
+      return { type: 'witness', vkey: from.text16(memberVkeyMax) };
     default:
       throw new Fault('unknown_type');
   }
@@ -89,6 +97,8 @@ export function encodeServerFrame(frame: ServerFrame): Uint8Array {
       return out.u8(0x83).text16(frame.code).text16(frame.text).done();
     case 'pong':
       return out.u8(0x84).u64(frame.nonce).done();
+    case 'cosign':
+      return out.u8(0x85).u64(frame.size).done();
   }
 }
 
@@ -125,6 +135,8 @@ function serverFields(type: number, from: Reader): ServerFrame {
     }
     case 0x84:
       return { type: 'pong', nonce: from.u64() };
+    case 0x85:
+      return { type: 'cosign', size: from.u64() };
     default:
       throw new Fault('unknown_type');
   }

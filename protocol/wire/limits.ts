@@ -111,6 +111,8 @@ export const limits = {
   archiveBytes: 1_073_741_824,
   /** Lists in one answer of `lists`. */
   listsPerAnswer: 16,
+  /** Questions of one account an hour, by a session, about names that are not its own. */
+  otherLookupsPerHour: 60,
   /** Seconds that an offer to link a device stands; its messages, bytes; offers of one account at once. */
   linkSeconds: 600,
   linkMessageBytes: 1_024,

@@ -35,6 +35,20 @@ export const lookupRoutes = {
     request: v.strictObject({ token, name: s.person, after: s.count }),
     answer: v.strictObject({ steps: v.pipe(v.array(logStep), v.maxLength(limits.listsPerAnswer)) }),
   }),
+  /**
+   * Whether the published log shows that an account was ended, with its versions after one, of which nothing is told
+   * any more. For who knows the account: nobody else can ask, so it costs nothing. transparency.md §6.6
+   */
+  endedAccount: route({
+    method: 'POST',
+    path: '/v1/lookup/ended',
+    auth: 'none',
+    request: v.strictObject({ account: s.account, after: s.count }),
+    answer: v.strictObject({
+      answer: s.text64UpTo(structureBytes.proof),
+      steps: v.pipe(v.array(logStep), v.maxLength(limits.listsPerAnswer)),
+    }),
+  }),
   /** One prekey bundle for each device asked for, at `limits.bundlePrice` tokens each. */
   bundles: route({
     method: 'POST',

@@ -7,6 +7,7 @@ import { accountRoutes, registrationModes } from './account-routes.ts';
 import { archiveRoutes } from './archive-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
 import { lookupRoutes } from './lookup-routes.ts';
+import { memberWitnessRoutes } from './member-witness-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { enrolment, kdf, route } from './route.ts';
 import * as s from './schema.ts';
@@ -51,6 +52,7 @@ export const routes = {
   ...archiveRoutes,
   ...messageRoutes,
   ...lookupRoutes,
+  ...memberWitnessRoutes,
   prekeyCount: route({
     method: 'GET',
     path: '/v1/prekeys',

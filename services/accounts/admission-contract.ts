@@ -88,6 +88,12 @@ export const admissionCalls = defineCalls({
     answer: s.empty,
     callers: ['control'],
   },
+  /** Ends the account of that name, whoever wants it. */
+  end: {
+    request: v.strictObject({ name: v.string() }),
+    answer: s.empty,
+    callers: ['control'],
+  },
   setOidc: {
     request: v.strictObject({
       provider: v.nullable(

@@ -5,6 +5,7 @@ import { account } from './account.ts';
 import { type Registration, register } from './admission/registration.ts';
 import { accounts } from './contract.ts';
 import { forgetDone } from './devices/joinings.ts';
+import { type Ending, endNamedAccount, endOwnAccount } from './ending.ts';
 import {
   endings,
   endOthers,
@@ -14,10 +15,10 @@ import {
   mustGoOn,
 } from './sessions/session-ends.ts';
 import { changePassword } from './sign-in/password-change.ts';
-import { beginJoining, login, prelogin, type SignIn } from './sign-in/sign-in.ts';
+import { beginJoining, login, prelogin } from './sign-in/sign-in.ts';
 import { beginTotp, confirmTotp, endTotp } from './sign-in/totp-setup.ts';
 
-export type PeopleParts = SignIn & Registration;
+export type PeopleParts = Ending & Registration;
 
 export function answerPeople(bus: Bus, parts: PeopleParts): void {
   const { store, clock, nonces, keys, sessions } = parts;
@@ -56,6 +57,14 @@ export function answerPeople(bus: Bus, parts: PeopleParts): void {
 
   bus.handle(accounts, 'changePassword', async (request) => {
     await changePassword(parts, request);
+    return {};
+  });
+  bus.handle(accounts, 'endAccount', async (request) => {
+    await endOwnAccount(parts, request);
+    return {};
+  });
+  bus.handle(accounts, 'end', async ({ name }) => {
+    await endNamedAccount(parts, name);
     return {};
   });
   bus.handle(accounts, 'totpBegin', (asker) => beginTotp(parts, asker));

@@ -125,6 +125,18 @@ export const peopleCalls = defineCalls({
     answer: s.empty,
     callers,
   },
+  /** The account is over, for good. docs/protocol/accounts.md §10 */
+  endAccount: {
+    request: v.strictObject({
+      ...asker,
+      credentials: v.union([shownPassword, shownGrant]),
+      second: v.optional(second),
+      nonce,
+      origin,
+    }),
+    answer: s.empty,
+    callers,
+  },
   totpBegin: {
     request: v.strictObject(asker),
     answer: v.strictObject({ secret: v.string() }),

@@ -146,6 +146,16 @@ export const joinings = sqliteTable('joinings', {
   done: integer('done', { mode: 'boolean' }).notNull().default(false),
 });
 
+/** Accounts that were ended here, until every other service has let go of them: ending.ts. */
+export const endings = sqliteTable('endings', { account: text('account').primaryKey() });
+
+/** Sessions of accounts that were ended. */
+export const endedSessions = sqliteTable('ended_sessions', {
+  id: text('id').primaryKey(),
+  /** Unix seconds. */
+  ended: integer('ended').notNull(),
+});
+
 /** One row: how people may join, and the organisation's own sign-in, sealed. */
 export const policy = sqliteTable('policy', {
   id: integer('id').primaryKey(),

@@ -13,6 +13,7 @@ import { answerDevices } from './device-calls.ts';
 import { watchLists } from './devices/device-changes.ts';
 import { createLinks } from './devices/links.ts';
 import { createStaging } from './devices/staging.ts';
+import { goOnEnding } from './ending.ts';
 import { answerPeople } from './people-calls.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
@@ -52,13 +53,13 @@ export const accountsService = defineService({
     const links = createLinks(clock);
     const organisation = openOrganisation(log);
 
-    answerPeople(bus, { ...base, sessions, passwords, attempts, invention, sealing });
+    answerPeople(bus, { ...base, log, sessions, passwords, attempts, invention, sealing });
     answerDevices(bus, { ...base, sessions, staging, shares: sealing, links, attempts });
     answerAdmission(bus, { store, clock, organisation, secrets, address: settings.address });
 
     held.use(watchLists(bus, { staging }, log));
     const work = async () => {
-      await Promise.all([keys.rotate(), staging.settleAll()]);
+      await Promise.all([keys.rotate(), staging.settleAll(), goOnEnding({ store, bus, log })]);
       await forget(store, bus, unixSeconds(clock));
     };
     held.use(startRounds(round, work, log));

@@ -30,8 +30,14 @@ export const archive = defineContract({
       answer: v.strictObject({ segments: v.array(segment) }),
       callers: ['gateway'],
     },
+    /** The account is over: its archive goes, and that it had one. */
+    end: {
+      request: v.strictObject({ account: s.account }),
+      answer: s.empty,
+      callers: ['accounts'],
+    },
     /**
-     * The account has a new identity, or is gone: nobody can open what is there. From then on no segment
+     * The account has a new identity: nobody can open what is there. From then on no segment
      * is taken that was made under a list older than `listEpoch`.
      */
     erase: {

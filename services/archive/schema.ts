@@ -7,7 +7,7 @@
  */
 import { blob, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-/** One row an account that ever had an archive. */
+/** One row an account that ever had an archive, until the account ends. */
 export const heads = sqliteTable('heads', {
   account: text('account').primaryKey(),
   /** Counts the chains of the account: an erased archive is followed by another one. */

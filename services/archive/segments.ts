@@ -35,6 +35,8 @@ export interface Archives {
    * @param listEpoch no segment made under an older list is taken from then on
    */
   erase(account: AccountId, listEpoch?: number): Promise<void>;
+  /** The same, and nothing tells that there was one. */
+  end(account: AccountId): Promise<void>;
 }
 
 /** Segments looked at for one answer: more than could fit, however small. */
@@ -71,6 +73,9 @@ export async function openArchives(
       await writes.add({ kind: 'append', ...read, bytes: segment });
     },
     read: (account, after) => page(store, sealed, account, after),
+    async end(account) {
+      await writes.add({ kind: 'end', account });
+    },
     async erase(account, listEpoch = 0) {
       await writes.add({ kind: 'erase', account, listEpoch });
     },

@@ -41,6 +41,10 @@ export const archiveService = defineService({
     bus.handle(archive, 'read', async ({ account, after }) => ({
       segments: await archives.read(account, after),
     }));
+    bus.handle(archive, 'end', async ({ account }) => {
+      await archives.end(account);
+      return {};
+    });
     bus.handle(archive, 'erase', async ({ account, listEpoch }) => {
       await archives.erase(account, listEpoch);
       return {};

@@ -19,7 +19,8 @@ export type Write =
       arkEpoch: number;
       bytes: Uint8Array;
     }
-  | { kind: 'erase'; account: AccountId; listEpoch: number };
+  | { kind: 'erase'; account: AccountId; listEpoch: number }
+  | { kind: 'end'; account: AccountId };
 type Append = Extract<Write, { kind: 'append' }>;
 
 type Head = Readonly<{
@@ -49,7 +50,8 @@ export async function apply(
       outcomes.push({ fault });
       continue;
     }
-    if (write.kind === 'erase') await erase(head, write.listEpoch, sql);
+    if (write.kind === 'end') await end(head, sql);
+    else if (write.kind === 'erase') await erase(head, write.listEpoch, sql);
     else if (!isNewest(write, head)) await append(write, head, sql, seal);
     outcomes.push({ result: undefined });
   }
@@ -108,6 +110,12 @@ async function erase(head: Head, least: number, sql: Statements): Promise<void> 
   }
   const { arkEpoch } = head;
   await put({ account, chain, seq: 0, hash: zeros, bytes: 0, listEpoch, arkEpoch }, sql);
+}
+
+/** What is left is being deleted, and belongs to nobody who could come back: no account has that id again. */
+async function end({ account, chain, seq }: Head, sql: Statements): Promise<void> {
+  if (seq > 0) await sql.run('INSERT INTO erased (account, chain) VALUES (?, ?)', [account, chain]);
+  await sql.run('DELETE FROM heads WHERE account = ?', [account]);
 }
 
 async function put(head: Head, sql: Statements): Promise<void> {

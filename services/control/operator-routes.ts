@@ -8,6 +8,7 @@
  *     POST /registration { registration }         → {}
  *     GET  /applicants                            → { applicants: [{ name, since }] }
  *     POST /applicants { name, admit }            → {}
+ *     POST /accounts/end { name }                 → {}
  *     GET  /oidc                                  → { callback, provider: { title, issuer, client, require? } | null }
  *     POST /oidc { provider | null }              → {}         provider with its secret
  *     GET  /standing[?invite=CODE]                → { people, inviteGood }
@@ -54,6 +55,7 @@ const inviteRequest = v.strictObject({
 });
 const standingQuery = v.strictObject({ invite: v.optional(v.pipe(v.string(), v.maxLength(64))) });
 const withdrawal = v.strictObject({ hint: v.pipe(v.string(), v.regex(/^[0-9a-f]{8}$/)) });
+const ending = v.strictObject({ name: s.person });
 const decision = v.strictObject({ name: s.person, admit: v.boolean() });
 const { setRegistration, setOidc } = accounts.calls;
 
@@ -85,6 +87,9 @@ export const operatorRoutes: Readonly<
   '/applicants': {
     GET: action(none, ({ bus }) => bus.call(accounts, 'applicants', {})),
     POST: action(decision, ({ bus }, asked) => bus.call(accounts, 'decide', asked)),
+  },
+  '/accounts/end': {
+    POST: action(ending, ({ bus }, asked) => bus.call(accounts, 'end', asked)),
   },
   '/oidc': {
     GET: action(none, ({ bus }) => bus.call(accounts, 'oidcProvider', {})),

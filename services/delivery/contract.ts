@@ -97,6 +97,12 @@ export const delivery = defineContract({
       }),
       callers: ['gateway'],
     },
+    /** The account is over: its mailboxes go, and everything that is known of it. */
+    end: {
+      request: v.strictObject({ account: s.account }),
+      answer: s.empty,
+      callers: ['accounts'],
+    },
     /** The next delivery key of an account, or the same again. */
     setKey: {
       request: v.strictObject({

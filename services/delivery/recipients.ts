@@ -37,6 +37,8 @@ export interface Recipients extends Disposable {
    * @throws stale_devices { missing, extra, epoch }; unavailable when the directory is down and nothing is known
    */
   check(account: AccountId, epoch: number, devices: readonly DeviceId[]): Promise<Admission>;
+  /** The account is over: what was found right before is looked at once more. */
+  end(account: AccountId): void;
   /** The account's devices, by a list of `epoch` or a newer one. Throws what the directory throws. */
   present(account: AccountId, epoch?: number): Promise<ReadonlySet<DeviceId>>;
 }
@@ -156,6 +158,12 @@ export function openRecipients({ bus, clock }: { bus: Bus; clock: Clock }): Reci
       }
       held.move();
       return admission;
+    },
+    end(account) {
+      lists.delete(account);
+      const asked = asking.get(account);
+      if (asked !== undefined) asked.told = Number.POSITIVE_INFINITY;
+      for (const put of admitted.get(account) ?? []) put.overtaken = true;
     },
     async present(account, epoch = 0) {
       const cached = lists.get(account);

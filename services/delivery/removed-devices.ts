@@ -49,6 +49,8 @@ export async function closeAllRemoved(parts: RemovedDevices): Promise<number> {
       count += await closeRemoved(parts, accountId(account.toString('hex')));
     } catch (error) {
       if (error instanceof Fault && error.code === 'unavailable') return count;
+      // The account was ended, and is let go of when accounts says so.
+      if (error instanceof Fault && error.code === 'unknown_person') continue;
       throw error;
     }
   }

@@ -10,6 +10,7 @@ import { openVault } from '../kit/vault.ts';
 import { openBodies, sealFormer } from './bodies.ts';
 import { delivery } from './contract.ts';
 import { setDeliveryKey } from './delivery-keys.ts';
+import { endAccount } from './ended-accounts.ts';
 import { openMailboxes } from './mailbox.ts';
 import { takePayment } from './payment.ts';
 import { openRecipients } from './recipients.ts';
@@ -76,6 +77,10 @@ export const deliveryService = defineService({
     bus.handle(delivery, 'issueTokens', (request) =>
       issue({ store, keys, clock, secret: secrets.holders }, request),
     );
+    bus.handle(delivery, 'end', async ({ account }) => {
+      await endAccount({ ...removed, secret: secrets.holders }, account);
+      return {};
+    });
     bus.handle(delivery, 'setKey', async (next) => {
       await setDeliveryKey(store, next, unixDay(clock));
       return {};

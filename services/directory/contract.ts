@@ -1,6 +1,7 @@
 /** Identity of keys: device lists and prekeys. The transparency log commits to what is stored here. */
 import { policyBytesMax, policyLinesMax } from '@island/protocol/transparency/policy.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
+import { memberLine, memberNote, memberVkey } from '@island/protocol/wire/member-witness-routes.ts';
 import { structureBytes } from '@island/protocol/wire/route.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
@@ -17,6 +18,9 @@ const logStep = v.strictObject({ event: s.bytes(102), opening: s.bytes(16), stat
 const policyText = v.pipe(v.string(), v.maxLength(policyBytesMax));
 const byNameOrKey = v.pipe(v.string(), v.minLength(1), v.maxLength(2_560));
 const numberedPolicy = { number: s.count, text: policyText };
+
+/** Of two policies at once, the present one and the next. */
+const mostAsked = 2 * policyLinesMax;
 
 /** Why a witness has not signed: witness-ask.ts. */
 export const witnessProblems = [
@@ -42,6 +46,9 @@ export const enrolment = {
   lastResort,
   batch,
 };
+
+/** The account of the session that asks: one without has paid with a token (session-questions.ts). */
+const asker = v.optional(s.account);
 
 export const directory = defineContract({
   service: 'directory',
@@ -83,19 +90,19 @@ export const directory = defineContract({
     },
     /** The stored lists after an epoch, ascending, at most `limits.listsPerAnswer`: for whoever knows the hash of each. */
     lists: {
-      request: v.strictObject({ name: v.string(), after: s.count }),
+      request: v.strictObject({ name: v.string(), after: s.count, asker }),
       answer: v.strictObject({ account: s.account, lists: v.array(list) }),
       callers: ['gateway'],
     },
     /** What the published log proves of a name and of the account that it leads to: that it is there, or that it is not. */
     lookup: {
-      request: v.strictObject({ name: v.string() }),
+      request: v.strictObject({ name: v.string(), asker }),
       answer: v.strictObject({ answer: s.bytesUpTo(structureBytes.proof) }),
       callers: ['gateway'],
     },
     /** The published versions of a name's account after one, ascending, at most `limits.listsPerAnswer`. */
     history: {
-      request: v.strictObject({ name: v.string(), after: s.count }),
+      request: v.strictObject({ name: v.string(), after: s.count, asker }),
       answer: v.strictObject({ steps: v.array(logStep) }),
       callers: ['gateway'],
     },
@@ -110,6 +117,24 @@ export const directory = defineContract({
       request: v.strictObject({ account: s.account }),
       answer: v.strictObject({ answer: s.bytesUpTo(structureBytes.proof) }),
       callers: ['accounts'],
+    },
+    /**
+     * The account is over: its labels are erased in the log, nobody finds it any more, and all that is kept of it
+     * goes once the log shows that. The same again, or of an account that is not there, changes nothing.
+     */
+    end: {
+      request: v.strictObject({ account: s.account }),
+      answer: s.empty,
+      callers: ['accounts'],
+    },
+    /** Of an account that the published log shows as ended: that it is, and its versions after one, without what they said. Throws `not_found` of any other. */
+    ended: {
+      request: v.strictObject({ account: s.account, after: s.count }),
+      answer: v.strictObject({
+        answer: s.bytesUpTo(structureBytes.proof),
+        steps: v.array(logStep),
+      }),
+      callers: ['gateway'],
     },
     /** The newest published checkpoint, with the signatures of witnesses. */
     checkpoint: {
@@ -209,6 +234,27 @@ export const directory = defineContract({
       }),
       callers: ['control'],
     },
+    /** What a member's device is to sign with this key, the body of an add-checkpoint request from its size; or nothing. */
+    memberRequest: {
+      request: v.strictObject({ vkey: memberVkey, old: s.count }),
+      answer: v.strictObject({ request: v.optional(v.string()) }),
+      callers: ['gateway'],
+    },
+    /**
+     * Its signature line for the checkpoint of that size. `not_found` for a key that is asked for nothing or a checkpoint
+     * that was overtaken, `bad_signature`: nothing was changed.
+     */
+    memberSignature: {
+      request: v.strictObject({ vkey: memberVkey, size: s.count, signature: memberLine }),
+      answer: s.empty,
+      callers: ['gateway'],
+    },
+    /** A larger checkpoint than the one that it was asked to sign. Throws as `memberSignature`. */
+    memberNewest: {
+      request: v.strictObject({ vkey: memberVkey, newest: memberNote }),
+      answer: s.empty,
+      callers: ['gateway'],
+    },
     /** What clients pin of the log. */
     log: {
       request: s.empty,
@@ -284,5 +330,13 @@ export const directory = defineContract({
     changed: { payload: v.strictObject({ epoch: s.count }), listeners: ['delivery', 'accounts'] },
     /** key: AccountId. The published log shows that epoch of the device list. */
     published: { payload: v.strictObject({ epoch: s.count }), listeners: ['delivery'] },
+    /** key: `all`. Members' devices with these keys are to sign a checkpoint of this size. */
+    asked: {
+      payload: v.strictObject({
+        size: s.count,
+        vkeys: v.pipe(v.array(memberVkey), v.maxLength(mostAsked)),
+      }),
+      listeners: ['gateway'],
+    },
   },
 });

@@ -5,16 +5,21 @@ import { Reader } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId, type DeviceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
-import { and, asc, desc, eq, gt } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, notExists } from 'drizzle-orm';
 import type { Database } from './database.ts';
-import { lists, names } from './schema.ts';
+import { endings, lists, names } from './schema.ts';
 
-/** The bytes of the newest epoch. Throws `unknown_person`. */
+/** The bytes of the newest epoch. Throws `unknown_person`, also of an account that was ended. */
 export async function currentList(db: Database, account: AccountId): Promise<Uint8Array> {
   const [row] = await db
     .select({ bytes: lists.bytes })
     .from(lists)
-    .where(eq(lists.account, account))
+    .where(
+      and(
+        eq(lists.account, account),
+        notExists(db.select().from(endings).where(eq(endings.account, account))),
+      ),
+    )
     .orderBy(desc(lists.epoch))
     .limit(1);
   if (row === undefined) throw new Fault('unknown_person');

@@ -5,15 +5,18 @@
 import { createHash } from 'node:crypto';
 import { certHash, checkDikProof, dayOf } from '@island/protocol/crypto/device.ts';
 import { type DeviceList, openDeviceList } from '@island/protocol/crypto/device-list.ts';
+import { accountLabel, nameLabel } from '@island/protocol/transparency/label.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { eq } from 'drizzle-orm';
 import type { Bus } from '../kit/bus.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { CallRequest } from '../kit/contract.ts';
+import type { Statements } from '../kit/store-handle.ts';
 import type { Challenges } from './challenges.ts';
 import { directory } from './contract.ts';
 import type { Database, DirectoryStore } from './database.ts';
 import { addList } from './device-lists.ts';
+import { isLabelUsed } from './log/erased-labels.ts';
 import type { DirectoryLog } from './log/log.ts';
 import { addListEvent, addNameEvent } from './log/log-events.ts';
 import { openPrekeys } from './prekey-check.ts';
@@ -27,7 +30,7 @@ export interface Enrolment {
   bus: Bus;
   clock: Clock;
   challenges: Challenges;
-  log: Pick<DirectoryLog, 'settled'>;
+  log: Pick<DirectoryLog, 'settled' | 'placeOf'>;
 }
 
 /** Resolves once it is published, or after a while: it is on the disk then. */
@@ -46,8 +49,10 @@ async function storeEnrolment(tools: Enrolment, request: EnrolRequest): Promise<
   const cert = onlyDevice(list, request);
   checkDikProof(challenges.pairOf(request.challenge), cert.dik, certHash(cert), request.proof);
   const prekeys = openPrekeys(request, cert.dsk, dayOf(clock.now()));
+  const labels = await labelsOf(tools, request);
   const added = await store.write(async (db, sql) => {
     if (await isEnrolled(db, account, hash)) return false;
+    await checkUnused(sql, labels);
     await db.insert(enrolments).values({ account, hash });
     await takeName(db, name, account);
     await addList(db, list);
@@ -86,6 +91,26 @@ function onlyDevice(list: DeviceList, { name, account, device }: EnrolRequest) {
     others.length === 0;
   if (!fits) throw new Fault('malformed');
   return cert;
+}
+
+interface Labels {
+  name: { label: Uint8Array; place: Uint8Array };
+  account: { label: Uint8Array; place: Uint8Array };
+}
+
+async function labelsOf({ log }: Enrolment, { name, account }: EnrolRequest): Promise<Labels> {
+  const named = nameLabel(name);
+  const own = accountLabel(account);
+  return {
+    name: { label: named, place: await log.placeOf(named) },
+    account: { label: own, place: await log.placeOf(own) },
+  };
+}
+
+/** A label that was erased has no second life: its erasure is its last event. */
+async function checkUnused(sql: Statements, { name, account }: Labels): Promise<void> {
+  if (await isLabelUsed(sql, account.label, account.place)) throw new Fault('account_exists');
+  if (await isLabelUsed(sql, name.label, name.place)) throw new Fault('name_taken');
 }
 
 async function takeName(db: Database, name: string, account: string): Promise<void> {

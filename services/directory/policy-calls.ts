@@ -6,6 +6,7 @@ import { requestFor, takeSignatures } from './carried.ts';
 import { directory } from './contract.ts';
 import type { DirectoryStore } from './database.ts';
 import type { DirectoryLog } from './log/log.ts';
+import { hearNewer, requestOfMember, takeFromMember } from './member-calls.ts';
 import { knownSizes, presentPolicies, setPolicy } from './policies.ts';
 import type { Witnesses } from './witnesses.ts';
 
@@ -37,6 +38,16 @@ export function answerPolicies(parts: {
   bus.handle(directory, 'takeSignatures', async (asked) => ({
     taken: await takeSignatures(carried, asked),
   }));
+  const members = { ...carried, vkey: keyLog.keys.vkey };
+  bus.handle(directory, 'memberRequest', (asked) => requestOfMember(members, asked));
+  bus.handle(directory, 'memberSignature', async (asked) => {
+    await takeFromMember(members, asked);
+    return {};
+  });
+  bus.handle(directory, 'memberNewest', async (asked) => {
+    await hearNewer(members, asked);
+    return {};
+  });
   bus.handle(directory, 'witnesses', async () => {
     const { present } = await presentPolicies(store);
     const rows = await store.rows<{ vkey: string; size: number; signed: number }>(

@@ -16,7 +16,14 @@ export const names = sqliteTable('names', {
   account: text('account').notNull(),
 });
 
-/** Every epoch of every list, as signed. Rows are only ever added: the transparency log commits to them. */
+/** Accounts that ended, until the log has published it: ending.ts. */
+export const endings = sqliteTable('endings', {
+  account: text('account').primaryKey(),
+  accountLabel: integer('account_label').notNull(),
+  nameLabel: integer('name_label').notNull(),
+});
+
+/** Every epoch of every list, as signed. Rows are only ever added, for as long as the account is there: the transparency log commits to them. */
 export const lists = sqliteTable(
   'lists',
   {

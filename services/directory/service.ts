@@ -1,6 +1,7 @@
 /** Directory: device lists, names, prekeys, certificates of senders. docs/protocol/directory.md */
 import { join } from 'node:path';
 import { parsePolicy } from '@island/protocol/transparency/policy.ts';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import { createQuotas } from '../kit/quotas.ts';
 import { startRounds } from '../kit/rounds.ts';
@@ -11,6 +12,7 @@ import { bundles, prekeyCount, replenish } from './bundles.ts';
 import { createChallenges } from './challenges.ts';
 import { directory } from './contract.ts';
 import { currentList, devicesSince, findByName, listsAfter } from './device-lists.ts';
+import { endAccount, watchEndings } from './ending.ts';
 import { enrol } from './enrolment.ts';
 import { openDirectoryLog } from './log/log.ts';
 import { knownSizes } from './policies.ts';
@@ -18,6 +20,7 @@ import { answerPolicies } from './policy-calls.ts';
 import { forget } from './retention.ts';
 import * as schema from './schema.ts';
 import { openSenderCertificates } from './sender-certificates.ts';
+import { countQuestion } from './session-questions.ts';
 import { update } from './update.ts';
 import { openWitnesses } from './witnesses.ts';
 
@@ -37,7 +40,13 @@ export const directoryService = defineService({
     const secret = await vault.secrets.seed('limits', true);
     const certificates = await openSenderCertificates({ store, vault, clock });
     const challenges = createChallenges(clock);
-    const witnesses = held.use(openWitnesses({ known: knownSizes(store), clock, log }));
+    const witnesses = held.use(
+      openWitnesses({
+        ...{ known: knownSizes(store), clock, log },
+        announce: (asked) => bus.publish(directory, 'asked', 'all', asked),
+      }),
+    );
+    let finishEndings = async (): Promise<void> => undefined;
     const keyLog = held.use(
       await openDirectoryLog({
         ...{ store, secrets: vault.secrets, clock, log },
@@ -46,8 +55,15 @@ export const directoryService = defineService({
         known: ({ policies, ...submission }, signal) =>
           witnesses.sizes(submission, parsePolicy(policies.at(-1) ?? ''), signal),
         onPublished: (account, epoch) => bus.publish(directory, 'published', account, { epoch }),
+        onEpoch: () => void finishEndings(),
       }),
     );
+    const endings = {
+      ...{ store, log: keyLog },
+      onEnded: (account: AccountId, epoch: number) =>
+        bus.publish(directory, 'changed', account, { epoch }),
+    };
+    finishEndings = watchEndings(endings, log);
     const enrolment = { store, bus, clock, challenges, log: keyLog };
     const quotas = createQuotas({ cache, clock, secret, prefix: 'hand-out' });
     const prekeys = { store, clock, quotas };
@@ -63,7 +79,10 @@ export const directoryService = defineService({
       await update({ ...enrolment, quotas }, request);
       return {};
     });
-    bus.handle(directory, 'lists', async ({ name, after }) => {
+    const questions = { store, quotas };
+
+    bus.handle(directory, 'lists', async ({ name, after, asker }) => {
+      await countQuestion(questions, { name, asker });
       const account = await findByName(store.read, name);
       return { account, lists: await listsAfter(store.read, account, after) };
     });
@@ -73,13 +92,22 @@ export const directoryService = defineService({
     bus.handle(directory, 'devices', async ({ account }) =>
       devicesSince(store.read, account, await keyLog.versionOf(account)),
     );
-    bus.handle(directory, 'lookup', async ({ name }) => ({ answer: await keyLog.lookUp(name) }));
+    bus.handle(directory, 'lookup', async ({ name, asker }) => {
+      await countQuestion(questions, { name, asker });
+      return { answer: await keyLog.lookUp(name) };
+    });
     bus.handle(directory, 'account', async ({ account }) => ({
       answer: await keyLog.ofAccount(account),
     }));
-    bus.handle(directory, 'history', async ({ name, after }) => ({
-      steps: await keyLog.history(name, after),
-    }));
+    bus.handle(directory, 'history', async ({ name, after, asker }) => {
+      await countQuestion(questions, { name, asker });
+      return { steps: await keyLog.history(name, after) };
+    });
+    bus.handle(directory, 'end', async ({ account }) => {
+      await endAccount(endings, account);
+      return {};
+    });
+    bus.handle(directory, 'ended', ({ account, after }) => keyLog.ended(account, after));
     bus.handle(directory, 'checkpoint', async () => ({ note: keyLog.checkpoint() }));
     bus.handle(directory, 'policyProof', async ({ number }) => ({
       text: await keyLog.policyProof(number),
@@ -97,9 +125,11 @@ export const directoryService = defineService({
     }));
 
     const work = async () => {
+      await finishEndings();
       await forget(store, unixSeconds(clock));
       await certificates.rotate();
     };
+    held.defer(() => finishEndings());
     held.use(startRounds(round, work, log));
     const stack = held.move();
     return { [Symbol.asyncDispose]: () => stack.disposeAsync() };

@@ -2,8 +2,10 @@
  * One witness and one checkpoint, as often as it takes: the client of c2sp.org/tlog-witness.
  * docs/protocol/transparency.md §7
  */
+
+import { sha256 } from '@island/protocol/crypto/primitives.ts';
 import { addCheckpointBody } from '@island/protocol/transparency/add-checkpoint.ts';
-import { parseDecimal } from '@island/protocol/transparency/checkpoint.ts';
+import { parseCheckpoint, parseDecimal } from '@island/protocol/transparency/checkpoint.ts';
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import {
   type NoteSignature,
@@ -11,8 +13,12 @@ import {
   parseSignatureLines,
   sameKeyId,
   type Vkey,
+  verifyNote,
 } from '@island/protocol/transparency/note.ts';
+import type { Policy } from '@island/protocol/transparency/policy.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { hex } from '@island/protocol/wire/text.ts';
 import { backoff, pause } from '../kit/backoff.ts';
 import type { witnessProblems } from './contract.ts';
 import type { WitnessDoor } from './witness-door.ts';
@@ -116,4 +122,22 @@ export async function persist(
     await pause(backoff(wait, failures), signal);
   }
   return undefined;
+}
+
+/** The size of the newest checkpoint that a witness can show of this log, under the log's own signature. */
+export async function shown(
+  door: WitnessDoor,
+  { logs }: Policy,
+  { note }: Submission,
+  signal: AbortSignal,
+): Promise<number> {
+  const { origin } = parseCheckpoint(parseNote(note).text);
+  const { status, body } = await door.get(`/${hex(sha256(utf8Bytes(origin)))}/checkpoint`, signal);
+  if (status !== 200) return 0;
+  const { text } = verifyNote(
+    body,
+    logs.map(({ vkey }) => verifierOf(vkey)),
+  );
+  const seen = parseCheckpoint(text);
+  return seen.origin === origin ? seen.size : 0;
 }

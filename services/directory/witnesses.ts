@@ -4,8 +4,6 @@
  *
  * An empty list of witnesses is nobody, never everybody: only `quorum none` needs no signature.
  */
-import { sha256 } from '@island/protocol/crypto/primitives.ts';
-import { parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { cosignatureTime, verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import {
   addSignatures,
@@ -13,26 +11,27 @@ import {
   type NoteSignature,
   parseNote,
   type Vkey,
-  verifyNote,
 } from '@island/protocol/transparency/note.ts';
 import {
   hasQuorum,
   type Policy,
   type PolicyWitness,
 } from '@island/protocol/transparency/policy.ts';
-import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { pause } from '../kit/backoff.ts';
 import { type Clock, unixSeconds } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
+import { type Announce, membersOf, openMemberAsks } from './member-asks.ts';
 import {
   attempt,
   persist,
   type Submission,
+  shown,
   type WitnessAttempt,
   type WitnessProblem,
 } from './witness-ask.ts';
 import { openDoor, type WitnessDoor } from './witness-door.ts';
+import { openHearing } from './witness-hearing.ts';
 
 /** What the directory remembers of each witness, by its verifier key. */
 export interface KnownSizes {
@@ -81,6 +80,10 @@ export interface Witnesses extends Disposable {
    * that is under way, and, if it is of since this process began, as what that witness says in `sizes`.
    */
   take(submission: Submission, vkey: Vkey, signature: NoteSignature): Promise<void>;
+  /** What a member's device is asked to sign now and has not. */
+  asked(vkey: string): Submission | undefined;
+  /** A member's device has shown a checkpoint of this size, larger than ours, under the signature of the log. */
+  ahead(vkey: string, size: number): void;
   state(vkey: string): WitnessState | undefined;
 }
 
@@ -90,12 +93,18 @@ const drift = 300;
 /** Milliseconds after the quorum in which others' signatures are still taken. */
 const grace = 200;
 
-export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log }): Witnesses {
-  const { known, clock, log } = parts;
+export function openWitnesses(parts: {
+  known: KnownSizes;
+  clock: Clock;
+  log: Log;
+  /** Members' devices are told that there is something for them. */
+  announce?: Announce;
+}): Witnesses {
+  const { known, clock, log, announce = () => undefined } = parts;
+  const members = openMemberAsks(announce);
   const doors = new Map<string, WitnessDoor>();
   const states = new Map<string, WitnessState>();
-  /** Of who has no address: the size that it said by hand, since this process began. */
-  const heard = new Map<string, number>();
+  const hearing = openHearing(members, silent);
   const began = unixSeconds(clock);
   /** Told of each signature that came by hand. */
   const waiting = new Set<(text: string, vkey: string, signature: NoteSignature) => void>();
@@ -125,14 +134,22 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
 
   /** One that changes is said once. */
   function note(witness: PolicyWitness, came: WitnessAttempt): void {
-    const vkey = formatVkey(witness.vkey);
-    const problem = 'problem' in came ? came.problem : undefined;
+    noteOf(formatVkey(witness.vkey), witness.name, 'problem' in came ? came.problem : undefined);
+  }
+
+  function noteOf(vkey: string, peer: string, problem: WitnessProblem | undefined): void {
     if (states.get(vkey)?.problem !== problem)
       log[problem === undefined ? 'info' : 'warn']('witness', {
-        peer: witness.name,
+        peer,
         reason: problem ?? 'signed',
       });
     states.set(vkey, { at: unixSeconds(clock), ...(problem && { problem }) });
+  }
+
+  /** Those that said something worse before stay what they are. */
+  function silent(vkeys: readonly string[]): void {
+    for (const vkey of vkeys)
+      if (states.get(vkey)?.problem !== 'ahead') noteOf(vkey, nameOf(vkey), 'unreachable');
   }
 
   async function signatureOf(
@@ -167,9 +184,14 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
       const came = (of: string, vkey: string, signature: NoteSignature): void => {
         if (of !== text) return;
         signed.set(vkey, signature);
+        if (missing().length === 0) everyMember.resolve();
         if (enough()) resolve();
       };
+      const everyMember = Promise.withResolvers<void>();
+      const missing = () => membersOf(open).filter((vkey) => !signed.has(vkey));
+      if (missing().length === 0) everyMember.resolve();
       waiting.add(came);
+      using _asking = members.begin(submission, missing, silent);
       if (enough()) resolve();
       signal.addEventListener('abort', abort);
       if (signal.aborted) abort();
@@ -183,7 +205,7 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
       all.catch(reject);
       try {
         await promise;
-        await Promise.race([all, pause(grace, signal)]);
+        await Promise.race([Promise.all([all, everyMember.promise]), pause(grace, signal)]);
       } finally {
         signal.removeEventListener('abort', abort);
         waiting.delete(came);
@@ -195,10 +217,7 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
 
     async sizes(submission, policy, signal) {
       const found = new Map<string, number>();
-      for (const { name, vkey, url } of policy.witnesses) {
-        const size = heard.get(formatVkey(vkey));
-        if (url === undefined && size !== undefined) found.set(name, size);
-      }
+      const heard = hearing.until({ submission, policy, found }, signal);
       await Promise.all(
         [...byKey([policy]).values()].map(async (witness) => {
           const asked = { door: await doorOf(witness.url), vkey: witness.vkey };
@@ -210,8 +229,14 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
             const seen = await shown(asked.door, policy, submission, signal).catch(() => 0);
             if (seen > submission.size) found.set(witness.name, seen);
           }
+          hearing.look();
         }),
       );
+      await heard;
+      for (const { name, vkey, url } of policy.witnesses) {
+        const size = hearing.size(formatVkey(vkey));
+        if (url === undefined && size !== undefined) found.set(name, size);
+      }
       return found;
     },
 
@@ -220,10 +245,16 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
       const time = cosignatureTime(signature.signature) ?? 0;
       await known.carry(key, size, signature.signature);
       await known.learn(key, size, time);
-      if (time >= began - drift) heard.set(key, size);
+      if (time >= began - drift) hearing.hear(key, size);
+      noteOf(key, nameOf(key), undefined);
       for (const tell of waiting) tell(parseNote(note).text, key, signature);
     },
 
+    asked: (vkey) => members.asked(vkey),
+    ahead(vkey, size) {
+      noteOf(vkey, nameOf(vkey), 'ahead');
+      hearing.hear(vkey, size);
+    },
     state: (vkey) => states.get(vkey),
     [Symbol.dispose]() {
       for (const door of doors.values()) door[Symbol.dispose]();
@@ -231,23 +262,8 @@ export function openWitnesses(parts: { known: KnownSizes; clock: Clock; log: Log
   };
 }
 
-/** The size of the newest checkpoint that a witness can show of this log, under the log's own signature. */
-async function shown(
-  door: WitnessDoor,
-  { logs }: Policy,
-  { note }: Submission,
-  signal: AbortSignal,
-): Promise<number> {
-  const { origin } = parseCheckpoint(parseNote(note).text);
-  const { status, body } = await door.get(`/${hex(sha256(utf8Bytes(origin)))}/checkpoint`, signal);
-  if (status !== 200) return 0;
-  const { text } = verifyNote(
-    body,
-    logs.map(({ vkey }) => verifierOf(vkey)),
-  );
-  const seen = parseCheckpoint(text);
-  return seen.origin === origin ? seen.size : 0;
-}
+/** Of a key. */
+const nameOf = (vkey: string): string => vkey.slice(0, vkey.indexOf('+'));
 
 type Roots = ReadonlyMap<string, Uint8Array>;
 type Reachable = PolicyWitness & { url: string };

@@ -29,6 +29,8 @@ export function accountHandlers(
       bus.call(accounts, 'endSession', { ...asker(who), end: session }),
     changePassword: (request, { who, address }) =>
       bus.call(accounts, 'changePassword', { ...asker(who), ...request, ...from(address) }),
+    endAccount: (request, { who, address }) =>
+      bus.call(accounts, 'endAccount', { ...asker(who), ...request, ...from(address) }),
     totpBegin: (_request, { who }) => bus.call(accounts, 'totpBegin', asker(who)),
     totpConfirm: (request, { who, address }) =>
       bus.call(accounts, 'totpConfirm', { ...asker(who), ...request, ...from(address) }),

@@ -8,15 +8,15 @@ import { archive } from '../archive/contract.ts';
 import { directory } from '../directory/contract.ts';
 import type { Bus } from '../kit/bus.ts';
 import { type Asked, asText, type Handlers } from '../kit/http.ts';
-import { type Asking, asker, either, joiner } from './access.ts';
+import { type Asking, asker, type Bearer, either, type Joiner, joiner } from './access.ts';
 
 export const deviceHandlers = (bus: Bus): Required<Handlers<typeof deviceRoutes, Asking>> => ({
   challenge: async () => asText(await bus.call(directory, 'challenge', {})),
   lists: async (_request, asked) =>
-    asText(await bus.call(directory, 'lists', { ...nameIn(asked), after: afterIn(asked) })),
-  proof: async (_request, asked) => asText(await bus.call(directory, 'lookup', nameIn(asked))),
+    asText(await bus.call(directory, 'lists', { ...aboutIn(asked), after: afterIn(asked) })),
+  proof: async (_request, asked) => asText(await bus.call(directory, 'lookup', aboutIn(asked))),
   history: async (_request, asked) =>
-    asText(await bus.call(directory, 'history', { ...nameIn(asked), after: afterIn(asked) })),
+    asText(await bus.call(directory, 'history', { ...aboutIn(asked), after: afterIn(asked) })),
   updateDevices: (request, { who }) =>
     bus.call(accounts, 'updateDevices', { ...asker(who), ...request }),
   record: async (_request, { who }) => asText(await bus.call(accounts, 'record', either(who))),
@@ -40,8 +40,10 @@ export const archiveHandlers = (bus: Bus): Required<Handlers<typeof archiveRoute
     asText(await bus.call(archive, 'read', { account: asked.who.account, after: afterIn(asked) })),
 });
 
-const nameIn = ({ params }: Pick<Asked<unknown>, 'params'>) => ({
+/** About whom, and who asks: one's own name is answered as often as it takes, others not. */
+const aboutIn = ({ params, who }: Pick<Asked<Bearer | Joiner>, 'params' | 'who'>) => ({
   name: personName(params['name'] ?? ''),
+  asker: who.account,
 });
 
 /** A number in the path: digits, no zero before others. */

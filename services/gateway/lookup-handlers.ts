@@ -17,14 +17,17 @@ import { asText, type Handlers } from '../kit/http.ts';
 import type { Asking } from './access.ts';
 
 export function lookupHandlers(bus: Bus): Required<Handlers<typeof lookupRoutes, Asking>> {
-  async function pay(tokens: Uint8Array[], { authorization, cookie }: IncomingHttpHeaders) {
-    // A client that says here who it is has a mistake in it: refused, so that nobody ships it.
-    if (authorization !== undefined || cookie !== undefined) throw new Fault('malformed');
+  async function pay(tokens: Uint8Array[], headers: IncomingHttpHeaders) {
+    anonymous(headers);
     const context = randomBytes(16);
     await bus.call(delivery, 'spend', { class: tokenClasses.delivery, tokens, context });
   }
 
   return {
+    async endedAccount(request, { headers }) {
+      anonymous(headers);
+      return asText(await bus.call(directory, 'ended', request));
+    },
     async lookUpProof({ token, name }, { headers }) {
       await pay([token], headers);
       return asText(await bus.call(directory, 'lookup', { name }));
@@ -42,4 +45,9 @@ export function lookupHandlers(bus: Bus): Required<Handlers<typeof lookupRoutes,
       return asText(await bus.call(directory, 'bundles', { account, devices }));
     },
   };
+}
+
+/** A client that says here who it is has a mistake in it: refused, so that nobody ships it. */
+function anonymous({ authorization, cookie }: IncomingHttpHeaders): void {
+  if (authorization !== undefined || cookie !== undefined) throw new Fault('malformed');
 }

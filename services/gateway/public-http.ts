@@ -24,6 +24,7 @@ import { archiveHandlers, deviceHandlers } from './device-handlers.ts';
 import { openDiscovery } from './discovery.ts';
 import { logRoutes } from './log-routes.ts';
 import { lookupHandlers } from './lookup-handlers.ts';
+import { memberWitnessHandlers } from './member-witness-handlers.ts';
 import { messageHandlers } from './message-handlers.ts';
 import { oidcReturn } from './oidc-page.ts';
 import { witnessRoutes } from './witness-routes.ts';
@@ -60,6 +61,7 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
       ...archiveHandlers(bus),
       ...messageHandlers(bus),
       ...lookupHandlers(bus),
+      ...memberWitnessHandlers(bus),
       prekeyCount: (_request, { who: { account, device } }) =>
         bus.call(directory, 'prekeyCount', { account, device }),
       replenish: (request, { who: { account, device } }) =>

@@ -55,6 +55,8 @@ export class Session {
   #state: 'silent' | 'opening' | 'ready' | 'ended' = 'silent';
   #bearer: Bearer | undefined;
   #outbox: Outbox | undefined;
+  /** Of the key that this device witnesses with. */
+  #witness: string | undefined;
   /** Frames that came between HELLO and READY. */
   #early: ClientFrame[] = [];
   #alive = true;
@@ -123,6 +125,12 @@ export class Session {
     await this.#outbox?.look();
   }
 
+  /** A checkpoint of this size is to be signed by the holders of these keys. */
+  askCosign(size: number, vkeys: ReadonlySet<string>): void {
+    if (this.#state === 'ready' && this.#witness !== undefined && vkeys.has(this.#witness))
+      this.#send({ type: 'cosign', size });
+  }
+
   /** Called every half second or so. */
   tick(): void {
     const at = this.#parts.ticks();
@@ -165,6 +173,7 @@ export class Session {
     if (frame.type === 'hello') throw new Fault('malformed');
     if (this.#state === 'opening') this.#early.push(frame);
     else if (frame.type === 'ping') this.#send({ type: 'pong', nonce: frame.nonce });
+    else if (frame.type === 'witness') this.#witness = frame.vkey;
     else this.#outbox?.acknowledge(frame.seq);
   }
 

@@ -12,6 +12,7 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import { socketPath } from '@island/protocol/wire/routes.ts';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { delivery } from '../delivery/contract.ts';
+import { directory } from '../directory/contract.ts';
 import { pause } from '../kit/backoff.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Clock } from '../kit/clock.ts';
@@ -153,6 +154,10 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
   });
   const forgetReconnect = bus.onReconnect(missed);
   const resumed = bus.subscribe(delivery, 'resumed', 'all', missed);
+  const asked = bus.subscribe(directory, 'asked', 'all', ({ size, vkeys }) => {
+    const of = new Set(vkeys);
+    for (const session of sessions) session.askCosign(size, of);
+  });
 
   return {
     async [Symbol.asyncDispose]() {
@@ -161,6 +166,7 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
       forgetEnded();
       forgetReconnect();
       resumed[Symbol.dispose]();
+      asked[Symbol.dispose]();
       server.off('upgrade', upgrade);
       const closed = new Promise<void>((done) => accepting.close(() => done()));
       for (const session of sessions) session.end('unavailable');

@@ -175,6 +175,14 @@ t.test('a person registers, signs in, refreshes, is found, and signs out', async
   t.equal(await codeOf(none), 'unknown_person');
   const lists = await ask('lists', {}, access, '/v1/people/maja/lists/0');
   t.same(decode(routes.lists.answer, lists.json()).lists, [person.list.bytes]);
+  for (let i = 1; i < limits.otherLookupsPerHour; i++)
+    await ask('proof', {}, access, `/v1/people/nobody${i}/proof`);
+  for (const path of ['nobody/proof', 'nobody/history/0', 'nobody/lists/0'])
+    t.equal(
+      await codeOf(ask(path.split('/')[1] as 'proof', {}, access, `/v1/people/${path}`)),
+      'rate_limited',
+    );
+  t.equal((await ask('proof', {}, access, '/v1/people/maja/proof')).status, 200, 'but of oneself');
   t.strictSame((await ask('prekeyCount', {}, access)).json(), { oneTime: 1 });
   const tokens = tokenTexts(limits.bundlePrice);
   const bundles = await ask('bundles', { tokens, account, devices: [1] });

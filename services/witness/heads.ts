@@ -75,7 +75,7 @@ export function openHeads(parts: {
     if (before !== undefined) return { result: { signatures: before } };
     // "As of this time, the largest": a clock that was put back must not deny what was signed before.
     const signed = Math.max(unixSeconds(clock), head.signed);
-    const ours = cosigners.map((cosigner) => cosigner.cosign(text, signed));
+    const ours = await Promise.all(cosigners.map((cosigner) => cosigner.cosignAside(text, signed)));
     const note = formatNote({ text, signatures: [...signatures, ...ours] });
     await rows.put(sql, { log: row.log, head: { size, root, signed, note } });
     return { result: { signatures: ours } };
@@ -84,9 +84,17 @@ export function openHeads(parts: {
   const writes = groupCommit<typeof schema, Proved, Cosigned>(store, {
     prepare: () => rows.ready(),
     async apply(group, _db, sql) {
-      const outcomes: Outcome<Cosigned>[] = [];
-      for (const proved of group) outcomes.push(await one(proved, sql));
-      return outcomes;
+      // Logs at once, for their signatures take the time; of one log one after the other.
+      const turns = new Map<string, Promise<Outcome<Cosigned>>>();
+      const each = group.map((proved) => {
+        const { origin } = proved.checkpoint;
+        const turn = (turns.get(origin) ?? Promise.resolve()).then(() => one(proved, sql));
+        turns.set(origin, turn);
+        return turn;
+      });
+      // Nothing writes any more when a failure undoes the transaction.
+      await Promise.allSettled(each);
+      return Promise.all(each);
     },
     mostItems: 64,
     mostWaiting: 1024,

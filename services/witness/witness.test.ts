@@ -250,6 +250,29 @@ t.test('M5: a row that was exchanged is an error, and never a log without a past
   await t.rejects(witness.add(await log.request(0, 2)), { name: 'UnopenedRecord' });
 });
 
+t.test('pitfall: a row that does not open stops its own log and nobody beside it', async (t) => {
+  await using witness = await trusting();
+  const logs = Array.from({ length: 12 }, (_, n) => testLogOf(`example.com/beside/${n}`));
+  for (const each of logs) {
+    await witness.trust(each.vkey);
+    await witness.add(await each.request(0, 2));
+  }
+  const requests = await Promise.all(logs.map((each) => each.request(2, 5)));
+  const lost = createHash('sha256').update('example.com/beside/5').digest();
+  // The row changes when all of them have read it and their transaction waits.
+  const answers = witness.store.write(async (_db, sql) => {
+    const asked = Promise.allSettled(requests.map((body) => witness.add(body)));
+    for (let read = 0; read < 30; read++) await witness.store.rows('SELECT 1');
+    await sql.run('UPDATE logs SET head = zeroblob(60) WHERE id = ?', [lost]);
+    return { asked };
+  });
+  const came = await (await answers).asked;
+  const told = came.map((one) => (one.status === 'fulfilled' ? one.value.status : one.reason.name));
+  t.same(told, Array(12).fill(200).with(5, 'UnopenedRecord'));
+  for (const [n, each] of logs.entries())
+    if (n !== 5) t.match(await witness.add(await each.request(2, 6)), { status: 409, body: '5\n' });
+});
+
 t.test(
   'pitfall: no word of the operator, and no row that lost its head, makes a witness begin anew',
   async (t) => {

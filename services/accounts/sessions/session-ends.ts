@@ -18,7 +18,7 @@ import {
 } from 'drizzle-orm';
 import { endingsPerAnswer } from '../contract.ts';
 import type { Database } from '../database.ts';
-import { families, refreshTokens } from '../schema.ts';
+import { endedSessions, families, refreshTokens } from '../schema.ts';
 
 /** Who asks with an access token, as the gateway says. */
 export interface Asker {
@@ -115,6 +115,12 @@ export async function endings(db: Database, now: number, after = ''): Promise<st
     .select({ id: families.id })
     .from(families)
     .where(and(gt(families.ended, now - toldSeconds), gt(families.id, after)))
+    .union(
+      db
+        .select({ id: endedSessions.id })
+        .from(endedSessions)
+        .where(and(gt(endedSessions.ended, now - toldSeconds), gt(endedSessions.id, after))),
+    )
     .orderBy(asc(families.id))
     .limit(endingsPerAnswer);
   return rows.map(({ id }) => id);
@@ -124,6 +130,7 @@ export async function endings(db: Database, now: number, after = ''): Promise<st
 export async function forgetSessions(db: Database, now: number): Promise<void> {
   await db.delete(families).where(or(lt(families.expires, now), lt(families.ended, now - day)));
   await db.delete(refreshTokens).where(lt(refreshTokens.expires, now));
+  await db.delete(endedSessions).where(lt(endedSessions.ended, now - toldSeconds));
 }
 
 /** Beyond these the sessions of one device that were used longest ago end: nobody fills the table. */

@@ -140,9 +140,15 @@ async function identify(tools: SignIn, request: JoiningRequest, shown?: Shown): 
   return person;
 }
 
-async function hasShown(
+/** Whether it is the person's password, or the organisation's word for them. */
+export async function hasShown(
   { store, clock, passwords }: SignIn,
-  { name, credentials, nonce, origin }: JoiningRequest,
+  {
+    name,
+    credentials,
+    nonce,
+    origin,
+  }: Pick<JoiningRequest, 'name' | 'credentials' | 'nonce' | 'origin'>,
   person: Person | undefined,
   device: number,
 ): Promise<boolean> {
@@ -166,7 +172,7 @@ async function provesDevice(
 }
 
 /** Password and second factor are the same as when they were looked at: else the question is asked too late. */
-async function stillHolds(db: Database, before: Person): Promise<void> {
+export async function stillHolds(db: Database, before: Person): Promise<void> {
   const now = await findPerson(db, accountId(before.account));
   const same =
     now?.state === 'active' &&
@@ -176,7 +182,11 @@ async function stillHolds(db: Database, before: Person): Promise<void> {
   if (!same) throw new Fault('unavailable');
 }
 
-async function takeGrant(db: Database, { credentials }: JoiningRequest, now: number) {
+export async function takeGrant(
+  db: Database,
+  { credentials }: Pick<JoiningRequest, 'credentials'>,
+  now: number,
+) {
   if ('grant' in credentials) await spendGrant(db, credentials.grant, now);
 }
 

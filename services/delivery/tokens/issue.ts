@@ -32,6 +32,10 @@ const mostOf = {
   [tokenClasses.media]: limits.mediaTokensPerDay,
 };
 
+/** What stands for an account beside its count. */
+export const holderOf = (secret: Uint8Array, account: AccountId): Buffer =>
+  createHmac('sha256', secret).update(account).digest().subarray(0, 16);
+
 /** Counted on the disk before anything is given. @throws token_invalid, tokens_exhausted { seconds }, malformed */
 export async function issue(
   { store, keys, clock, secret }: Issuing,
@@ -41,7 +45,7 @@ export async function issue(
   if (!Number.isInteger(count) || count < 1 || count > limits.tokensPerBatch)
     throw new Fault('malformed');
   keys.mustIssue(day);
-  const holder = createHmac('sha256', secret).update(account).digest().subarray(0, 16);
+  const holder = holderOf(secret, account);
   const counted = await store.write((_db, sql) =>
     sql.run(
       `INSERT INTO issued (day, class, holder, count) VALUES (?, ?, ?, ?)

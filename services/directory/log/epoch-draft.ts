@@ -14,6 +14,7 @@ import {
   encodeEvent,
   encodeOperator,
   eventHash,
+  isErasure,
   noEvent,
   operatorKinds,
 } from '@island/protocol/transparency/leaves.ts';
@@ -205,7 +206,7 @@ function eventOf(
     index: place,
     version,
     prevEvent: before?.hash ?? noEvent,
-    commitment: commit({ label, version, opening, state }),
+    commitment: isErasure({ flags }) ? noEvent : commit({ label, version, opening, state }),
   });
   const change = { id, label, place, proof, known: stored !== null, version };
   return { ...change, entry, hash: eventHash(entry) };

@@ -7,6 +7,7 @@
 import { encodeAnswer } from '@island/protocol/transparency/answer.ts';
 import { accountLabel, labelKinds, nameLabel } from '@island/protocol/transparency/label.ts';
 import type { LabelProof } from '@island/protocol/transparency/label-proof.ts';
+import { isErasure, readEvent } from '@island/protocol/transparency/leaves.ts';
 import type { MapSnapshot } from '@island/protocol/transparency/map-snapshot.ts';
 import { inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
@@ -15,6 +16,7 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { DirectoryStore } from '../database.ts';
 import { proveLabel } from './epoch-draft.ts';
+import { erasedLabel } from './erased-labels.ts';
 import { positionOfEvent } from './label-map.ts';
 import type { LogEntries } from './log-entries.ts';
 import type { LogHashes } from './log-hashes.ts';
@@ -50,6 +52,12 @@ export interface LogAnswers {
   ofAccount(account: AccountId, at: PublishedEpoch): Promise<Uint8Array>;
   /** Versions of a name's account. Throws `unknown_person`. */
   history(name: string, after: number, at: PublishedEpoch): Promise<Step[]>;
+  /** Of an account that was ended: that it was, and its versions after one. Throws `not_found`. */
+  ended(
+    account: AccountId,
+    after: number,
+    at: PublishedEpoch,
+  ): Promise<{ answer: Uint8Array; steps: Step[] }>;
   /** The newest version of an account that is published; 0 for none. */
   versionOf(account: AccountId, at: PublishedEpoch): Promise<number>;
   /** An epoch is published from now on, in which these labels have something newer. */
@@ -98,12 +106,25 @@ export function openLogAnswers(parts: {
     )) as unknown as LabelRow[];
     const found = new Map<string, KnownLabel>();
     for (const row of rows) found.set(hex(row.label), await labelOf(row));
-    // Also that there is none.
-    const asked = found.get(hex(label)) ?? proveLabel(keys, label);
+    // Also that there is none, or none any more.
+    const asked = found.get(hex(label)) ?? (await erasedOrNone(label, lastEvent));
     found.set(hex(label), asked);
     // Of an epoch that was overtaken nothing is kept.
     if (number === newest) for (const [name, each] of found) kept.set(name, each);
     return asked;
+  }
+
+  /** Of a label that was erased its place alone is known. */
+  async function erasedOrNone(label: Uint8Array, lastEvent: number): Promise<KnownLabel> {
+    const at = proveLabel(keys, label);
+    const [row] = (await store.rows(
+      `SELECT l.place, l.position AS newest, l.entry, e.opening, NULL AS state, ${positionOfEvent} AS position
+       FROM log_labels l JOIN log_events e ON e.label = l.id AND e.version = (
+         SELECT version FROM log_events WHERE label = l.id AND seq <= ? ORDER BY version DESC LIMIT 1)
+       WHERE l.label = ?`,
+      [lastEvent, erasedLabel(at.place)],
+    )) as unknown as Omit<LabelRow, 'label' | 'proof'>[];
+    return row === undefined ? at : labelOf({ ...row, label, proof: at.proof });
   }
 
   /** Kept is what the newest epoch says: whoever answers from another one finds that out. */
@@ -131,6 +152,8 @@ export function openLogAnswers(parts: {
     const mapProof = map.prove(place);
     if (newest === undefined) return { kind, vrfProof: proof, mapProof };
     const { position, event, opening, state } = newest;
+    // It was erased since this epoch: the next one says so.
+    if (state.length === 0 && !isErasure(readEvent(event))) throw new Fault('unavailable');
     const inclusion = await inclusionProof(position, size, hashes.read);
     return {
       ...{ kind, vrfProof: proof, mapProof },
@@ -172,6 +195,22 @@ export function openLogAnswers(parts: {
         [account, accountLabel(account), after, at.lastEvent, limits.listsPerAnswer],
       )) as unknown as EventRow[];
       return Promise.all(rows.map(stepOf));
+    },
+    async ended(account, after, at) {
+      const label = await known(accountLabel(account), at);
+      if (label.newest === undefined || !isErasure(readEvent(label.newest.event)))
+        throw new Fault('not_found');
+      const rows = (await store.rows(
+        `SELECT ${positionOfEvent} AS position FROM log_labels l JOIN log_events e ON e.label = l.id
+         WHERE l.label IN (?, ?) AND e.version > ? AND e.seq <= ? ORDER BY e.version LIMIT ?`,
+        [
+          ...[accountLabel(account), erasedLabel(label.place)],
+          ...[after, at.lastEvent, limits.listsPerAnswer],
+        ],
+      )) as unknown as { position: number }[];
+      const steps = rows.map(({ position }) => stepOf({ position, opening: null, state: null }));
+      const shownLabel = await shown(labelKinds.account, label, at);
+      return { answer: answer(at, [shownLabel]), steps: await Promise.all(steps) };
     },
     async versionOf(account, { lastEvent }) {
       const [row] = await store.rows(

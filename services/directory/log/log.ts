@@ -17,12 +17,14 @@ import { startRounds } from '../../kit/rounds.ts';
 import type { VaultSecrets } from '../../kit/vault-secrets.ts';
 import type { DirectoryStore } from '../database.ts';
 import type { Submission } from '../witness-ask.ts';
+import { proveLabel } from './epoch-draft.ts';
 import {
   type Cosign,
   type EpochProblem,
   type KnownToWitnesses,
   openEpochWork,
 } from './epoch-work.ts';
+import { isErasedLabel } from './erased-labels.ts';
 import { openLogAnswers, type PublishedEpoch, type Step } from './log-answers.ts';
 import { openLogEntries } from './log-entries.ts';
 import { newestEpochs } from './log-epochs.ts';
@@ -55,6 +57,12 @@ export interface DirectoryLog extends AsyncDisposable {
   ofAccount(account: AccountId): Promise<Uint8Array>;
   /** Published versions of a name's account. Throws `unknown_person`. */
   history(name: string, after: number): Promise<Step[]>;
+  /** Of an account that was ended: that it was, and its versions after one. Throws `not_found`. */
+  ended(account: AccountId, after: number): Promise<{ answer: Uint8Array; steps: Step[] }>;
+  /** Where a label is, or would be, in the map. */
+  placeOf(label: Uint8Array): Promise<Uint8Array>;
+  /** The newest event that is published. */
+  lastEvent(): number;
   /** The newest published version of an account; 0 for none. */
   versionOf(account: AccountId): Promise<number>;
   /** The newest published one, with the signatures of witnesses. */
@@ -86,8 +94,19 @@ export async function openDirectoryLog(parts: {
   known: KnownToWitnesses;
   /** The published list of an account has a new epoch. */
   onPublished(account: AccountId, epoch: number): void;
+  /** Another epoch is published. */
+  onEpoch?(): void;
 }): Promise<DirectoryLog> {
-  const { store, secrets, clock, log, cosign, known, onPublished } = parts;
+  const {
+    store,
+    secrets,
+    clock,
+    log,
+    cosign,
+    known,
+    onPublished,
+    onEpoch = () => undefined,
+  } = parts;
   await using held = new AsyncDisposableStack();
   const began = (await newestEpochs(store)).length > 0;
   const keys = await openLogKeys(secrets, began);
@@ -103,9 +122,11 @@ export async function openDirectoryLog(parts: {
           changed.map(({ label }) => label),
         );
         for (const { label, version } of changed) {
+          if (isErasedLabel(label)) continue;
           const named = readLabel(label);
           if (named.kind === labelKinds.account) onPublished(named.account, version);
         }
+        onEpoch();
       },
     }),
   );
@@ -128,6 +149,9 @@ export async function openDirectoryLog(parts: {
     lookUp: (name) => ofOne((at) => answers.ofName(name, at)),
     ofAccount: (account) => ofOne((at) => answers.ofAccount(account, at)),
     history: (name, after) => ofOne((at) => answers.history(name, after, at)),
+    ended: (account, after) => ofOne((at) => answers.ended(account, after, at)),
+    placeOf: async (label) => proveLabel(keys, label).place,
+    lastEvent: () => work.published.lastEvent,
     versionOf: (account) => answers.versionOf(account, work.published),
     checkpoint: () => work.published.note,
     submission: () => submissionOf(shared.hashes, work.published),

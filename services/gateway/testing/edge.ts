@@ -122,7 +122,9 @@ export function testEdge(identity: Identity, port: number): Edge {
         path,
         headers: {
           'X-Real-IP': address,
-          ...(body === undefined ? {} : { 'Content-Type': type, 'Content-Length': body.length }),
+          ...(body === undefined
+            ? {}
+            : { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) }),
           ...headers,
         },
       } as object);
