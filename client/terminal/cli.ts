@@ -18,7 +18,6 @@ import { listenCommand } from './commands/listen.ts';
 import { loginCommand } from './commands/login.ts';
 import { logoutCommand } from './commands/logout.ts';
 import { passwordCommand } from './commands/password.ts';
-import { readCommand } from './commands/read.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { registerCommand } from './commands/register.ts';
 import { resetCommand } from './commands/reset.ts';
@@ -115,7 +114,6 @@ function program(streams: Streams, signal: AbortSignal): Command {
     chatsCommand,
     requestsCommand,
     contactCommands,
-    readCommand,
     verifyCommand,
     searchCommand,
     attachmentsCommand,
