@@ -114,7 +114,9 @@ t.test('an erasure is the last step, and states before it may be gone', async (t
   t.equal(verdict(nothingKnown, without(1, 2).slice(0, 2), to), 'chain_broken');
   const half = all.map((step) => (step.version === 1 ? { ...step, state: erased.state } : step));
   t.equal(verdict(nothingKnown, half, to), 'commitment_invalid');
-  const opened = all.map((step) => (step.version === 3 ? { ...step, state: Uint8Array.of(1) } : step));
+  const opened = all.map((step) =>
+    step.version === 3 ? { ...step, state: Uint8Array.of(1) } : step,
+  );
   t.equal(verdict(nothingKnown, opened, to), 'commitment_invalid');
 });
 
