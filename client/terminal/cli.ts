@@ -28,6 +28,7 @@ import { settingsCommand } from './commands/settings.ts';
 import { twoFactorCommand } from './commands/two-factor.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { whoamiCommand } from './commands/whoami.ts';
+import { witnessCommand } from './commands/witness.ts';
 import { PartlyFailed } from './partly-failed.ts';
 import { openTerminal, type Streams, statedFailure, type Terminal } from './terminal.ts';
 
@@ -130,6 +131,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     passwordCommand,
     acceptCommand,
     directoryCommand,
+    witnessCommand,
     exportCommand,
   ]) {
     command(add);
