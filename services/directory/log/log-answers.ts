@@ -206,7 +206,7 @@ export function openLogAnswers(parts: {
       return Promise.all(rows.map(stepOf));
     },
     async ended(account, after, at) {
-      const label = await known(accountLabel(account), at);
+      const label = await known(accountLabel(account), at, new Map());
       if (label.newest === undefined || !isErasure(readEvent(label.newest.event)))
         throw new Fault('not_found');
       const rows = (await store.rows(
@@ -218,8 +218,8 @@ export function openLogAnswers(parts: {
         ],
       )) as unknown as { position: number }[];
       const steps = rows.map(({ position }) => stepOf({ position, opening: null, state: null }));
-      const shownLabel = await shown(labelKinds.account, label, at);
-      return { answer: answer(at, [shownLabel]), steps: await Promise.all(steps) };
+      const shown = await answer(at, [{ kind: labelKinds.account, label }]);
+      return { answer: shown, steps: await Promise.all(steps) };
     },
     async versionOf(account, { lastEvent }) {
       const [row] = await store.rows(
