@@ -18,6 +18,7 @@ import { listenCommand } from './commands/listen.ts';
 import { loginCommand } from './commands/login.ts';
 import { logoutCommand } from './commands/logout.ts';
 import { passwordCommand } from './commands/password.ts';
+import { readCommand } from './commands/read.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { registerCommand } from './commands/register.ts';
 import { resetCommand } from './commands/reset.ts';
@@ -115,6 +116,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     chatsCommand,
     requestsCommand,
     contactCommands,
+    readCommand,
     verifyCommand,
     searchCommand,
     attachmentsCommand,
