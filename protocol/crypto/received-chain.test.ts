@@ -31,10 +31,10 @@ function inForm(changed: Uint8Array): Post | undefined {
 }
 
 /** What somebody makes of a post who may read the channel, so has every message key, but not Ann's signing key. */
-function forged(i: number, words: string): PlacedPost {
+function forged(i: number, words: string, prev = at(i).post.prev): PlacedPost {
   const { post, context } = at(i);
   const keys = { messageKey: messageKeyAt(reader.keys, i), signing: ed25519.generate() };
-  const head = { ...post, nonce: randomBytes(16) };
+  const head = { ...post, prev, nonce: randomBytes(16) };
   return { post: decodePost(encodePost(head, context, keys, pad(plaintextOf(words)))), context };
 }
 
@@ -112,9 +112,11 @@ t.test('pitfall: a member who has every message key forges nothing in a run', as
     t.equal(codes(run.results)[i], 'bad_signature', `the ${i + 1}th`);
     t.equal(run.results.filter(({ plaintext }) => plaintext).length, posts.length - 1);
   }
-  // A forged run that is linked in itself, in front of a true post that does not name it.
-  const last = decodePost(at(5).post.bytes);
-  const run = openRun(reader, [forged(3, 'x'), forged(4, 'y'), { post: last, context: annHere }]);
+  // A forged run that is linked in itself: what was refused vouches for nothing.
+  const third = forged(3, 'x');
+  const linked = [third, forged(4, 'y', third.post.hash)];
+  t.same(codes(openRun(reader, linked).results), ['bad_signature', 'bad_signature']);
+  const run = openRun(reader, [...linked, at(5)]);
   t.same(codes(run.results), ['bad_signature', 'bad_signature', 'opened']);
   const behind = openRun(reader, [at(3), at(4), forged(5, 'z')]);
   t.same(codes(behind.results), ['opened', 'opened', 'bad_signature'], 'a forged newest one');
