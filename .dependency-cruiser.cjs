@@ -50,14 +50,22 @@ module.exports = {
     },
     only('pki-stands-alone', '^pki/', ['^pki/']),
     only('kit', '^services/kit/', ['^services/kit/', '^protocol/']),
-    ...['accounts', 'archive', 'delivery', 'directory', 'gateway', 'media', 'witness'].map(
-      (service) =>
-        only(`service-${service}`, `^services/${service}/`, [
-          `^services/${service}/`,
-          '^services/kit/',
-          '^services/[^/]+/contract\\.ts$',
-          '^protocol/',
-        ]),
+    ...[
+      'accounts',
+      'archive',
+      'delivery',
+      'directory',
+      'gateway',
+      'media',
+      'spaces',
+      'witness',
+    ].map((service) =>
+      only(`service-${service}`, `^services/${service}/`, [
+        `^services/${service}/`,
+        '^services/kit/',
+        '^services/[^/]+/contract\\.ts$',
+        '^protocol/',
+      ]),
     ),
     ...['control', 'pkid'].map((service) =>
       only(`service-${service}`, `^services/${service}/`, [

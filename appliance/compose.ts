@@ -26,7 +26,7 @@ export const units: readonly UnitRow[] = [
   { name: 'redis', services: [], needs: ['pkid'] },
   {
     name: 'core',
-    services: ['accounts', 'directory', 'delivery', 'archive', 'witness'],
+    services: ['accounts', 'directory', 'delivery', 'archive', 'witness', 'spaces'],
     needs: ['nats', 'redis'],
     heap: { old: 256, young: 8 },
   },
@@ -52,5 +52,6 @@ export const services: Readonly<Record<ServiceName, () => Promise<ServiceDefinit
   control: async () => (await import('@island/services/control/service.ts')).controlService,
   media: async () => (await import('@island/services/media/service.ts')).mediaService,
   gateway: async () => (await import('@island/services/gateway/service.ts')).gatewayService,
+  spaces: async () => (await import('@island/services/spaces/service.ts')).spacesService,
   witness: async () => (await import('@island/services/witness/service.ts')).witnessService,
 };

@@ -5,6 +5,7 @@ import {
   formatCardLink,
   type IslandCard,
 } from '@island/protocol/transparency/island-card.ts';
+import { isMemberWitness } from '@island/protocol/transparency/member-witness.ts';
 import { parseVkey } from '@island/protocol/transparency/note.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import { Stated } from '@island/provisioning/stated.ts';
@@ -34,6 +35,7 @@ type Kind = keyof typeof kinds;
 interface AddFlags extends Flags {
   name?: string;
   byHand?: true;
+  member?: true;
   ca?: string;
   key: Kind;
   quorum?: number;
@@ -81,6 +83,7 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
     .addArgument(new Argument('<card>', 'file or line of a card, or the verifier key of a witness'))
     .addArgument(new Argument('[url]', 'where that key is asked, up to /add-checkpoint'))
     .option('--name <name>', 'what the policy calls it; its host unless given', toWitnessName)
+    .option('--member', "the key is that of a member's device, as islander witness on shows it")
     .option('--by-hand', 'it is never asked over a line: request and take carry what it signs')
     .option('--ca <fingerprint>', 'SHA-256 of the root of an island, for a key', toFingerprint)
     .option('--quorum <n>', 'how many have to sign from now on', toQuorum)
@@ -95,8 +98,9 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
       await told(
         flags,
         inWords(post(flags.data, 'add', body), {
-          policy_unmet:
-            body.url === undefined
+          policy_unmet: flags.member
+            ? `The device of that key has not signed the present checkpoint of this island; nothing was changed. It has to be connected: there, npx islander witness on, and npx islander listen or a chat that is open.`
+            : body.url === undefined
               ? `${body.name} has not signed the present checkpoint of this island; nothing was changed. Carry it there, and its signatures back: npx island witness request${hint} CARD, and npx island witness take${hint} --witness CARD`
               : `${body.name} has not signed the present checkpoint of this island; nothing was changed. Its operator has to do this first, with the card of this island: npx island witness trust CARD. And this machine has to reach ${body.url}`,
           forbidden:
@@ -125,12 +129,13 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
 
   commandOf(group, 'quorum', 'says how many witnesses have to sign each checkpoint')
     .addArgument(new Argument('<n>', 'at most as many as there are').argParser(toQuorum))
-    .action(async (quorum: number, flags: Flags) => {
+    .option('--members', "of the members' devices, and not of the others")
+    .action(async (quorum: number, flags: Flags & { members?: true }) => {
       const hint = hintOf(flags.data);
       await told(
         flags,
-        inWords(post(flags.data, 'quorum', { quorum }), {
-          malformed: `There are fewer witnesses than ${quorum}: npx island witness${hint}`,
+        inWords(post(flags.data, 'quorum', { quorum, ...(flags.members && { members: true }) }), {
+          malformed: `There are fewer ${flags.members ? 'members' : 'witnesses'} than ${quorum}: npx island witness${hint}`,
           method_not_allowed: byHand(hint),
         }),
       );
@@ -196,9 +201,16 @@ interface Added {
 async function witnessOf(
   from: string,
   at: string | undefined,
-  { name, ca, key, quorum, byHand }: AddFlags,
+  { name, ca, key, quorum, byHand, member }: AddFlags,
 ): Promise<Added> {
   const more = quorum === undefined ? {} : { quorum };
+  if (member) {
+    const vkey = isVkey(from) ? parseVkey(from) : undefined;
+    if (vkey === undefined || !isMemberWitness(vkey))
+      throw new Stated("That is no key of a member's device: islander witness on shows it there.");
+    // Made of the key: nobody's name goes into a policy that everybody reads.
+    return { name: name ?? `member-${vkey.name.slice(-26, -18)}`, vkey: from, ...more };
+  }
   if (isVkey(from) && byHand) {
     if (name === undefined) throw new Stated('A witness without an address needs a --name.');
     return { name, vkey: from, ...more };

@@ -1,15 +1,26 @@
 /** What `island witness` says, in sentences. docs/operations.md §8 */
+import type { WitnessClass } from '@island/protocol/transparency/member-witness.ts';
 import { columns } from './terminal.ts';
 
 export interface PolicyShown {
   number: number;
   text: string;
-  /** How many have to sign, where the policy is of the simple kind. */
+  /** How many have to sign, where the policy is of the simple kind and has one class. */
   quorum: number | null;
+  /** By class; `null` for a policy that was written by hand. */
+  needs: readonly Need[] | null;
+}
+
+/** Each class counts for itself: members are people of this island, and no witnesses of other operators. */
+export interface Need {
+  class: 'witnesses' | 'members';
+  quorum: number;
+  of: number;
 }
 
 export interface WitnessShown {
   name: string;
+  class: WitnessClass;
   vkey: string;
   url?: string;
   /** The size that it signed last; Unix seconds. */
@@ -62,6 +73,7 @@ export const formatTaken = ({ name, size, published }: Taken): string =>
 
 export interface PolicySet {
   policy: number;
+  class: Need['class'];
   quorum: number;
   of: number;
 }
@@ -107,18 +119,42 @@ function formatPolicy(standing: WitnessStanding, hint: string) {
       ...waits,
       `Add the witness of another island with: npx island witness add${hint} CARD`,
     ];
-  const need = policy.quorum === null ? 'as the policy says' : `${policy.quorum} of`;
-  const rows = witnesses.map(({ name, url, size: at, signed, problem }): [string, string] => {
+  const rows = witnesses.map((witness): [string, string] => {
+    const { name, size: at, signed, problem } = witness;
     const far = signed === 0 ? 'has not signed yet' : `signed ${at} of ${size}, ${minute(signed)}`;
-    const when = url === undefined ? `${far}; asked by hand` : far;
-    return [name, problem === undefined ? when : `${when}; ${problems[problem]}`];
+    const what = [far, ways[witness.class], problem === undefined ? '' : problemOf(witness)];
+    return [name, what.filter((part) => part !== '').join('; ')];
   });
-  const who = `${witnesses.length} ${witnesses.length === 1 ? 'witness' : 'witnesses'}`;
   const sign =
-    policy.quorum === null
-      ? `${who}, ${need}, sign each checkpoint of this island (policy ${policy.number}):`
-      : `${need} ${who} have to sign each checkpoint of this island (policy ${policy.number}):`;
-  return [sign, columns(rows), ...waits];
+    policy.needs === null
+      ? `${countOf(witnesses.length)}, as the policy says, sign each checkpoint of this island (policy ${policy.number}):`
+      : `${policy.needs.map(formatNeed).join(' and ')} have to sign each checkpoint of this island (policy ${policy.number}):`;
+  const classes = witnesses.some((witness) => witness.class === 'member') ? [aboutMembers] : [];
+  return [sign, columns(rows), ...classes, ...waits];
+}
+
+/** By class: a witness of another operator is none of these. */
+const ways: Record<WitnessClass, string> = {
+  other: '',
+  member: "a member's device",
+  hand: 'asked by hand',
+};
+
+const aboutMembers =
+  "Members' devices sign while they are connected. They are people of this island: a class of its own, which is no witness of another operator, however many they are.";
+
+const problemOf = ({ problem, ...witness }: WitnessShown): string => {
+  if (problem === undefined) return '';
+  return problem === 'unreachable' && witness.class === 'member'
+    ? 'is not connected, or off'
+    : problems[problem];
+};
+
+const countOf = (count: number): string => `${count} ${count === 1 ? 'witness' : 'witnesses'}`;
+
+function formatNeed({ class: of, quorum, of: all }: Need): string {
+  if (of === 'witnesses') return `${quorum} of ${countOf(all)}`;
+  return `${quorum} of ${all} ${all === 1 ? 'member' : 'members'}`;
 }
 
 function formatTrusted(trusted: readonly TrustedLog[], hint: string): string[] {
@@ -134,7 +170,10 @@ function formatTrusted(trusted: readonly TrustedLog[], hint: string): string[] {
   return ['This island is a witness of these logs:', columns(rows)];
 }
 
-export function formatPolicySet({ policy, quorum, of }: PolicySet, hint: string): string {
-  const who = `${quorum} of ${of} ${of === 1 ? 'witness' : 'witnesses'}`;
-  return `Policy ${policy}: ${who} have to sign each checkpoint. It is in force when the next one is published: npx island witness${hint} shows it.`;
+export function formatPolicySet({ policy, ...need }: PolicySet, hint: string): string {
+  const who =
+    need.of === 0
+      ? `no more ${need.class === 'members' ? 'members' : 'witnesses of others'} have to sign`
+      : `${formatNeed(need)} have to sign each checkpoint`;
+  return `Policy ${policy}: ${who}. It is in force when the next one is published: npx island witness${hint} shows it.`;
 }

@@ -11,6 +11,7 @@ import { gateway } from '@island/services/gateway/contract.ts';
 import { type Contract, callSubject, eventSubject } from '@island/services/kit/contract.ts';
 import { dnsName, type ServiceName } from '@island/services/kit/names.ts';
 import { media } from '@island/services/media/contract.ts';
+import { spaces } from '@island/services/spaces/contract.ts';
 import { witness } from '@island/services/witness/contract.ts';
 
 /** Every service of an island. */
@@ -23,6 +24,7 @@ export const contracts: readonly Contract[] = [
   gateway,
   media,
   witness,
+  spaces,
 ];
 
 export interface Permissions {

@@ -56,6 +56,38 @@ t.test('two people talk: each sees what the other does', async (t) => {
     t.match(change, { from: 'bob', id: hi.id, text: 'Hi, Alice!' });
   });
 
+  await t.test('what a program has shown counts as read when it says so', async (t) => {
+    const unread = async (): Promise<number> =>
+      JSON.parse(await run(bob, 'chats', '--json'))['unread'];
+    t.equal(await unread(), 1);
+    theirs.write(`/read ${hello.id}\n`);
+    await untilLine(theirs, ({ type, line }) => type === 'done' && line === `/read ${hello.id}`);
+    t.equal(await unread(), 0);
+    const said = (await run(alice, 'send', 'bob', 'And now?', '--json')).trim().split('\n');
+    const [queued, sent] = said.map((line) => JSON.parse(line)).filter(({ to }) => to === 'bob');
+    t.same(queued, { type: 'queued', to: 'bob', id: sent.id });
+    t.same(sent, { type: 'sent', to: 'bob', id: sent.id });
+    await untilLine(theirs, ({ id }) => id === sent.id);
+    t.equal(await unread(), 1);
+    t.match(await runIslander(bob, ['read', 'alice', '0123456789']), { code: 1 });
+    t.equal(
+      await run(bob, 'read', 'alice', sent.id),
+      'What alice wrote until then counts as read.\n',
+    );
+    t.equal(await unread(), 0);
+  });
+
+  await t.test('the number to compare, with the code of the directory', async (t) => {
+    ours.write('/verify\n');
+    const shown = await untilLine(ours, ({ type }) => type === 'safety-number');
+    const other = JSON.parse(
+      (await run(bob, 'verify', 'alice', '--json')).split('\n').find((l) => l.includes('safety')) ??
+        '',
+    );
+    t.same(shown.number, other.number);
+    t.match(shown, { name: 'bob', directory: { code: /^\d{30}$/ } });
+  });
+
   await t.test(
     'a file with a text, saved by who gets it, and gone when it is taken back',
     async (t) => {
@@ -96,6 +128,7 @@ t.test('two people talk: each sees what the other does', async (t) => {
       'bob: Hi, Alice! (edited)',
       '      (in answer to: Hello Bob)',
       '      (❤️ you)',
+      'you: And now?',
       'you: (taken back)',
       'bob: Both the same',
       '      [the plan.pdf, 1.5 MB: attachments/the plan.pdf]',

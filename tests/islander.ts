@@ -19,6 +19,9 @@ export type Line = {
   state?: string;
   code?: string;
   reason?: string;
+  /** What was read from standard input. */
+  line?: string;
+  number?: string[];
   link?: string;
   digits?: string;
   uri?: string;

@@ -56,6 +56,7 @@ t.test('up, status, invite, stop, and up again', async (t) => {
       'nats',
       'public',
       'redis',
+      'spaces',
       'witness',
     ];
     t.same(

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { glob, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Counts, formatCounts, openTapReader } from './tap-report.ts';
@@ -13,8 +14,11 @@ const root = join(import.meta.dirname, '..');
 const tapProgram = join(root, 'node_modules/tap/dist/esm/run.mjs');
 /** tap is built for its plugins inside the packages, so every installation of them begins anew. */
 const built = join(root, 'node_modules/.tap-built');
-/** Files at a time; each may start engines or whole islands of its own. */
-const jobs = 2;
+/**
+ * Files at a time; each may start engines or whole islands of its own. One more than there are processors: much of
+ * their time they wait, for timers of the product, for locks, for each other.
+ */
+const jobs = availableParallelism() + 1;
 /** Seconds for one file, on a machine that is busy with another. */
 const patience = 300;
 

@@ -199,6 +199,21 @@ test('pitfall: crash: what was told and not yet kept as told is told again', asy
   t.strictSame(ofType(await watch(served, [hex(alice)]), 'event'), []);
 });
 
+test('pitfall: crash: what happens after a place was begun to be watched is news, whatever was cut off', async (t) => {
+  const log = grown(2);
+  log.event(alice);
+  log.epoch();
+  await using served = await serveLog(log);
+  const cut = await watch(served, [hex(alice)], {}, ({ type }) => {
+    if (type === 'watching') throw new Error('the power failed');
+  });
+  t.match(cut.error, { message: 'the power failed' });
+  log.event(alice, { flags: reset });
+  log.epoch();
+  await served.show(log);
+  t.match(ofType(await watch(served, [hex(alice)]), 'event'), [{ what: ['reset'] }]);
+});
+
 test('pitfall: network: an island that can not be asked is asked again', async (t) => {
   const log = grown(2);
   await using served = await serveLog(log);

@@ -2,18 +2,18 @@
  * An auditor that stays: audits again and again from what it keeps, and tells what is new of those whom it watches.
  * docs/protocol/transparency.md §9.4
  *
- * Everything is told before it is kept as told: whoever is killed between the two tells it twice, never not at all.
+ * News is told before it is kept as told: whoever is killed between the two tells it twice, never not at all.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Stated } from '@island/provisioning/stated.ts';
 import { type AuditOptions, audit } from './audit.ts';
 import { type Finding, isLasting, Misbehaviour, Noteworthy } from './findings.ts';
-import { damaged, openOwnLog, readKept } from './own-log.ts';
+import { damaged, type OwnLog, openOwnLog, readKept } from './own-log.ts';
 import { Passing } from './passing.ts';
 import type { Report, Verdict } from './report.ts';
 import { lockState } from './state-lock.ts';
 import type { Watched } from './watched.ts';
-import { look, type News, watchFile } from './watching.ts';
+import { look, type News, type WatchState, watchFile } from './watching.ts';
 
 export interface MonitorOptions extends Omit<AuditOptions, 'cosign'> {
   watched: readonly Watched[];
@@ -116,12 +116,13 @@ function openRounds(
     const kept = await readKept(folder);
     if (kept === undefined) throw damaged(folder);
     await using log = await openOwnLog(folder, kept);
-    const { news, findings, next } = await look(log, watched);
+    const { news, findings, begun, next } = await look(log, watched);
+    if (news.some(({ type }) => type === 'watching')) await keep(log, begun);
     if (findings.length > 0) await log.keep({ lasting: [...kept.lasting, ...findings] });
     for (const one of news) tell(one);
     const all = [...report.findings, ...findings];
     tellFindings(all);
-    await log.write(watchFile, `${JSON.stringify(next)}\n`);
+    await keep(log, next);
     const stands = tellStill(report);
     if (all.some(({ cause }) => isLasting(cause)) || (once && all.length > 0)) {
       throw new Misbehaviour(`The log of ${report.address} misbehaves. The report is ${text}.`);
@@ -136,6 +137,9 @@ function openRounds(
     }
   };
 }
+
+const keep = (log: OwnLog, state: WatchState): Promise<string> =>
+  log.write(watchFile, `${JSON.stringify(state)}\n`);
 
 /** What is there when it is first watched is none, unless it should not be there. */
 const isNews = (news: News): boolean => news.type !== 'watching' || news.rebound;

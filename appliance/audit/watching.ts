@@ -86,6 +86,11 @@ export const watchFile = 'watch.json';
 export interface Looked {
   news: News[];
   findings: Finding[];
+  /**
+   * For `watchFile` before any of that is told: which places are watched from here on. What happens to them after a
+   * crash is news, not what was there in the beginning.
+   */
+  begun: WatchState;
   /** For `watchFile`, once all of that was told. */
   next: WatchState;
 }
@@ -178,9 +183,11 @@ export async function look(log: OwnLog, watched: readonly Watched[]): Promise<Lo
     told[place] = { entries: size, erased: told[place]?.erased === true };
   }
   const compared = [...state.compared, ...shown.map(({ id }) => id)];
+  const anew = Object.entries(told).filter(([place]) => beginnings.has(place));
   return {
     news: [...beginnings.values(), ...news],
     findings: await Promise.all(apart.map((one) => accuse(log, one))),
+    begun: { ...state, told: { ...state.told, ...Object.fromEntries(anew) } },
     next: { version: 1, entries: size, bytes, told, compared },
   };
 }

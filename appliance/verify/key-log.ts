@@ -7,6 +7,7 @@ import { readAnswer, toTlogProof } from '@island/protocol/transparency/answer.ts
 import { openCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import { leafTypes, readEpoch, readLeaf } from '@island/protocol/transparency/leaves.ts';
+import { witnessClass } from '@island/protocol/transparency/member-witness.ts';
 import { noteFromBytes, parseVkey } from '@island/protocol/transparency/note.ts';
 import { checkCheckpoint, parsePolicy } from '@island/protocol/transparency/policy.ts';
 import {
@@ -146,13 +147,19 @@ async function checkWitnessed(door: PublicDoor, log: SaidLog) {
   const strict = await outcomeOf(() => check(false));
   const { cosigners } = check(true);
   const names = cosigners.map(({ name }) => name).join(', ');
-  const said = log.witnessed ? `cosigned by ${names}` : 'unwitnessed, and says so';
+  const members = policy.witnesses
+    .filter((one) => witnessClass(one) === 'member')
+    .map(({ name }) => name);
+  // Whoever counts them as others would think the island more independent than it is.
+  const own =
+    members.length === 0 ? '' : `, of the policy members of this island: ${members.join(', ')}`;
+  const said = log.witnessed ? `cosigned by ${names}${own}` : 'unwitnessed, and says so';
   const good = log.witnessed === asks && strict === (asks ? 'accepted' : 'quorum_missing');
   return {
     witnessed: said,
     finding: found(
       good,
-      `discovery says ${log.witnessed ? 'witnessed' : 'not witnessed'} under policy ${log.policyNumber}; as a witnessed checkpoint this one is ${strict}${names === '' ? '' : ` (${names})`}`,
+      `discovery says ${log.witnessed ? 'witnessed' : 'not witnessed'} under policy ${log.policyNumber}; as a witnessed checkpoint this one is ${strict}${names === '' ? '' : ` (${names})`}${own}`,
     ),
   };
 }

@@ -6,6 +6,7 @@ import t from 'tap';
 import { readAccount } from '../account/account.ts';
 import { oddIsland } from '../testing/odd-island.ts';
 import { person, reopen, type TestPerson } from '../testing/person.ts';
+import { readWitness, turnOn } from '../transparency/witness-key.ts';
 import { fileStorage } from './file.ts';
 
 async function sendFrom(home: string, ...texts: string[]): Promise<number | undefined> {
@@ -26,6 +27,7 @@ t.test('M1 pitfall: counter reuse after restore: what a restored home sends arri
     await using storage = fileStorage(home);
     await using alice = await person(island, 'alice', storage);
     t.same(await alice.sends('bob', 'one'), ['accepted']);
+    await turnOn(storage, island.log.pins.vkey);
   }
   t.same(await bob.hears(1), ['alice: one']);
   t.same(await bob.sends('alice', 'hello'), ['accepted']);
@@ -36,6 +38,11 @@ t.test('M1 pitfall: counter reuse after restore: what a restored home sends arri
   renameSync(join(folder, 'copy'), home);
   t.equal(await sendFrom(home, 'five', 'six'), 2);
   t.equal(await sendFrom(home, 'seven'), 2, 'it is noticed once');
+  {
+    await using storage = fileStorage(home);
+    const witness = await readWitness(storage);
+    t.match(witness, { on: false, cosigner: undefined }, 'K2: its key as a witness is gone');
+  }
   const heard = await bob.hears(6);
   t.same(
     heard,

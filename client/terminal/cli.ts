@@ -19,6 +19,7 @@ import { listenCommand } from './commands/listen.ts';
 import { loginCommand } from './commands/login.ts';
 import { logoutCommand } from './commands/logout.ts';
 import { passwordCommand } from './commands/password.ts';
+import { readCommand } from './commands/read.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { registerCommand } from './commands/register.ts';
 import { resetCommand } from './commands/reset.ts';
@@ -29,6 +30,7 @@ import { settingsCommand } from './commands/settings.ts';
 import { twoFactorCommand } from './commands/two-factor.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { whoamiCommand } from './commands/whoami.ts';
+import { witnessCommand } from './commands/witness.ts';
 import { PartlyFailed } from './partly-failed.ts';
 import { openTerminal, type Streams, statedFailure, type Terminal } from './terminal.ts';
 
@@ -115,6 +117,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     chatsCommand,
     requestsCommand,
     contactCommands,
+    readCommand,
     verifyCommand,
     searchCommand,
     attachmentsCommand,
@@ -132,6 +135,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     accountCommand,
     acceptCommand,
     directoryCommand,
+    witnessCommand,
     exportCommand,
   ]) {
     command(add);

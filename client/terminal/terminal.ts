@@ -121,6 +121,13 @@ export function happeningLine(happening: Happening): string {
   return `${when} (${from} ${put ? 'put' : 'took'} ${plain(emoji)} ${put ? 'on' : 'off'} ${whose})`;
 }
 
+/** It is in this home: whatever ends this program now, it goes out with the next one. */
+export const queuedObject = ({ to, id }: Kept<Outgoing>): Record<string, unknown> => ({
+  type: 'queued',
+  to,
+  id,
+});
+
 export const departureObject = ({
   state,
   to,

@@ -10,6 +10,7 @@ import {
   parseSignatureLines,
   parseVkey,
 } from '@island/protocol/transparency/note.ts';
+import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import t from 'tap';
 import { type TestLog, testLogOf } from '../../services/witness/testing/log.ts';
 import { fileStorage } from '../storage/file.ts';
@@ -18,9 +19,9 @@ import type { Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type CosigningParts, cosign } from './cosigning.ts';
 import { headPlace } from './head.ts';
-import { readLatch } from './latch.ts';
+import { latch, readLatch } from './latch.ts';
 import { replacePins } from './pins.ts';
-import { readWitness, turnOff, turnOn } from './witness-key.ts';
+import { readWitness, retiredWitness, turnOff, turnOn } from './witness-key.ts';
 
 const log = testLogOf(`pi-kt/${'a'.repeat(26)}`);
 const none = new AbortController().signal;
@@ -220,3 +221,41 @@ t.test(
     t.equal(await asks(20), 'signed');
   },
 );
+
+t.test('pitfall: the same, where its client has accepted what it signed', async (t) => {
+  const { storage, island, asks } = await device();
+  await asks(5);
+  const copy = (await storage.list('witness')).map(({ key, bytes }) => ({ key, bytes }));
+  await asks(13);
+  const line = parseSignatureLines(island.signatures.at(-1)?.line ?? '');
+  await storage.commit({ put: copy.map((row) => ({ namespace: 'witness', ...row })) });
+  await accept(storage, 13);
+  const note = addSignatures(await log.checkpoint(13), line);
+  const head = { size: 13, root: await log.root(13), epoch: 0, note };
+  await storage.commit({ put: [{ ...headPlace, bytes: encodeRecord(head) }] });
+  await t.rejects(asks(20), { code: 'witness_put_back' });
+  t.equal((await readWitness(storage))?.on, false);
+});
+
+t.test('K2: a directory that is caught while it asks gets nothing', async (t) => {
+  const { storage, island, asks } = await device();
+  island.onRequest = async () => {
+    await latch(storage, new TransparencyFault('forked'), 0);
+  };
+  await t.rejects(asks(5), { name: 'Conflict' });
+  t.same(island.signatures, []);
+  t.equal((await readWitness(storage))?.signed.size, 0);
+});
+
+t.test('pitfall: a home that was put back has no key of before', async (t) => {
+  const { storage, vkey, asks } = await device();
+  await asks(5);
+  await storage.commit(await retiredWitness(storage));
+  t.match(await readWitness(storage), { on: false, vkey, cosigner: undefined });
+  t.same(
+    (await storage.list('witness')).map(({ key }) => key),
+    ['key'],
+    'and of what it signed',
+  );
+  t.equal(await asks(8), 'nothing');
+});

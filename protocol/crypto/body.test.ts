@@ -5,6 +5,8 @@ import { limits } from '../wire/limits.ts';
 import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
 import { hex } from '../wire/text.ts';
 import { type Body, decodeBody, encodeBody } from './body.ts';
+import { channelKeyOf } from './sender-chain.ts';
+import { annsChain, channel, log, space } from './testing/channel.ts';
 import type { TextBody } from './text-body.ts';
 
 const id = Uint8Array.from({ length: 16 }, (_, i) => i);
@@ -42,6 +44,9 @@ const samples: Body[] = [
       { hash: new Uint8Array(32).fill(2), fate: 'gone' },
     ],
   },
+  channelKeyOf(annsChain('body'), log),
+  { kind: 'channel-key-wanted', space, channel, chain: id },
+  { kind: 'channel-history', bundle: id },
 ];
 const malformed = { name: 'Fault', code: 'malformed' };
 const tooLarge = { name: 'Fault', code: 'too_large' };
@@ -58,6 +63,8 @@ t.test('a kind that this version does not know is unknown', async (t) => {
 t.test('bodies out of form are refused by whoever writes and whoever reads them', async (t) => {
   const root = new Uint8Array(32);
   const mention = { account: peer, start: 0, length: 2 };
+  const key = channelKeyOf(annsChain('body'), log);
+  const smallOrder = Uint8Array.of(1, ...new Uint8Array(31));
   const wrong: [string, Body, { code: string }][] = [
     ['nothing said', { kind: 'text', text: '' }, malformed],
     ['half a surrogate', { kind: 'text', text: '\ud800' }, malformed],
@@ -86,6 +93,12 @@ t.test('bodies out of form are refused by whoever writes and whoever reads them'
     ['no receipts', { kind: 'receipt', read: true, ids: [] }, malformed],
     ['too many', { kind: 'receipt', read: true, ids: Array<Uint8Array>(65).fill(id) }, tooLarge],
     ['a timer of two years', { kind: 'timer', seconds: 63_072_000 }, malformed],
+    ['a chain of no epoch', { ...key, epoch: 0 }, malformed],
+    ['a chain of an epoch to come', { ...key, epoch: 8 }, malformed],
+    ['something before the first post', { ...key, prev: new Uint8Array(32).fill(1) }, malformed],
+    ['a short chain key', { ...key, chainKey: id }, malformed],
+    ['a signing key of small order', { ...key, signing: smallOrder }, { code: 'not_canonical' }],
+    ['no history', { kind: 'channel-history', bundle: new Uint8Array(0) }, malformed],
     ['a key of 15 bytes', { kind: 'delivery-key', epoch: 1, key: id.subarray(1) }, malformed],
   ];
   for (const [why, body, fault] of wrong) t.throws(() => encodeBody(body), fault, why);

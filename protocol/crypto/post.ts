@@ -13,7 +13,7 @@
  * The random nonce salts the message key: from a store that was copied or put back no pair of key and
  * nonce comes twice. The island does not see the signature: it could prove to others who wrote what.
  */
-import { Reader, utf8Bytes, Writer } from '../wire/bytes.ts';
+import { concat, Reader, utf8Bytes, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
 import { type AccountId, type ChannelId, channelId, type DeviceId } from '../wire/ids.ts';
 import { fromHex, hex } from '../wire/text.ts';
@@ -111,12 +111,8 @@ const postKeys = (messageKey: Uint8Array, nonce: Uint8Array) => {
   };
 };
 
-function signedFields(ad: Uint8Array, padded: Uint8Array): Uint8Array {
-  const out = new Uint8Array(32 + padded.length);
-  out.set(sha256(ad.subarray(0, adBytes)));
-  out.set(padded, 32);
-  return out;
-}
+const signedFields = (ad: Uint8Array, padded: Uint8Array): Uint8Array =>
+  concat(sha256(ad.subarray(0, adBytes)), padded);
 
 /** The bytes of a post. `padded`: from `pad`. */
 export function encodePost(

@@ -13,7 +13,7 @@ import type { ChannelKeyBody } from './channel-key-body.ts';
 import { CryptoFault } from './crypto-fault.ts';
 import { pad } from './padding.ts';
 import { encodePost, hashPost } from './post.ts';
-import { ed25519, type Random, randomBytes, type SigningPair } from './primitives.ts';
+import { ed25519, type Random, randomBytes, randomNonce, type SigningPair } from './primitives.ts';
 
 export interface SenderChain {
   readonly space: SpaceId;
@@ -83,7 +83,7 @@ export function sealPost(
   chain: SenderChain,
   { author, device, logSeq, logHash }: PostAuthor,
   plaintext: Uint8Array,
-  random: Random = randomBytes,
+  random: Random = randomNonce,
 ): { chain: SenderChain; post: Uint8Array; hash: Uint8Array } {
   const iteration = chain.keys.next;
   if (iteration >= chainLimits.posts) throw new CryptoFault('chain_ended');

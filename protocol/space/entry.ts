@@ -13,6 +13,7 @@
  * `listEpoch` is an epoch of the actor's device list that has the device.
  */
 import { equal, type SigningPair, sha256Of } from '../crypto/primitives.ts';
+import { signingKey } from '../crypto/public-key.ts';
 import { mustVerify, sign } from '../crypto/signature.ts';
 import { concat, Reader, utf8Bytes, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
@@ -70,6 +71,24 @@ export const proveInvited = (
   joining: { space: SpaceId; account: AccountId; aik: Uint8Array },
 ): Uint8Array =>
   sign('space-join', invite, proofFields(joining.space, joining.account, joining.aik));
+
+/** Whether that proof was made with the key of an invite, whether or not there is such an invite. */
+export function verifyInvited(joining: {
+  space: SpaceId;
+  account: AccountId;
+  aik: Uint8Array;
+  key: Uint8Array;
+  proof: Uint8Array;
+}): boolean {
+  const { space, account, aik, key, proof } = joining;
+  try {
+    mustVerify('space-join', signingKey(key), proofFields(space, account, aik), proof);
+    return true;
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
+}
 
 /** The signed bytes, at most `limits.entryBytes`. Throws what `openEntry` would throw. */
 export function signEntry(fields: EntryFields, dsk: SigningPair): Uint8Array {

@@ -131,3 +131,13 @@ export function lostBy({ access }: SpaceState, seq: number): [ChannelId, Account
   });
   return lost.filter(([, accounts]) => accounts.length > 0);
 }
+
+/** The entry since which an account can read a channel; `undefined` where it can't. */
+export function viewSince(
+  { access }: SpaceState,
+  channel: ChannelId,
+  account: AccountId,
+): number | undefined {
+  const view = access.get(channel)?.rights.get(account)?.view ?? [];
+  return isOn(view) ? view.at(-1) : undefined;
+}

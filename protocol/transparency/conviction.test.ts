@@ -3,7 +3,7 @@ import { type Test, test } from 'tap';
 import { listFlags } from '../crypto/account-state.ts';
 import { sha256 } from '../crypto/primitives.ts';
 import { label, testPolicy, testVkey } from '../vectors/directory-log.ts';
-import { began, guilty, leavesOf } from '../vectors/guilty-logs.ts';
+import { began, forgedList, guilty, leavesOf, listsOf } from '../vectors/guilty-logs.ts';
 import { utf8Bytes } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
 import { fuzzDecoder } from '../wire/testing/decoder-fuzz.ts';
@@ -16,7 +16,7 @@ import {
   formatEvidence,
   parseEvidence,
 } from './evidence.ts';
-import { labelIndex } from './label.ts';
+import { labelIndex, nameLabel } from './label.ts';
 import { eventHash } from './leaves.ts';
 import { TransparencyFault } from './transparency-fault.ts';
 import { consistencyProof, rootAt } from './tree-proofs.ts';
@@ -144,6 +144,55 @@ test('pitfall: the first binding of a name, its erasure and an account that chan
     refusal(t, { ...rebound, opened: { ...opened, state } }, 'another state'),
     'commitment_invalid',
   );
+});
+
+test('K2: a device list that nobody of the account has signed convicts, one that follows does not', async (t) => {
+  const { account, forged } = forgedList();
+  const first = account.list;
+  const evidence = await listsOf(account.account, [first.bytes, forged]);
+  t.match(verifyEvidence(formatEvidence(evidence), { vkey: testVkey }), {
+    kind: 'unauthorised',
+    convicts: 'log',
+    statement: /commits to a device list/,
+  });
+  const shown = (...lists: Uint8Array[]) => listsOf(account.account, lists);
+  const joined = account.change({ devices: [...first.devices, account.cert(account.device(2))] });
+  const rotated = account.change({ devices: joined.devices.slice(0, 1) }, 'rotate');
+  const reset = account.change({}, 'reset', [account.device(3)]);
+  for (const [one, next] of [
+    [first, joined],
+    [joined, rotated],
+    [rotated, reset],
+  ] as const)
+    refusal(t, await shown(one.bytes, next.bytes), `${one.epoch} and ${next.epoch}`);
+  for (const [why, one, next] of [
+    ['one is left out', first, rotated],
+    ['the same again', joined, joined],
+    ['the one before', joined, first],
+  ] as const)
+    t.equal(
+      verifyEvidence(formatEvidence(await shown(one.bytes, next.bytes)), trust).kind,
+      'unauthorised',
+      why,
+    );
+  t.equal(refusal(t, await shown(forged, joined.bytes), 'behind a forged one'), 'bad_signature');
+  const later = Uint8Array.from(joined.bytes);
+  later[0] = 9;
+  refusal(t, await shown(first.bytes, later), 'a form of later');
+  const [a, b] = evidence.states ?? [];
+  if (!a || !b) throw new Error('nothing shown');
+  for (const states of [
+    [a],
+    [b, a],
+    [a, { ...b, state: joined.bytes }],
+    [a, { ...b, opening: a.opening }],
+    [a, { ...b, label: nameLabel('alice') }],
+    [
+      { ...a, label: nameLabel('alice') },
+      { ...b, label: nameLabel('alice') },
+    ],
+  ])
+    refusal(t, { ...evidence, states }, 'otherwise');
 });
 
 test('K2: whatever follows the erasure of a label convicts the log', async (t) => {

@@ -9,6 +9,7 @@
  *                [ ‖ " " ‖ version ‖ " " ‖ event index ‖ " " ‖ base64( event hash 32 ) ]             at most 1
  *              | "opened " ‖ base64( label ) ‖ " " ‖ base64( VRF key 32 ) ‖ " " ‖ base64( VRF proof 80 )
  *                ‖ " " ‖ base64( opening 16 ) ‖ " " ‖ base64( state )                              at most 1
+ *              | "state "  ‖ base64( label ) ‖ " " ‖ base64( opening 16 ) ‖ " " ‖ base64( state )     at most 2
  *
  * Lines stand in this order and end with a line feed. `note` is the number of a note, from 0, in whose tree
  * the leaf is: the hashes are its inclusion proof. `prefix` is the root that the first leaves of the newer tree
@@ -35,6 +36,7 @@ export const evidenceKinds = [
   'hidden',
   'unlogged',
   'rebound',
+  'unauthorised',
 ] as const;
 export type EvidenceKind = (typeof evidenceKinds)[number];
 
@@ -52,7 +54,9 @@ export interface Evidence {
   leaves: readonly ShownLeaf[];
   prefix?: { root: Uint8Array; proof: readonly Uint8Array[] };
   map?: ShownEntry;
-  opened?: ShownState;
+  opened?: ShownPlace;
+  /** What the leaves commit to, in their order. */
+  states?: readonly ShownState[];
 }
 
 /** What the map of an epoch has at the index of a label; nothing, where there is no `newest`. */
@@ -62,13 +66,17 @@ export interface ShownEntry {
   newest?: { version: number; eventIndex: number; eventHash: Uint8Array };
 }
 
-/** What an event commits to, and that it is about this label. */
+/** What an event commits to. */
 export interface ShownState {
   label: Uint8Array;
-  vrfKey: Uint8Array;
-  vrfProof: Uint8Array;
   opening: Uint8Array;
   state: Uint8Array;
+}
+
+/** And that its place is that of the label. */
+export interface ShownPlace extends ShownState {
+  vrfKey: Uint8Array;
+  vrfProof: Uint8Array;
 }
 
 export const evidenceHeader = 'pi-kt/evidence/v1';
@@ -83,7 +91,7 @@ const utf8 = new TextEncoder();
 
 /** Throws `malformed` for what `parseEvidence` would refuse. */
 export function formatEvidence(evidence: Evidence): string {
-  const { kind, notes, leaves, prefix, map, opened } = evidence;
+  const { kind, notes, leaves, prefix, map, opened, states = [] } = evidence;
   const text = [
     evidenceHeader,
     kind,
@@ -96,6 +104,7 @@ export function formatEvidence(evidence: Evidence): string {
       : [['prefix', ...[prefix.root, ...prefix.proof].map(base64)].join(' ')]),
     ...(map === undefined ? [] : [`map ${mapFields(map).join(' ')}`]),
     ...(opened === undefined ? [] : [`opened ${openedFields(opened).map(base64).join(' ')}`]),
+    ...states.map((each) => `state ${stateFields(each).map(base64).join(' ')}`),
     '',
   ].join('\n');
   parseEvidence(text);
@@ -121,6 +130,7 @@ export function parseEvidence(text: string): Evidence {
   const [prefix] = take('prefix', 1).map(readPrefix);
   const [map] = take('map', 1).map(readMap);
   const [opened] = take('opened', 1).map(readOpened);
+  const states = take('state', 2).map(readState);
   if (notes.length === 0 || lines.length > 0) throw new Fault('malformed');
   return {
     kind,
@@ -129,6 +139,7 @@ export function parseEvidence(text: string): Evidence {
     ...(prefix === undefined ? {} : { prefix }),
     ...(map === undefined ? {} : { map }),
     ...(opened === undefined ? {} : { opened }),
+    ...(states.length === 0 ? {} : { states }),
   };
 }
 
@@ -184,7 +195,7 @@ function readMap([at = '', encoded, ...rest]: string[]): ShownEntry {
   return { index, proof, newest: { version, eventIndex, eventHash } };
 }
 
-const openedFields = ({ label, vrfKey, vrfProof, opening, state }: ShownState): Uint8Array[] => [
+const openedFields = ({ label, vrfKey, vrfProof, opening, state }: ShownPlace): Uint8Array[] => [
   label,
   vrfKey,
   vrfProof,
@@ -192,12 +203,27 @@ const openedFields = ({ label, vrfKey, vrfProof, opening, state }: ShownState): 
   state,
 ];
 
-function readOpened([label, vrfKey, vrfProof, opening, state, ...more]: string[]): ShownState {
+function readOpened([label, vrfKey, vrfProof, opening, state, ...more]: string[]): ShownPlace {
   if (more.length > 0) throw new Fault('malformed');
   return {
     label: bytesOf(label, 256),
     vrfKey: bytesOf(vrfKey, 32),
     vrfProof: bytesOf(vrfProof, 80),
+    opening: bytesOf(opening, 16),
+    state: bytesOf(state, leafMax),
+  };
+}
+
+const stateFields = ({ label, opening, state }: ShownState): Uint8Array[] => [
+  label,
+  opening,
+  state,
+];
+
+function readState([label, opening, state, ...more]: string[]): ShownState {
+  if (more.length > 0) throw new Fault('malformed');
+  return {
+    label: bytesOf(label, 256),
     opening: bytesOf(opening, 16),
     state: bytesOf(state, leafMax),
   };

@@ -45,8 +45,11 @@ export function joinSubtrees(hashes: readonly Uint8Array[]): Uint8Array {
 
 /** The root of leaves `start` to `end`, which the tree has as one node. */
 async function rangeHash(start: number, end: number, read: HashReader): Promise<Uint8Array> {
-  const parts = subtreesOf(start, end).map(({ level, index }) => read(level, index));
-  return joinSubtrees(await Promise.all(parts));
+  return joined(subtreesOf(start, end), read);
+}
+
+async function joined(parts: readonly Subtree[], read: HashReader): Promise<Uint8Array> {
+  return joinSubtrees(await Promise.all(parts.map(({ level, index }) => read(level, index))));
 }
 
 const want = (holds: boolean): void => {
@@ -61,12 +64,11 @@ export async function rootAt(size: number, read: HashReader): Promise<Uint8Array
   return size === 0 ? emptyRoot : rangeHash(0, size, read);
 }
 
-/** From the leaf's sibling up. Throws `malformed` unless index < size. */
-export async function inclusionProof(
-  index: number,
-  size: number,
-  read: HashReader,
-): Promise<Uint8Array[]> {
+/**
+ * The subtrees that make up each hash of an inclusion proof, from the leaf's sibling up. Throws `malformed` unless
+ * index < size.
+ */
+export function inclusionParts(index: number, size: number): Subtree[][] {
   want(isCount(index) && isCount(size) && index < size);
   const ranges: [number, number][] = [];
   let [start, end] = [0, size];
@@ -80,7 +82,16 @@ export async function inclusionProof(
       start = middle;
     }
   }
-  return Promise.all(ranges.map(([from, to]) => rangeHash(from, to, read)));
+  return ranges.map(([from, to]) => subtreesOf(from, to));
+}
+
+/** From the leaf's sibling up. Throws `malformed` unless index < size. */
+export async function inclusionProof(
+  index: number,
+  size: number,
+  read: HashReader,
+): Promise<Uint8Array[]> {
+  return Promise.all(inclusionParts(index, size).map((parts) => joined(parts, read)));
 }
 
 /** Empty where the sizes are equal or `oldSize` is 0. Throws `malformed` unless oldSize ≤ newSize. */

@@ -2,7 +2,7 @@
 import { verifyEvidence } from '../transparency/conviction.ts';
 import { type Evidence, evidenceKinds, formatEvidence } from '../transparency/evidence.ts';
 import { directoryLog, testPolicy, testVkey } from './directory-log.ts';
-import { began, guilty, leavesOf } from './guilty-logs.ts';
+import { began, forgedList, guilty, leavesOf, listsOf } from './guilty-logs.ts';
 import { refused, type VectorFile } from './vector-file.ts';
 
 const trust = { vkey: testVkey, policy: testPolicy };
@@ -26,6 +26,8 @@ export const vectors: VectorFile = {
     const late = await honest.checkpoint();
     const { fork, rewrite, hidden } = all;
     const bare = directoryLog();
+    const { account } = forgedList();
+    const [first, device] = [account.list, account.device(2)];
     return {
       ...trust,
       convicting: evidenceKinds.map((kind) => {
@@ -46,6 +48,13 @@ export const vectors: VectorFile = {
         }),
         acquitted('two labels', await leavesOf(honest, 'version', 3, 4)),
         acquitted('an epoch in its place', await leavesOf(honest, 'span', 2, 5)),
+        acquitted(
+          'a device list that follows',
+          await listsOf(account.account, [
+            first.bytes,
+            account.change({}, 'reset', [device]).bytes,
+          ]),
+        ),
         acquitted('a leaf that nothing needs', { ...fork, leaves: hidden.leaves.slice(0, 1) }),
       ],
     };

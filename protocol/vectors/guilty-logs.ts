@@ -1,12 +1,19 @@
 /** Logs that did what evidence convicts of, each kind once. docs/protocol/transparency.md §9.1 */
+import { createDevice, signDeviceCert } from '../crypto/device.ts';
+import { nextDeviceList, signDeviceList } from '../crypto/device-list.ts';
+import { ed25519 } from '../crypto/primitives.ts';
+import { sign } from '../crypto/signature.ts';
 import { commit } from '../transparency/commitment.ts';
 import type { Evidence, EvidenceKind } from '../transparency/evidence.ts';
-import { labelIndex, nameLabel } from '../transparency/label.ts';
+import { accountLabel, labelIndex, nameLabel } from '../transparency/label.ts';
 import { mapValue } from '../transparency/map-proof.ts';
 import { consistencyProof, rootAt } from '../transparency/tree-proofs.ts';
 import { prove } from '../transparency/vrf.ts';
-import { utf8Bytes } from '../wire/bytes.ts';
+import { concat, utf8Bytes } from '../wire/bytes.ts';
+import { type AccountId, deviceId } from '../wire/ids.ts';
 import { type DirectoryLog, directoryLog, label } from './directory-log.ts';
+import { SampleAccount } from './sample-account.ts';
+import { seededRandom } from './seeded.ts';
 
 const alice = label('alice');
 const bob = label('bob');
@@ -27,6 +34,38 @@ export async function leavesOf(
 ): Promise<Evidence> {
   const leaves = await Promise.all(at.map((index) => log.shown(index)));
   return { kind, notes: [await log.checkpoint()], leaves };
+}
+
+/** Two lists of an account, one after the other in a log, as evidence shows them. */
+export async function listsOf(account: AccountId, lists: readonly Uint8Array[]): Promise<Evidence> {
+  const log = began();
+  const label = accountLabel(account);
+  const place = labelIndex(prove(log.vrf, label).output);
+  const states = lists.map((state, i) => ({
+    label,
+    opening: new Uint8Array(16).fill(i + 1),
+    state,
+  }));
+  const at = states.map((shown, i) =>
+    log.event(place, { commitment: commit({ ...shown, version: i + 1 }) }),
+  );
+  log.epoch();
+  return { ...(await leavesOf(log, 'unauthorised', ...at)), states };
+}
+
+/** An account, and the list with one device more that another key has signed. */
+export function forgedList(): { account: SampleAccount; forged: Uint8Array } {
+  const account = new SampleAccount(seededRandom('evidence'), 'alice');
+  const [random, first] = [seededRandom('forger'), account.list];
+  const cert = signDeviceCert(
+    createDevice({ account: account.account, device: deviceId(2), random }),
+    first.aik,
+    20_781,
+  );
+  const next = nextDeviceList(first, { devices: [...first.devices, cert] }, 20_781);
+  const fields = signDeviceList(next, account.aik).slice(0, -64);
+  const signature = sign('device-list', ed25519.fromSeed(random(32)), fields);
+  return { account, forged: concat(fields, signature) };
 }
 
 /** Every kind once, as it convicts. */
@@ -117,8 +156,10 @@ export async function guilty(): Promise<Record<EvidenceKind, Evidence>> {
     ...(await leavesOf(names, 'rebound', 1, taken)),
     opened: { ...opened, vrfKey: names.vrf.public, vrfProof: vrf.proof },
   };
+  const { account, forged } = forgedList();
+  const unauthorised = await listsOf(account.account, [account.list.bytes, forged]);
   return {
     ...{ fork, rewrite, rollback, entry, end, version, time, span, operator },
-    ...{ hidden, unlogged, rebound },
+    ...{ hidden, unlogged, rebound, unauthorised },
   };
 }

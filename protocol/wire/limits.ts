@@ -143,6 +143,8 @@ export const limits = {
   /** A sealed report, bytes; reports that wait in one space. */
   reportBytes: 65_536,
   reportsWaiting: 1_000,
+  /** Seconds that what a device said of its person's presence stands. */
+  presenceSeconds: 90,
 } as const;
 
 /** Argon2id parameters (memory in KiB) that new accounts use, and the least that anybody accepts. docs/protocol/accounts.md §2 */

@@ -11,6 +11,7 @@ import { memberWitnessRoutes } from './member-witness-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { enrolment, kdf, route } from './route.ts';
 import * as s from './schema.ts';
+import { spaceRoutes } from './space-routes.ts';
 
 export const routes = {
   discovery: route({
@@ -53,6 +54,7 @@ export const routes = {
   ...messageRoutes,
   ...lookupRoutes,
   ...memberWitnessRoutes,
+  ...spaceRoutes,
   prekeyCount: route({
     method: 'GET',
     path: '/v1/prekeys',

@@ -5,7 +5,7 @@
  *     GET  /witness/card                                → { name, log, keys }
  *     POST /witness/add { name, vkey, url?, ca?, quorum? } → { policy, quorum, of }
  *     POST /witness/remove { name }                     → { policy, quorum, of }
- *     POST /witness/quorum { quorum }                   → { policy, quorum, of }
+ *     POST /witness/quorum { quorum, members? }         → { policy, quorum, of }
  *     POST /witness/policy { text, after }              → { policy }
  *     POST /witness/trust { vkey }                      → { origin }
  *     POST /witness/distrust { origin }                 → {}
@@ -14,6 +14,8 @@
  *     POST /witness/take { signatures, witness? }       → { taken: [{ name, size, published }] }
  */
 
+import { witnessClass } from '@island/protocol/transparency/member-witness.ts';
+import { parseVkey } from '@island/protocol/transparency/note.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -22,7 +24,15 @@ import * as v from 'valibot';
 import { directory } from '../directory/contract.ts';
 import type { Bus } from '../kit/bus.ts';
 import { witness } from '../witness/contract.ts';
-import { readSimple, type SimplePolicy, writeSimple } from './witness-policy.ts';
+import {
+  type ClassName,
+  classNames,
+  classOfKey,
+  readSimple,
+  reservedNames,
+  type SimplePolicy,
+  writeSimple,
+} from './witness-policy.ts';
 
 export const quorumMax = 64;
 const quorum = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(quorumMax));
@@ -38,7 +48,8 @@ export const witnessRequests = {
     quorum: v.optional(quorum),
   }),
   remove: v.strictObject({ name }),
-  quorum: v.strictObject({ quorum }),
+  /** `members`: of those, and not of the others. */
+  quorum: v.strictObject({ quorum, members: v.optional(v.boolean(), false) }),
   policy: v.strictObject({ after: s.count, text: v.pipe(v.string(), v.maxLength(65_536)) }),
   trust: witness.calls.trust.request,
   distrust: witness.calls.distrust.request,
@@ -54,40 +65,48 @@ type Asked<N extends keyof typeof witnessRequests> = v.InferOutput<(typeof witne
 export interface PolicySet {
   /** Its number. */
   policy: number;
+  /** Of the class that was changed. */
+  class: ClassName;
   quorum: number;
-  /** Witnesses that there are. */
+  /** Witnesses that there are of it. */
   of: number;
 }
 
 /** Works on the newest policy, whoever made it: the directory refuses what came in between. */
 async function change(
   bus: Bus,
-  edit: (simple: SimplePolicy) => SimplePolicy,
+  edit: (simple: SimplePolicy) => { next: SimplePolicy; of: ClassName },
   roots: { url: string; ca: Uint8Array }[] = [],
 ): Promise<PolicySet> {
   const { number, text, pending } = await bus.call(directory, 'policy', {});
   if (pending !== undefined) throw new Fault('policy_moved');
   const simple = readSimple(text);
   if (simple === undefined) throw new Fault('method_not_allowed');
-  const next = edit(simple);
+  const { next, of } = edit(simple);
   const asked = { after: number, text: writeSimple(next), roots };
   const set = await bus.call(directory, 'setPolicy', asked);
-  return { policy: set.number, quorum: next.quorum, of: next.witnesses.length };
+  const { quorum, witnesses } = next[of];
+  return { policy: set.number, class: of, quorum, of: witnesses.length };
 }
+
+const all = (policy: SimplePolicy) => classNames.flatMap((of) => policy[of].witnesses);
 
 export async function addWitness(bus: Bus, asked: Asked<'add'>): Promise<PolicySet> {
   const { name, vkey, url, ca } = asked;
   const { keys } = await bus.call(witness, 'keys', {});
   // Whoever could forge the log could sign for it, too.
   if (keys.includes(vkey)) throw new Fault('forbidden');
+  const of = classOfKey(vkey, url);
   const roots = ca === undefined || url === undefined ? [] : [{ url, ca }];
   return change(
     bus,
     (before) => {
-      const twice = before.witnesses.some((one) => one.name === name || one.vkey === vkey);
-      if (twice || name === 'witnesses' || name === 'none') throw new Fault('name_taken');
-      const witnesses = [...before.witnesses, { name, vkey, ...(url !== undefined && { url }) }];
-      return { ...before, witnesses, quorum: asked.quorum ?? Math.max(1, before.quorum) };
+      const twice = all(before).some((one) => one.name === name || one.vkey === vkey);
+      if (twice || reservedNames.includes(name)) throw new Fault('name_taken');
+      const added = { name, vkey, ...(url !== undefined && { url }) };
+      const witnesses = [...before[of].witnesses, added];
+      const quorum = asked.quorum ?? Math.max(1, before[of].quorum);
+      return { next: { ...before, [of]: { quorum, witnesses } }, of };
     },
     roots,
   );
@@ -95,15 +114,34 @@ export async function addWitness(bus: Bus, asked: Asked<'add'>): Promise<PolicyS
 
 export const removeWitness = (bus: Bus, { name }: Asked<'remove'>): Promise<PolicySet> =>
   change(bus, (before) => {
-    const witnesses = before.witnesses.filter((one) => one.name !== name);
-    if (witnesses.length === before.witnesses.length) throw new Fault('not_found');
-    if (witnesses.length === 0) throw new Fault('policy_weaker');
-    if (witnesses.length < before.quorum) throw new Fault('malformed');
-    return { ...before, witnesses };
+    const of = classNames.find((each) => before[each].witnesses.some((one) => one.name === name));
+    if (of === undefined) throw new Fault('not_found');
+    const witnesses = before[of].witnesses.filter((one) => one.name !== name);
+    if (all(before).length === 1) throw new Fault('policy_weaker');
+    const { quorum } = before[of];
+    // The last of its class takes the class along.
+    if (witnesses.length > 0 && witnesses.length < quorum) throw new Fault('malformed');
+    const left = { quorum: witnesses.length === 0 ? 0 : quorum, witnesses };
+    return { next: { ...before, [of]: left }, of };
   });
 
-export const setQuorum = (bus: Bus, { quorum }: Asked<'quorum'>): Promise<PolicySet> =>
-  change(bus, (before) => ({ ...before, quorum }));
+export const setQuorum = (bus: Bus, { quorum, members }: Asked<'quorum'>): Promise<PolicySet> =>
+  change(bus, (before) => {
+    const of = members ? 'members' : 'witnesses';
+    if (before[of].witnesses.length === 0) throw new Fault('malformed');
+    return { next: { ...before, [of]: { ...before[of], quorum } }, of };
+  });
+
+/** How many of which class have to sign; `null` for a policy that was written by hand. */
+function needsOf(text: string) {
+  const simple = readSimple(text);
+  if (simple === undefined) return { quorum: null, needs: null };
+  const needs = classNames
+    .filter((of) => simple[of].witnesses.length > 0)
+    .map((of) => ({ class: of, quorum: simple[of].quorum, of: simple[of].witnesses.length }));
+  // Of two classes there is no one number.
+  return { quorum: needs.length > 1 ? null : (needs[0]?.quorum ?? 0), needs };
+}
 
 /** Both sides: who signs for this island, and for whom this island signs. */
 export async function witnessStanding(bus: Bus): Promise<object> {
@@ -115,9 +153,13 @@ export async function witnessStanding(bus: Bus): Promise<object> {
   ]);
   const { number, text, pending } = policy;
   return {
-    policy: { number, text, quorum: readSimple(text)?.quorum ?? null },
+    policy: { number, text, ...needsOf(text) },
     ...(pending && { pending }),
     ...standing,
+    witnesses: standing.witnesses.map((one) => {
+      const { vkey, url } = one;
+      return { ...one, class: witnessClass({ vkey: parseVkey(vkey), ...(url && { url }) }) };
+    }),
     // `island verify` has the witness sign the island's own log: nobody's business.
     trusted: logs.filter(({ keys, trusted }) => trusted || !keys.includes(own.vkey)),
   };

@@ -22,6 +22,11 @@ const token = v.strictObject({
 const context = s.bytes(16);
 /** What the largest attachment costs. */
 const mostSpent = Math.ceil(limits.blobBytes / limits.blobBytesPerToken);
+const envelopes = v.pipe(
+  v.array(v.strictObject({ device: s.device, id: s.envelope, body })),
+  v.minLength(1),
+  v.maxLength(limits.sendEnvelopes),
+);
 const mailbox = { account: s.account, device: s.device };
 
 export const delivery = defineContract({
@@ -40,14 +45,19 @@ export const delivery = defineContract({
         context,
         account: s.account,
         epoch: s.count,
-        envelopes: v.pipe(
-          v.array(v.strictObject({ device: s.device, id: s.envelope, body })),
-          v.minLength(1),
-          v.maxLength(limits.sendEnvelopes),
-        ),
+        envelopes,
       }),
       answer: s.empty,
       callers: ['gateway'],
+    },
+    /**
+     * As `put`, and for nothing: what a member of a space hands another one of its keys. Whoever asks has seen to it
+     * that both are members.
+     */
+    place: {
+      request: v.strictObject({ account: s.account, epoch: s.count, envelopes }),
+      answer: s.empty,
+      callers: ['spaces'],
     },
     /** Envelopes with `seq > after`, ascending, at most `count`; `head` is the newest seq ever given in this mailbox. */
     since: {

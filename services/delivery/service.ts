@@ -59,6 +59,10 @@ export const deliveryService = defineService({
       if (paid !== undefined) await mailboxes.put(put, paid);
       return {};
     });
+    bus.handle(delivery, 'place', async (put) => {
+      await mailboxes.put(put);
+      return {};
+    });
     bus.handle(delivery, 'since', ({ account, device, after, count }) =>
       mailboxes.since(account, device, after, count),
     );

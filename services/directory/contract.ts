@@ -110,7 +110,7 @@ export const directory = defineContract({
     current: {
       request: v.strictObject({ account: s.account }),
       answer: v.strictObject({ list }),
-      callers: ['accounts', 'archive'],
+      callers: ['accounts', 'archive', 'spaces'],
     },
     /** As `lookup`, of an account alone. */
     account: {
@@ -327,7 +327,10 @@ export const directory = defineContract({
   },
   events: {
     /** key: AccountId. The device list has a new epoch. */
-    changed: { payload: v.strictObject({ epoch: s.count }), listeners: ['delivery', 'accounts'] },
+    changed: {
+      payload: v.strictObject({ epoch: s.count }),
+      listeners: ['delivery', 'accounts', 'spaces'],
+    },
     /** key: AccountId. The published log shows that epoch of the device list. */
     published: { payload: v.strictObject({ epoch: s.count }), listeners: ['delivery'] },
     /** key: `all`. Members' devices with these keys are to sign a checkpoint of this size. */

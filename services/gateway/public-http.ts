@@ -27,6 +27,7 @@ import { lookupHandlers } from './lookup-handlers.ts';
 import { memberWitnessHandlers } from './member-witness-handlers.ts';
 import { messageHandlers } from './message-handlers.ts';
 import { oidcReturn } from './oidc-page.ts';
+import { spaceHandlers } from './space-handlers.ts';
 import { witnessRoutes } from './witness-routes.ts';
 
 export interface PublicParts {
@@ -47,6 +48,7 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
     perSecond: limits.logRequestsPerSecond,
     burst: limits.logRequestsBurst,
   });
+  const keying = addressLimit({ perSecond: limits.sendsPerSecond, burst: limits.sendsBurst });
   const beginning = addressLimit({
     perSecond: 1 / limits.oidcRefillSeconds,
     burst: limits.oidcBegins,
@@ -62,6 +64,7 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
       ...messageHandlers(bus),
       ...lookupHandlers(bus),
       ...memberWitnessHandlers(bus),
+      ...spaceHandlers(bus),
       prekeyCount: (_request, { who: { account, device } }) =>
         bus.call(directory, 'prekeyCount', { account, device }),
       replenish: (request, { who: { account, device } }) =>
@@ -72,6 +75,7 @@ export function publicHttp({ bus, access, settings, log }: PublicParts): Request
       admit(route, address) {
         if (route === sendPath) sending(address);
         else if (route.startsWith('/log/')) reading(address);
+        else if (route === 'sendKeys') keying(address);
         else if (route !== 'discovery') request(address);
         if (route === 'oidcBegin') beginning(address);
       },

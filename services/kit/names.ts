@@ -9,6 +9,7 @@ export const services = [
   'archive',
   'media',
   'witness',
+  'spaces',
   'control',
 ] as const;
 export type ServiceName = (typeof services)[number];

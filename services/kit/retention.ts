@@ -21,4 +21,7 @@ export const retentionDays = {
   /** Applications that no operator answered, and word for somebody to come who did not; refusals. */
   applicants: 30,
   refusals: 1,
+  /** Reports to moderators that nobody closed; servers, after their end. */
+  reports: 90,
+  closedSpaces: 7,
 } as const;

@@ -15,6 +15,7 @@ export const services = [
   'delivery',
   'directory',
   'media',
+  'spaces',
   'witness',
 ] as const;
 export type ServiceName = (typeof services)[number];

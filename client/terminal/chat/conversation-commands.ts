@@ -1,7 +1,7 @@
 /** What is about a conversation as a whole: how long messages live, who may write, who it is. */
 import { durationText, parseDuration } from '../amounts.ts';
 import { foundLines } from '../found.ts';
-import { numberLines } from '../safety.ts';
+import { numberLines, seenDirectory } from '../safety.ts';
 import { type ChatCommand, Mistake, needed } from './talk.ts';
 
 export const conversationCommands: readonly ChatCommand[] = [
@@ -43,14 +43,26 @@ export const conversationCommands: readonly ChatCommand[] = [
     name: 'verify',
     args: '[yes|no]',
     about: 'the number to compare; yes when it is the same',
-    async run({ islander, name, tell }, rest) {
+    async run({ islander, storage, name, tell }, rest) {
       if (rest === 'yes' || rest === 'no') {
         await islander.conversations.setVerified(name, rest === 'yes');
         tell([rest === 'yes' ? `${name} is verified.` : `${name} is not verified any more.`]);
         return;
       }
       const { number, verified } = await islander.conversations.verification(name);
-      tell(numberLines(name, number, verified), { type: 'safety-number', name, number, verified });
+      const seen = await seenDirectory(storage);
+      tell([...numberLines(name, number, verified), ...seen.lines], {
+        ...{ type: 'safety-number', name, number, verified },
+        ...seen.object,
+      });
+    },
+  },
+  {
+    name: 'read',
+    args: '[N]',
+    about: 'message N was read and all before it, or all of it',
+    async run({ islander, name, message }, rest) {
+      await islander.conversations.read(name, rest === '' ? undefined : (await message(rest)).at);
     },
   },
   {

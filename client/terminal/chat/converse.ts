@@ -113,6 +113,7 @@ export async function converse(
 
   const talk: Talk = {
     islander,
+    storage,
     name,
     signal: either,
     message: calls.find,

@@ -44,7 +44,7 @@ t.test('quotes and backslashes, as a shell and as terminals write them', async (
 t.test('Tab completes commands and paths, in quotes where they need them', async (t) => {
   const folder = t.testdir({ 'a plan.pdf': '', 'a photo.jpg': '', '.hidden': '', sub: {} });
   t.same(await complete('/ver'), { line: '/verify ', choices: [] });
-  t.match(await complete('/re'), { line: '/re', choices: ['/reply', '/react'] });
+  t.match(await complete('/re'), { line: '/re', choices: ['/reply', '/react', '/read'] });
   t.same(await complete('no command'), { line: 'no command', choices: [] });
   t.same(await complete(`/attach ${folder}/su`), { line: `/attach ${folder}/sub/`, choices: [] });
   t.same(await complete(`/att ${folder}/su`), { line: `/att ${folder}/sub/`, choices: [] });

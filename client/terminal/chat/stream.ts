@@ -23,6 +23,7 @@ import {
   departureObject,
   happeningLine,
   plain,
+  queuedObject,
   statedFailure,
 } from '../terminal.ts';
 import { openCalls } from './calls.ts';
@@ -119,16 +120,15 @@ export async function chatStream(
     for await (const message of departures(storage, [key], either)) onDeparture(message);
   }
 
-  /** It is in this home: whatever ends this program now, it goes out with the next one. */
   async function onSaid(key: string): Promise<void> {
     const message = await readMessage(storage, key);
-    if (terminal.json && message?.type === 'sent')
-      terminal.say('', { type: 'queued', to: message.to, id: message.id });
+    if (terminal.json && message?.type === 'sent') terminal.say('', queuedObject(message));
     following.push(follow(key));
   }
 
   const talk: Talk = {
     islander,
+    storage,
     name,
     signal: either,
     message: calls.find,

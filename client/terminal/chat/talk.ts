@@ -2,6 +2,7 @@
 import type { Moving } from '../../attachments/enclosing.ts';
 import type { ShownMessage } from '../../conversation/view.ts';
 import type { Islander } from '../../islander.ts';
+import type { Storage } from '../../storage/storage.ts';
 
 /** What was typed cannot be done; said to the person, and nothing happened. */
 export class Mistake extends Error {
@@ -10,6 +11,7 @@ export class Mistake extends Error {
 
 export interface Talk {
   islander: Islander;
+  storage: Storage;
   name: string;
   signal: AbortSignal;
   /** Which message is called so, by its number or the beginning of its id. Throws `Mistake`. */

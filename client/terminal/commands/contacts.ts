@@ -1,7 +1,7 @@
 /** `islander let-in`, `block`, `unblock`: who may write to you. docs/protocol/dm.md §14 */
-import { allDeparted } from '../../messages/departures.ts';
 import type { AddCommand } from '../command.ts';
 import { openHome } from '../home.ts';
+import { tellDevices } from '../tell-devices.ts';
 
 const decisions = [
   {
@@ -30,9 +30,6 @@ const decisions = [
   },
 ] as const;
 
-/** Milliseconds in which other devices and the island are told; else the next connection does it. */
-const patience = 3_000;
-
 export function contactCommands(add: AddCommand): void {
   for (const { usage, about, examples, decide, type, sentence } of decisions)
     add(
@@ -42,13 +39,9 @@ export function contactCommands(add: AddCommand): void {
       (command) => command,
       async (context, [name = '']) => {
         await using home = await openHome(context);
-        const { islander, storage } = home;
-        await islander.conversations[decide](name);
+        await home.islander.conversations[decide](name);
         context.terminal.say(sentence(name), { type, name });
-        islander.startSending();
-        const until = AbortSignal.any([context.signal, AbortSignal.timeout(patience)]);
-        const told = allDeparted(storage, islander.account.name, Date.now, until);
-        await Promise.race([told, islander.failed]);
+        await tellDevices(context, home);
       },
     );
 }

@@ -1,5 +1,6 @@
 /** `islander directory`: what this device has seen of the island's directory of keys, and whether it was caught. */
 import { writeFile } from 'node:fs/promises';
+import { witnessClass } from '@island/protocol/transparency/member-witness.ts';
 import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { transparencyFaults } from '@island/protocol/transparency/transparency-fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
@@ -62,6 +63,7 @@ export function directoryCommand(add: AddCommand): void {
       }
       const { witnesses, quorum } = parsePolicy(pins.policy);
       const names = quorum === undefined ? [] : witnesses.map(({ name }) => name);
+      const members = witnesses.filter((one) => witnessClass(one) === 'member');
       const code = logCode(head);
       const place = await placeOf(storage, home.islander.account.list.account);
       const differing = await Promise.all(
@@ -75,6 +77,11 @@ export function directoryCommand(add: AddCommand): void {
         names.length > 0
           ? `Witnesses ${names.join(', ')}; the newest state counts when these have signed: ${quorumOf(parsePolicy(pins.policy))}`
           : 'Witnesses none: nobody but the island vouches for its directory yet',
+        ...(members.length > 0
+          ? [
+              `Of these  ${members.map(({ name }) => name).join(', ')}: devices of people of this island, no witnesses of another operator`,
+            ]
+          : []),
         `Seen      ${head.size} entries, the newest of ${minute(head.epoch)} (UTC)`,
         `Code      ${code.join(' ')}`,
         ...(place === undefined ? [] : [`Place     ${place} (yours; island monitor watches it)`]),
@@ -91,6 +98,7 @@ export function directoryCommand(add: AddCommand): void {
       ];
       terminal.say(lines.join('\n'), {
         type: 'directory',
+        members: members.map(({ name }) => name),
         ...{ log: pins.vkey, witnesses: names, size: head.size, root: base64url(head.root) },
         ...{ epoch: head.epoch, code: code.join(''), ...(place !== undefined && { place }) },
         ...(latch && { caught: latch.code, found: latch.found, evidence: Boolean(latch.evidence) }),

@@ -1,11 +1,12 @@
 /** `islander send`: one message, or one for each line of standard input. */
 import { createInterface } from 'node:readline';
 import { departures } from '../../messages/departures.ts';
+import { readMessage } from '../../messages/messages.ts';
 import type { AddCommand } from '../command.ts';
 import { openHome } from '../home.ts';
 import { PartlyFailed } from '../partly-failed.ts';
 import { progressOn } from '../progress.ts';
-import { departureObject } from '../terminal.ts';
+import { departureObject, queuedObject } from '../terminal.ts';
 import { usage } from '../usage.ts';
 
 /** Lines of standard input that are queued in one commit. */
@@ -37,12 +38,20 @@ export function sendCommand(add: AddCommand): void {
       await using home = await openHome(context);
       const { islander, storage } = home;
       const keys: string[] = [];
+      const queue = async (...queued: string[]) => {
+        keys.push(...queued);
+        if (!terminal.json) return;
+        for (const key of queued) {
+          const message = await readMessage(storage, key);
+          if (message?.type === 'sent') terminal.say('', queuedObject(message));
+        }
+      };
       if (files.length > 0) {
         const onProgress = progressOn(terminal);
-        keys.push(await islander.enclose(name, files, { text, onProgress, signal }));
+        await queue(await islander.enclose(name, files, { text, onProgress, signal }));
       } else {
         const lines = piped ? linesOf(terminal.stdin) : [[text]];
-        for await (const texts of lines) keys.push(...(await islander.send(name, texts)));
+        for await (const texts of lines) await queue(...(await islander.send(name, texts)));
       }
       islander.startSending();
       let failed = 0;

@@ -2,6 +2,7 @@
 import { seededRandom } from '../../vectors/seeded.ts';
 import { accountId, channelId, deviceId, spaceId } from '../../wire/ids.ts';
 import { admitChain } from '../chain-admission.ts';
+import type { FeedItem } from '../feed.ts';
 import { decodePost, type PostContext } from '../post.ts';
 import { encodePostPlaintext } from '../post-plaintext.ts';
 import type { PlacedPost, ReceivedChain } from '../received-chain.ts';
@@ -49,3 +50,13 @@ export function postAll(
 /** The chain as a reader has it who is let in at its next post. */
 export const readerOf = (chain: SenderChain): ReceivedChain =>
   admitChain([], channelKeyOf(chain, log), from).chain;
+
+/** What a feed says of so many posts of Ann's. */
+export const annsFeed = (count: number): FeedItem[] =>
+  postAll(annsChain('feed'), Array.from({ length: count }, String)).posts.map(({ post }, i) => ({
+    seq: i + 1,
+    accepted: 7 + i,
+    author: ann,
+    device: one,
+    leaf: post.hash,
+  }));

@@ -1,4 +1,6 @@
 /** A space for tests: people with keys, and whoever acts signs the next entry. */
+import { createDevice, signDeviceCert } from '../../crypto/device.ts';
+import { firstDeviceList, signDeviceList } from '../../crypto/device-list.ts';
 import { ed25519, type SigningPair } from '../../crypto/primitives.ts';
 import { seededRandom } from '../../vectors/seeded.ts';
 import { type AccountId, accountId, type ChannelId, channelId, deviceId } from '../../wire/ids.ts';
@@ -20,6 +22,8 @@ export interface SamplePerson {
   account: AccountId;
   aik: SigningPair;
   dsk: SigningPair;
+  /** Signed: one device. */
+  list: Uint8Array;
 }
 
 export interface SampleSpace {
@@ -39,12 +43,16 @@ export interface SampleSpace {
 
 export function sampleSpace(seed: string, time = 1_800_000_000): SampleSpace {
   const random = seededRandom(seed);
-  const person = (name: string): SamplePerson => ({
-    name,
-    account: accountId(hex(random(16))),
-    aik: ed25519.fromSeed(random(32)),
-    dsk: ed25519.fromSeed(random(32)),
-  });
+  function person(name: string): SamplePerson {
+    const account = accountId(hex(random(16)));
+    const aik = ed25519.fromSeed(random(32));
+    const keys = createDevice({ account, device: deviceId(1), random });
+    const list = signDeviceList(
+      firstDeviceList(signDeviceCert(keys, aik.public, 20_000), name),
+      aik,
+    );
+    return { name, account, aik, dsk: keys.dsk, list };
+  }
   const owner = person('olga');
   const nonce = random(16);
   const space = spaceIdOf(nonce, owner.account, owner.aik.public);

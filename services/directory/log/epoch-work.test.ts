@@ -10,7 +10,7 @@ import t from 'tap';
 import { eventually } from '../../kit/testing/outcome.ts';
 import type { DirectoryStore } from '../database.ts';
 import { type TestKeyLog, testKeyLog } from '../testing/key-log.ts';
-import type { Asked } from './epoch-work.ts';
+import type { Asked } from './epoch-witnesses.ts';
 
 /** Signs what continues what it signed before, and remembers all that it was ever shown. */
 function testWitness() {

@@ -5,8 +5,8 @@
  *     nothing new → draft → open → published
  *
  * Invariants: nothing is signed before the witnesses said that they know nothing newer: a database that was put back
- * would sign a second history. One epoch is in flight, and what is new waits behind it. A draft that could not be stored is stored
- * later as it is: the map has it already. An open epoch is shown to witnesses with its stored note, also by the
+ * would sign a second history. One epoch is in flight, and what is new waits behind it. A draft that could not be
+ * stored is stored later as it is: the map has it already. An open epoch is shown to witnesses with its stored note, also by the
  * next process. Whoever waits for an epoch waits so long and no longer.
  */
 import type { MapSnapshot } from '@island/protocol/transparency/map-snapshot.ts';
@@ -16,59 +16,28 @@ import {
   parseNote,
   sameKeyId,
 } from '@island/protocol/transparency/note.ts';
-import { hasQuorum, parsePolicy } from '@island/protocol/transparency/policy.ts';
+import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { consistencyProof, inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
 import { backoff, pause } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { failure, type Log } from '../../kit/log.ts';
-import type { epochProblems } from '../contract.ts';
 import { type DraftParts, draftEpoch, type Epoch, type EpochDraft } from './epoch-draft.ts';
+import {
+  type Cosign,
+  type EpochProblem,
+  type KnownToWitnesses,
+  lookBack,
+  policyTexts,
+  Unsigned,
+} from './epoch-witnesses.ts';
 import { loadMap } from './label-map.ts';
 import type { PublishedEpoch } from './log-answers.ts';
 import { newestEpochs, publishEpoch, replacePublished, storeEpoch } from './log-epochs.ts';
-
-/** A checkpoint that witnesses are asked to sign. */
-export interface Asked {
-  /** Texts: all of them are to be satisfied. */
-  policies: readonly string[];
-  /** As the log signed it. */
-  note: string;
-  size: number;
-  /** From a size that a witness knows to this one. */
-  proofFrom(size: number): Promise<Uint8Array[]>;
-}
-
-/** Resolves with the note that satisfies the policies, however long that takes; rejects when `signal` is aborted. */
-export type Cosign = (asked: Asked, signal: AbortSignal) => Promise<string>;
-
-/**
- * The sizes that witnesses of the policies have signed last, by their names, asked with a checkpoint that was published
- * before; whoever does not answer is missing.
- */
-export type KnownToWitnesses = (
-  asked: Asked,
-  signal: AbortSignal,
-) => Promise<ReadonlyMap<string, number>>;
 
 /** A label with its newest version. */
 export interface Changed {
   label: Uint8Array;
   version: number;
-}
-
-/**
- * Why nothing new is published. `rolled_back`: a witness has signed more of the log than the database has, so nothing
- * is signed. `unanswered`: too few witnesses have said how far they are. `failing`: something here does not work.
- */
-export type EpochProblem = (typeof epochProblems)[number];
-
-class Unsigned extends Error {
-  override name = 'Unsigned';
-  readonly problem: EpochProblem;
-  constructor(problem: EpochProblem, message: string) {
-    super(message);
-    this.problem = problem;
-  }
 }
 
 export interface EpochWork extends AsyncDisposable {
@@ -93,8 +62,6 @@ const patience = 3000;
 const freshPatience = 250;
 /** Age at which the newest epoch gets a successor, also without anything new; milliseconds. */
 const oldest = 20 * 60_000;
-/** Milliseconds for witnesses to say what they know. */
-const lookPatience = 10_000;
 const retries = { first: 250, most: 30_000 };
 
 /** An epoch with what answers say of it. */
@@ -160,15 +127,7 @@ export async function openEpochWork(
 
   /** The texts that an epoch has to satisfy: the policy in force, and all that it brings. */
   function policiesOf({ policy }: Epoch): Promise<string[]> {
-    return policyTexts(current?.policy ?? policy, policy);
-  }
-
-  async function policyTexts(first: number, last: number): Promise<string[]> {
-    const rows = await store.rows(
-      'SELECT text FROM policies WHERE number BETWEEN ? AND ? ORDER BY number',
-      [first, last],
-    );
-    return rows.map(({ text }) => String(text));
+    return policyTexts(store, current?.policy ?? policy, policy);
   }
 
   async function storeDraft(made: EpochDraft): Promise<void> {
@@ -197,30 +156,10 @@ export async function openEpochWork(
     become(shown, kept);
   }
 
-  /**
-   * Throws as long as a witness knows a newer checkpoint than the database, or too few witnesses answer: a quorum, and
-   * so many that the silent ones alone are none, for they may have signed what nobody else has seen. Also of a policy that waits: its witnesses have signed what is published, and may have signed its epoch before a copy was put back.
-   */
-  async function lookBack(at: PublishedEpoch, size: number): Promise<void> {
-    for (const text of await policyTexts(at.policy, Number.MAX_SAFE_INTEGER)) {
-      const policy = parsePolicy(text);
-      if (policy.quorum === undefined) continue;
-      const proofFrom = (from: number) => consistencyProof(from, at.size, hashes.read);
-      const asked = { policies: [text], note: at.note, size: at.size, proofFrom };
-      const inTime = AbortSignal.any([ended.signal, AbortSignal.timeout(lookPatience)]);
-      const sizes = await known(asked, inTime);
-      if ([...sizes.values()].some((theirs) => theirs > size))
-        throw new Unsigned('rolled_back', 'a witness has signed more of the log than we have');
-      const names = policy.witnesses.map(({ name }) => name);
-      const silent = new Set(names.filter((name) => !sizes.has(name)));
-      if (!hasQuorum(policy, new Set(sizes.keys())) || hasQuorum(policy, silent))
-        throw new Unsigned('unanswered', 'too few witnesses have said what they know of the log');
-    }
-  }
-
   /** @returns whether there was anything to do */
   async function step(): Promise<boolean> {
-    if (!lookedBack && current !== undefined) await lookBack(current, newest?.size ?? 0);
+    if (!lookedBack && current !== undefined)
+      await lookBack({ store, hashes, known, signal: ended.signal }, current, newest?.size ?? 0);
     lookedBack = true;
     if (open !== undefined) {
       await publish(open);

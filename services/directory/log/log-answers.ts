@@ -9,7 +9,6 @@ import { accountLabel, labelKinds, nameLabel } from '@island/protocol/transparen
 import type { LabelProof } from '@island/protocol/transparency/label-proof.ts';
 import { isErasure, readEvent } from '@island/protocol/transparency/leaves.ts';
 import type { MapSnapshot } from '@island/protocol/transparency/map-snapshot.ts';
-import { inclusionProof } from '@island/protocol/transparency/tree-proofs.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -21,7 +20,7 @@ import { positionOfEvent } from './label-map.ts';
 import type { LogEntries } from './log-entries.ts';
 import type { LogHashes } from './log-hashes.ts';
 import type { LogKeys } from './log-keys.ts';
-import { newestKept } from './newest-kept.ts';
+import { oftenKept } from './newest-kept.ts';
 
 /** A published epoch, as long as somebody answers from it. */
 export interface PublishedEpoch {
@@ -71,6 +70,14 @@ interface KnownLabel {
   newest?: Step & { position: number };
 }
 
+interface Asked {
+  kind: LabelProof['kind'];
+  label: KnownLabel;
+}
+
+/** By label, in hex. */
+type Loaded = Map<string, KnownLabel>;
+
 /** Up to 5 kB each, mostly less than 1. */
 const mostLabels = 8192;
 const none = new Uint8Array(0);
@@ -83,15 +90,12 @@ export function openLogAnswers(parts: {
   entries: LogEntries;
 }): LogAnswers {
   const { store, keys, hashes, entries } = parts;
-  const kept = newestKept<KnownLabel>(mostLabels);
+  const kept = oftenKept<KnownLabel>(mostLabels);
   /** The newest epoch: what is kept is of it. */
   let newest = 0;
 
   /** The label, and with a name the account that has it: one question for both. */
-  async function load(
-    label: Uint8Array,
-    { number, lastEvent }: PublishedEpoch,
-  ): Promise<KnownLabel> {
+  async function load(label: Uint8Array, { lastEvent }: PublishedEpoch): Promise<Loaded> {
     const name = label[0] === labelKinds.name ? Buffer.from(label.subarray(1)).toString() : '';
     const rows = (await store.rows(
       `SELECT l.label, l.place, l.proof, l.position AS newest, l.entry, e.opening,
@@ -104,14 +108,11 @@ export function openLogAnswers(parts: {
        WHERE l.label IN (?, (SELECT unhex('01' || account) FROM names WHERE name = ?))`,
       [lastEvent, label, name],
     )) as unknown as LabelRow[];
-    const found = new Map<string, KnownLabel>();
+    const found: Loaded = new Map();
     for (const row of rows) found.set(hex(row.label), await labelOf(row));
     // Also that there is none, or none any more.
-    const asked = found.get(hex(label)) ?? (await erasedOrNone(label, lastEvent));
-    found.set(hex(label), asked);
-    // Of an epoch that was overtaken nothing is kept.
-    if (number === newest) for (const [name, each] of found) kept.set(name, each);
-    return asked;
+    if (!found.has(hex(label))) found.set(hex(label), await erasedOrNone(label, lastEvent));
+    return found;
   }
 
   /** Of a label that was erased its place alone is known. */
@@ -127,9 +128,19 @@ export function openLogAnswers(parts: {
     return row === undefined ? at : labelOf({ ...row, label, proof: at.proof });
   }
 
-  /** Kept is what the newest epoch says: whoever answers from another one finds that out. */
-  const known = async (label: Uint8Array, at: PublishedEpoch): Promise<KnownLabel> =>
-    (at.number === newest ? kept.get(hex(label)) : undefined) ?? load(label, at);
+  /** @param loaded what the same answer has loaded before, and gets what this loads */
+  async function known(label: Uint8Array, at: PublishedEpoch, loaded: Loaded): Promise<KnownLabel> {
+    const name = hex(label);
+    // Kept is what the newest epoch says: whoever answers from another one finds that out.
+    const before = at.number === newest ? kept.get(name) : undefined;
+    if (before !== undefined) return before;
+    if (!loaded.has(name)) for (const [key, each] of await load(label, at)) loaded.set(key, each);
+    const found = loaded.get(name);
+    if (found === undefined) throw new Fault('internal');
+    // Of an epoch that was overtaken nothing is kept.
+    if (at.number === newest) kept.set(name, found);
+    return found;
+  }
 
   async function labelOf(row: LabelRow): Promise<KnownLabel> {
     const { label, place, proof, position, entry } = row;
@@ -143,49 +154,47 @@ export function openLogAnswers(parts: {
     return opened(await entries.entry(row.position), row);
   }
 
-  async function shown(
-    kind: LabelProof['kind'],
-    label: KnownLabel,
-    { size, map }: PublishedEpoch,
-  ): Promise<LabelProof> {
-    const { place, proof, newest } = label;
-    const mapProof = map.prove(place);
-    if (newest === undefined) return { kind, vrfProof: proof, mapProof };
-    const { position, event, opening, state } = newest;
-    // It was erased since this epoch: the next one says so.
-    if (state.length === 0 && !isErasure(readEvent(event))) throw new Fault('unavailable');
-    const inclusion = await inclusionProof(position, size, hashes.read);
-    return {
-      ...{ kind, vrfProof: proof, mapProof },
-      shown: { eventIndex: position, event, proof: inclusion, opening, state },
-    };
+  /** A name, and perhaps the account that it leads to; or an account. */
+  async function answer(at: PublishedEpoch, asked: readonly Asked[]): Promise<Uint8Array> {
+    const { note, epoch, epochProof, size, map } = at;
+    const positions = asked.flatMap(({ label }) => label.newest?.position ?? []);
+    const inclusions = await hashes.inclusions(positions, size);
+    const labels = asked.map(({ kind, label: { place, proof: vrfProof, newest } }): LabelProof => {
+      const mapProof = map.prove(place);
+      if (newest === undefined) return { kind, vrfProof, mapProof };
+      const { position: eventIndex, event, opening, state } = newest;
+      // It was erased since this epoch: the next one says so.
+      if (state.length === 0 && !isErasure(readEvent(event))) throw new Fault('unavailable');
+      const proof = inclusions.shift() ?? [];
+      return { kind, vrfProof, mapProof, shown: { eventIndex, event, proof, opening, state } };
+    });
+    return encodeAnswer({ note, epoch, epochProof, labels });
   }
 
-  const answer = (at: PublishedEpoch, labels: readonly LabelProof[]): Uint8Array => {
-    const { note, epoch, epochProof } = at;
-    return encodeAnswer({ note, epoch, epochProof, labels });
-  };
-
-  async function accountOf(name: string, at: PublishedEpoch) {
-    const label = await known(nameLabel(name), at);
+  async function accountOf(name: string, at: PublishedEpoch, loaded: Loaded) {
+    const label = await known(nameLabel(name), at, loaded);
     const { state } = label.newest ?? {};
     return { label, account: state?.length === 16 ? accountId(hex(state)) : undefined };
   }
 
   return {
     async ofName(name, at) {
-      const { label, account } = await accountOf(name, at);
-      const labels = [await shown(labelKinds.name, label, at)];
+      const loaded: Loaded = new Map();
+      const { label, account } = await accountOf(name, at, loaded);
+      const asked: Asked[] = [{ kind: labelKinds.name, label }];
       if (account !== undefined)
-        labels.push(await shown(labelKinds.account, await known(accountLabel(account), at), at));
-      return answer(at, labels);
+        asked.push({
+          kind: labelKinds.account,
+          label: await known(accountLabel(account), at, loaded),
+        });
+      return answer(at, asked);
     },
     async ofAccount(account, at) {
-      const label = await known(accountLabel(account), at);
-      return answer(at, [await shown(labelKinds.account, label, at)]);
+      const label = await known(accountLabel(account), at, new Map());
+      return answer(at, [{ kind: labelKinds.account, label }]);
     },
     async history(name, after, at) {
-      const { account } = await accountOf(name, at);
+      const { account } = await accountOf(name, at, new Map());
       if (account === undefined) throw new Fault('unknown_person');
       const rows = (await store.rows(
         `SELECT e.opening, coalesce(e.state, lists.bytes) AS state, ${positionOfEvent} AS position
@@ -197,7 +206,7 @@ export function openLogAnswers(parts: {
       return Promise.all(rows.map(stepOf));
     },
     async ended(account, after, at) {
-      const label = await known(accountLabel(account), at);
+      const label = await known(accountLabel(account), at, new Map());
       if (label.newest === undefined || !isErasure(readEvent(label.newest.event)))
         throw new Fault('not_found');
       const rows = (await store.rows(
@@ -209,8 +218,8 @@ export function openLogAnswers(parts: {
         ],
       )) as unknown as { position: number }[];
       const steps = rows.map(({ position }) => stepOf({ position, opening: null, state: null }));
-      const shownLabel = await shown(labelKinds.account, label, at);
-      return { answer: answer(at, [shownLabel]), steps: await Promise.all(steps) };
+      const shown = await answer(at, [{ kind: labelKinds.account, label }]);
+      return { answer: shown, steps: await Promise.all(steps) };
     },
     async versionOf(account, { lastEvent }) {
       const [row] = await store.rows(

@@ -1,46 +1,39 @@
 /**
- * The hashes of the log's tree: every complete subtree, once, in tiles of 256 leaves or of 256 tiles below.
+ * The hashes of the log's tree, in tiles of 256 leaves or of 256 tiles below (log-tile.ts).
  * docs/protocol/transparency.md §6
  *
- *     tile = the hashes of its subtrees in the order in which they became complete: hash 0, hash 1, the node over
- *            both, hash 2, …; 8 levels, the node over all 256 is the tile's hash in the level above
- *
- * Invariant: a tile only grows at its end. So whoever reads below the size that they know reads what stays.
+ * Invariant: whoever reads below the size that they know reads what stays.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
-import { leafHash, nodeHash } from '@island/protocol/transparency/tree.ts';
-import type { HashReader } from '@island/protocol/transparency/tree-proofs.ts';
+import { leafHash } from '@island/protocol/transparency/tree.ts';
+import {
+  type HashReader,
+  inclusionParts,
+  joinSubtrees,
+  type Subtree,
+} from '@island/protocol/transparency/tree-proofs.ts';
 import type { Statements } from '../../kit/store-handle.ts';
 import type { DirectoryStore } from '../database.ts';
+import {
+  cut,
+  type GrownTile,
+  hashesOf,
+  levels,
+  offsetOf,
+  push,
+  type Tail,
+  tailOf,
+  width,
+} from './log-tile.ts';
 import { newestKept } from './newest-kept.ts';
 
-const width = 256;
-const levels = 8;
 /** Between two turns of the event loop: 5 µs each. */
 const entriesPerTurn = 256;
-/** 16 kB each. */
-const mostTiles = 2048;
-
-/** Hashes of a tile with `count` leaves. */
-const hashesOf = (count: number): number => {
-  let hashes = 0;
-  for (let left = count; left > 0; left >>= 1) hashes += left;
-  // Of 256 the one over all of them lies in the tile above.
-  return count === width ? hashes - 1 : hashes;
-};
-
-/** Where hash `index` of `level` (0 to 7) lies within its tile, bytes. */
-const offsetOf = (level: number, index: number): number =>
-  32 * (hashesOf((index + 1) * 2 ** level - 1) + level);
+/** 16 kB each: those above the lowest, and the last. */
+const mostTiles = 256;
 
 const nameOf = (level: number, tile: number): number => level * 2 ** 48 + tile;
-
-export interface GrownTile {
-  level: number;
-  tile: number;
-  hashes: Uint8Array;
-}
 
 /** The tree with more leaves, not stored yet. */
 export interface GrownTree {
@@ -52,6 +45,8 @@ export interface GrownTree {
 export interface LogHashes {
   /** Throws `inclusion_invalid` for what is not there. */
   read: HashReader;
+  /** Proofs that entries are in the log of this size, with one question to the database for all of them. */
+  inclusions(indices: readonly number[], size: number): Promise<Uint8Array[][]>;
   /** Of hashes `256 × tile` onwards of level `8 × level`, the first so many. */
   tile(level: number, tile: number, count: number): Promise<Uint8Array>;
   /** @param entries behind the first `size` */
@@ -100,15 +95,60 @@ export function openLogHashes(store: DirectoryStore): LogHashes {
   }
 
   const read: HashReader = async (level, index) => {
-    const inner = level % levels;
-    const inTile = 2 ** (levels - inner);
-    const at = offsetOf(inner, index % inTile);
-    const hashes = await bytesOf((level - inner) / levels, Math.floor(index / inTile), at + 32);
+    const { tileLevel, tile, at } = placeOf(level, index);
+    const hashes = await bytesOf(tileLevel, tile, at + 32);
     return hashes.subarray(at, at + 32);
   };
 
+  /** What is kept is read in the same turn: a proof is dozens of hashes. */
+  async function readAll(subtrees: readonly Subtree[]): Promise<Uint8Array[]> {
+    const read: Uint8Array[] = [];
+    for (const { level, index } of subtrees) {
+      const { tileLevel, tile, at } = placeOf(level, index);
+      const known = kept.get(nameOf(tileLevel, tile));
+      const hashes =
+        known !== undefined && known.length >= at + 32
+          ? known
+          : await bytesOf(tileLevel, tile, at + 32);
+      read.push(hashes.subarray(at, at + 32));
+    }
+    return read;
+  }
+
+  /** The hashes of many subtrees at the end of a log are the same for all of its entries. */
+  const ends = { size: 0, hashes: new Map<number, Uint8Array>() };
+
+  async function joined(parts: readonly Subtree[], size: number): Promise<Uint8Array> {
+    const [{ level, index } = { level: 0, index: 0 }] = parts;
+    const start = index * 2 ** level;
+    if (ends.size !== size) {
+      ends.size = size;
+      ends.hashes.clear();
+    }
+    const known = parts.length > 1 ? ends.hashes.get(start) : undefined;
+    if (known !== undefined) return known;
+    const hash = joinSubtrees(await readAll(parts));
+    if (parts.length > 1 && ends.size === size) ends.hashes.set(start, hash);
+    return hash;
+  }
+
   return {
     read,
+    async inclusions(indices, size) {
+      // In a tile that is full the way up is the same eight places: the tile itself need not be had.
+      const inFull = (index: number) => Math.floor(index / width) < Math.floor(size / width);
+      const below = await siblings(store, indices.filter(inFull));
+      const proofs: Uint8Array[][] = [];
+      for (const index of indices) {
+        const proof = inFull(index) ? (below.shift() ?? []) : [];
+        for (const parts of inclusionParts(index, size).slice(proof.length)) {
+          const [one] = parts.length === 1 ? await readAll(parts) : [];
+          proof.push(one ?? (await joined(parts, size)));
+        }
+        proofs.push(proof);
+      }
+      return proofs;
+    },
     async tile(level, tile, count) {
       const hashes = await bytesOf(level, tile, 32 * hashesOf(count));
       const flat = new Uint8Array(32 * count);
@@ -137,11 +177,8 @@ export function openLogHashes(store: DirectoryStore): LogHashes {
         size: size + entries.length,
         tiles,
         async read(level, index) {
-          const inner = level % levels;
-          const inTile = 2 ** (levels - inner);
-          const at = offsetOf(inner, index % inTile);
-          const name = nameOf((level - inner) / levels, Math.floor(index / inTile));
-          return overlay.get(name)?.subarray(at, at + 32) ?? read(level, index);
+          const { tileLevel, tile, at } = placeOf(level, index);
+          return overlay.get(nameOf(tileLevel, tile))?.subarray(at, at + 32) ?? read(level, index);
         },
       };
     },
@@ -159,48 +196,35 @@ export function openLogHashes(store: DirectoryStore): LogHashes {
   };
 }
 
-/** The last tile of a level, with room to its end. */
-interface Tail {
-  level: number;
-  tile: number;
-  has: number;
-  bytes: Uint8Array;
-  grown: boolean;
+/** The tile that has a hash, and where. */
+function placeOf(level: number, index: number) {
+  const inner = level % levels;
+  const inTile = 2 ** (levels - inner);
+  return {
+    tileLevel: (level - inner) / levels,
+    tile: Math.floor(index / inTile),
+    at: offsetOf(inner, index % inTile),
+  };
 }
 
-const fullBytes = 32 * hashesOf(width);
+const siblingsOfOne = `SELECT cast(${Array(levels).fill('substr(hashes, ?, 32)').join(' || ')} AS blob) AS hashes
+  FROM log_tiles WHERE level = 0 AND tile = ?`;
 
-function tailOf(level: number, tile: number, has: number, before: Uint8Array): Tail {
-  const bytes = new Uint8Array(fullBytes);
-  bytes.set(before.subarray(0, 32 * hashesOf(has)));
-  return { level, tile, has, bytes, grown: false };
+/** Of leaves in full tiles, what proves each in its tile: 256 bytes out of 16 kB. */
+async function siblings(store: DirectoryStore, leaves: readonly number[]): Promise<Uint8Array[][]> {
+  if (leaves.length === 0) return [];
+  const rows = await store.rows<{ hashes: Uint8Array } & Record<string, unknown>>(
+    leaves.map(() => siblingsOfOne).join(' UNION ALL '),
+    leaves.flatMap((leaf) => [
+      ...levelsOfTile.map((inner) => 1 + offsetOf(inner, ((leaf % width) >> inner) ^ 1)),
+      Math.floor(leaf / width),
+    ]),
+  );
+  if (rows.length !== leaves.length || rows.some(({ hashes }) => hashes.length !== levels * 32))
+    throw new TransparencyFault('inclusion_invalid');
+  return rows.map(({ hashes }) =>
+    levelsOfTile.map((inner) => hashes.subarray(inner * 32, inner * 32 + 32)),
+  );
 }
 
-const cut = ({ level, tile, has, bytes }: Tail): GrownTile => {
-  return { level, tile, hashes: bytes.subarray(0, 32 * hashesOf(has)) };
-};
-
-/** One hash more on a level, and every node that it completes; a tile that is full moves on. */
-function push(tails: Tail[], full: GrownTile[], level: number, hash: Uint8Array): void {
-  const tail = tails[level] ?? tailOf(level, 0, 0, new Uint8Array(0));
-  tails[level] = tail;
-  tail.grown = true;
-  const number = tail.has;
-  tail.has += 1;
-  let at = 32 * hashesOf(number);
-  let node = hash;
-  let index = number;
-  tail.bytes.set(node, at);
-  for (let inner = 1; index % 2 === 1; inner++) {
-    const left = offsetOf(inner - 1, index - 1);
-    node = nodeHash(tail.bytes.subarray(left, left + 32), node);
-    index = (index - 1) / 2;
-    if (inner === levels) break;
-    at += 32;
-    tail.bytes.set(node, at);
-  }
-  if (tail.has < width) return;
-  full.push(cut(tail));
-  tails[level] = tailOf(level, tail.tile + 1, 0, new Uint8Array(0));
-  push(tails, full, level + 1, node);
-}
+const levelsOfTile = Array.from({ length: levels }, (_, inner) => inner);

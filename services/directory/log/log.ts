@@ -18,12 +18,8 @@ import type { VaultSecrets } from '../../kit/vault-secrets.ts';
 import type { DirectoryStore } from '../database.ts';
 import type { Submission } from '../witness-ask.ts';
 import { proveLabel } from './epoch-draft.ts';
-import {
-  type Cosign,
-  type EpochProblem,
-  type KnownToWitnesses,
-  openEpochWork,
-} from './epoch-work.ts';
+import type { Cosign, EpochProblem, KnownToWitnesses } from './epoch-witnesses.ts';
+import { openEpochWork } from './epoch-work.ts';
 import { isErasedLabel } from './erased-labels.ts';
 import { openLogAnswers, type PublishedEpoch, type Step } from './log-answers.ts';
 import { openLogEntries } from './log-entries.ts';

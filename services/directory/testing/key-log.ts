@@ -6,7 +6,7 @@ import { testLog } from '../../kit/testing/pki.ts';
 import { testKeys } from '../../kit/testing/vault.ts';
 import { openVault } from '../../kit/vault.ts';
 import type { DirectoryStore } from '../database.ts';
-import type { Cosign, KnownToWitnesses } from '../log/epoch-work.ts';
+import type { Cosign, KnownToWitnesses } from '../log/epoch-witnesses.ts';
 import { type DirectoryLog, openDirectoryLog } from '../log/log.ts';
 import * as schema from '../schema.ts';
 import { addList, addPerson } from './log-people.ts';
