@@ -146,6 +146,40 @@ const attacks: Attack[] = [
     kept: 'name_rebound: rebound',
   },
   {
+    what: 'erasure: the name alone is erased, and the account behind it is not',
+    async lie({ history, name }) {
+      history().erase(name);
+      await history().publish();
+    },
+    code: 'list_invalid',
+    kept: 'not caught',
+  },
+  {
+    what: 'erasure: the name leads somewhere again afterwards',
+    async lie({ history, name, asks }) {
+      history().erase(name);
+      await history().publish();
+      await asks();
+      history().say(name, 3, fromHex('0a'.repeat(16)));
+      history().say(accountLabel('0a'.repeat(16) as never), 1, new Uint8Array(1));
+      await history().publish();
+    },
+    code: 'directory_contradicted',
+    kept: 'chain_broken: version',
+  },
+  {
+    what: 'erasure: shown to one person, and taken back',
+    async lie({ history, name, asks }) {
+      history().erase(name);
+      await history().publish();
+      await asks();
+      history().revert(name, 1);
+      await history().publish();
+    },
+    code: 'directory_contradicted',
+    kept: 'rolled_back: hidden',
+  },
+  {
     what: 'silent device: one more on the list, signed with a key of the island',
     async lie({ history, label, forged }) {
       history().say(label, 2, forged());
