@@ -188,7 +188,7 @@ const refusals: {
   },
   {
     what: 'a reset that says it is a rotation',
-    code: 'list_invalid',
+    code: 'directory_contradicted',
     twist: (account) => void account.usurp(),
   },
   {
@@ -257,7 +257,7 @@ t.test('K2: what does not follow is not accepted either', async (t) => {
   await t.rejects(people.accept('bob'), { code: 'directory_contradicted' }, 'and stays caught');
   await unlatch(alice.storage);
   account.usurp();
-  await t.rejects(people.accept('bob'), { code: 'list_invalid' });
+  await t.rejects(people.accept('bob'), { code: 'directory_contradicted' });
 });
 
 t.test(

@@ -198,7 +198,8 @@ class Connection {
       case 'cosign':
         this.#receiving.onCosign();
         return true;
-      case 'pong':
+      // Of what is about channels, nothing was asked for here.
+      default:
         return true;
     }
   }

@@ -2,6 +2,7 @@
  * The island lies, with the key of its own log; the client is the one that everybody has. Each attack says who
  * catches it, by which code, and what convicts the island elsewhere. docs/protocol/transparency.md §8.7
  */
+import { openDeviceList } from '@island/protocol/crypto/device-list.ts';
 import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import { signCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { accountLabel, nameLabel } from '@island/protocol/transparency/label.ts';
@@ -185,8 +186,20 @@ const attacks: Attack[] = [
       history().say(label, 2, forged());
       await history().publish();
     },
-    code: 'list_invalid',
-    kept: 'not caught',
+    code: 'directory_contradicted',
+    kept: 'list_unauthorised: unauthorised',
+  },
+  {
+    what: 'silent device: two more at once, with the key of the account',
+    async lie({ history, label, next, first }) {
+      const { bytes } = next(next());
+      const list = openDeviceList(bytes);
+      t.equal(list.epoch, first.epoch + 2);
+      history().say(label, 2, bytes);
+      await history().publish();
+    },
+    code: 'directory_contradicted',
+    kept: 'list_unauthorised: unauthorised',
   },
   {
     what: 'silent reset: another identity, which the one before has not agreed to',
@@ -411,7 +424,8 @@ t.test('K2: silent device: the owner sees it as well', async (t) => {
   const { history, label, forged } = here;
   history().say(label, 2, forged());
   await history().publish();
-  t.equal(await here.looks(), 'list_invalid');
+  t.equal(await here.looks(), 'directory_contradicted');
+  t.equal(await caught(here.bob.storage), 'list_unauthorised: unauthorised');
 });
 
 t.test('K2: silent reset: the owner is told that the account was begun anew', async (t) => {

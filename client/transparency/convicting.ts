@@ -49,6 +49,8 @@ export const testimony = v.strictObject({
   eventIndex: s.count,
   event: bytes64,
   proof: v.array(bytes64),
+  /** Of what the event commits to, which is kept elsewhere; rows of before have none. */
+  opening: v.optional(bytes64),
 });
 export type Testimony = v.InferOutput<typeof testimony>;
 
@@ -86,8 +88,8 @@ export function testimonyOf({
   proof: { shown },
 }: ShownLabel): Testimony | undefined {
   if (!shown) return undefined;
-  const { eventIndex, event, proof } = shown;
-  return { note, eventIndex, event, proof: [...proof] };
+  const { eventIndex, event, proof, opening } = shown;
+  return { note, eventIndex, event, proof: [...proof], opening };
 }
 
 /** Two checkpoints that are not one history, or times that run backwards. */
@@ -144,6 +146,29 @@ export const broken = (then: Testimony, now: ShownLabel, court: Court): Found =>
     const later = testimonyOf(now) ?? then;
     const leaves = [leafOf(then, 0), leafOf(later, 1)];
     return { kind: 'version', notes: [then.note, later.note], leaves };
+  });
+
+/** A device list, and one behind it that the account has not signed. `list`: what the first commits to. */
+export const unauthorised = (
+  then: Testimony,
+  list: Uint8Array,
+  now: ShownLabel,
+  court: Court,
+): Found =>
+  convict(court, () => {
+    const { label } = now;
+    const { shown } = now.proof;
+    const later = testimonyOf(now);
+    if (!shown || !later || !then.opening) throw new RangeError();
+    return {
+      kind: 'unauthorised',
+      notes: [then.note, later.note],
+      leaves: [leafOf(then, 0), leafOf(later, 1)],
+      states: [
+        { label, opening: then.opening, state: list },
+        { label, opening: shown.opening, state: shown.state },
+      ],
+    };
   });
 
 /** A name that leads to somebody else, without having been given back. */

@@ -40,6 +40,7 @@ import { pinsOf } from './pins.ts';
 import { underPolicy } from './policy-change.ts';
 import { checkPolicy } from './policy-pin.ts';
 import { provedOf } from './proved.ts';
+import { checkAuthorised } from './unauthorised.ts';
 import { fetchVersions, type KnownVersion } from './version-chain.ts';
 import { checkVrfKey } from './vrf-pin.ts';
 
@@ -204,6 +205,10 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
           throw new Contradiction('rolled_back', async (court) =>
             seen ? hidden(seen.shown, state, court) : undefined,
           );
+        }
+        if (state) {
+          const found = { name, account: accountOf(whose.proved) };
+          await checkAuthorised({ storage, now }, found, state, () => court(signal));
         }
         return personOf(proved, state);
       };

@@ -22,8 +22,11 @@ function shownEntry(root: Uint8Array, { index, proof, newest }: ShownEntry): Sho
   return newest;
 }
 
-/** Also of what is in a form that is not known here. Throws where the known one is no list by itself. */
-function mayFollow(known: Uint8Array, next: Uint8Array): boolean {
+/**
+ * Whether a directory may have taken `next` behind `known`: also what is in a form that is not known here. Throws
+ * where the known one is no list by itself.
+ */
+export function mayFollow(known: Uint8Array, next: Uint8Array): boolean {
   const before = openDeviceList(known);
   try {
     checkSuccessor(before, openDeviceList(next));

@@ -21,6 +21,8 @@ export const transparencyFaults = {
   commitment_invalid: 'What was shown is not what the entry commits to.',
   chain_broken: 'A version of the label is missing, or does not follow from the one before.',
   name_rebound: 'A name leads to another account than before, or to anybody after it was erased.',
+  list_unauthorised:
+    'The log has a device list that whoever has the account has not signed, or that does not follow.',
   stale: 'The newest checkpoint that was shown is too old.',
   rolled_back: 'The log that was shown is older than one that was seen before.',
   evidence_invalid: 'What the evidence shows convicts nobody.',

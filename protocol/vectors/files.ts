@@ -2,6 +2,7 @@
 import { vectors as archive } from './archive-vectors.ts';
 import { vectors as attachments } from './attachment-vectors.ts';
 import { vectors as certificates } from './certificate-vectors.ts';
+import { vectors as channel } from './channel-vectors.ts';
 import { vectors as devices } from './device-vectors.ts';
 import { vectors as dm } from './dm-vectors.ts';
 import { vectors as evidence } from './evidence-vectors.ts';
@@ -22,6 +23,7 @@ export const vectorFiles: readonly VectorFile[] = [
   archive,
   attachments,
   certificates,
+  channel,
   devices,
   dm,
   evidence,

@@ -1,11 +1,13 @@
 /** Vectors of what goes over the wire in the clear. docs/protocol/encoding.md, socket.md, dm.md §6 */
 import {
+  type ClientFrame,
   decodeClientFrame,
   decodeServerFrame,
   encodeClientFrame,
   encodeServerFrame,
+  type ServerFrame,
 } from '../wire/frames.ts';
-import { accountId, deviceId, envelopeId } from '../wire/ids.ts';
+import { accountId, channelId, deviceId, envelopeId, spaceId } from '../wire/ids.ts';
 import { formatIslandLink, type IslandLink } from '../wire/island-link.ts';
 import { decodeSend, encodeSend, orderOf, type Send } from '../wire/send.ts';
 import { hex } from '../wire/text.ts';
@@ -62,8 +64,51 @@ export const vectors: VectorFile = {
       { kind: 'recover', ...to, name: 'ann' },
       { kind: 'link', ...to, name: 'ann', offer: random(16), secret: random(32) },
     ];
+    const channel = channelId(hex(random(16)));
+    const space = spaceId(hex(random(16)));
+    const post = random(40);
+    const placed = { seq: 9, accepted: 5, author: account, device: deviceId(2) };
+    const channelClient: ClientFrame[] = [
+      { type: 'post', request: 1, channel, lists: 3, post },
+      { type: 'watch', channels: [channel, channelId(hex(random(16)))] },
+      { type: 'unwatch', channels: [channel] },
+      { type: 'typing', channel, began: false },
+      { type: 'presence', state: 'away' },
+    ];
+    const channelServer: ServerFrame[] = [
+      { type: 'posted', request: 1, seq: 9 },
+      { type: 'refused', request: 1, channel, code: 'lists_stale', number: 4 },
+      { type: 'post', channel, item: { ...placed, post } },
+      { type: 'post', channel, item: { ...placed, gone: random(32) } },
+      { type: 'space', space, seq: 5, lists: 6 },
+      { type: 'typing', channel, account, began: true },
+      { type: 'presence', space, account, state: 'off' },
+      { type: 'behind', channel, seq: 8 },
+      { type: 'watching', channel, head: 9 },
+      { type: 'removed', channel, seqs: [2, 7] },
+    ];
+    const [, watch = ack, , typing = ack] = channelClient.map(encodeClientFrame);
+    const [, , item = ack] = channelServer.map(encodeServerFrame);
     return {
       clientFrames: client.map((frame) => ({ frame, bytes: encodeClientFrame(frame) })),
+      channelClientFrames: channelClient.map((frame) => ({
+        frame,
+        bytes: encodeClientFrame(frame),
+      })),
+      channelClientFramesRefused: [
+        ...refusedForms(watch, decodeClientFrame),
+        refused('no channel', Uint8Array.of(1, 6, 0), decodeClientFrame),
+        refused('65 channels', changed(watch, 2, 65), decodeClientFrame),
+        refused('neither began nor stopped', changed(typing, 18, 3), decodeClientFrame),
+      ],
+      channelServerFrames: channelServer.map((frame) => ({
+        frame,
+        bytes: encodeServerFrame(frame),
+      })),
+      channelServerFramesRefused: [
+        ...refusedForms(item, decodeServerFrame),
+        refused('an item of no kind', changed(item, 54, 3), decodeServerFrame),
+      ],
       clientFramesRefused: [
         ...refusedForms(ack, decodeClientFrame),
         refused('a frame of the other direction', pong, decodeClientFrame),

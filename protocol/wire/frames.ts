@@ -13,9 +13,19 @@
  * After READY the gateway sends every envelope of the mailbox that is not yet acknowledged, by
  * ascending `seq`, then new ones as they come; at most `limits.socketWindow` unacknowledged.
  * ACK n means: everything up to n is committed here; the mailbox forgets it.
+ *
+ * Types 0x05 to 0x09 and 0x86 to 0x8e: channel-frames.ts.
  */
 import { memberVkeyMax } from '../transparency/member-witness.ts';
 import { Reader, Writer } from './bytes.ts';
+import {
+  type ChannelClientFrame,
+  type ChannelServerFrame,
+  readChannelClientFrame,
+  readChannelServerFrame,
+  writeChannelClientFrame,
+  writeChannelServerFrame,
+} from './channel-frames.ts';
 import { Fault, type FaultCode, faults, isFaultCode } from './fault.ts';
 import {
   type AccountId,
@@ -35,17 +45,19 @@ export type ClientFrame =
   | { type: 'hello'; access: string }
   | { type: 'ack'; seq: number }
   | { type: 'ping'; nonce: number }
-  | { type: 'witness'; vkey: string };
+  | { type: 'witness'; vkey: string }
+  | ChannelClientFrame;
 
 export type ServerFrame =
   | { type: 'ready'; account: AccountId; device: DeviceId; head: number }
   | { type: 'envelope'; seq: number; id: EnvelopeId; request: boolean; body: Uint8Array }
   | { type: 'fault'; code: FaultCode; text: string }
   | { type: 'pong'; nonce: number }
-  | { type: 'cosign'; size: number };
+  | { type: 'cosign'; size: number }
+  | ChannelServerFrame;
 
 export function encodeClientFrame(frame: ClientFrame): Uint8Array {
-  const out = new Writer(64).u8(version);
+  const out = new Writer(frame.type === 'post' ? frame.post.length + 64 : 64).u8(version);
   switch (frame.type) {
     case 'hello':
       return out.u8(0x01).text16(frame.access).done();
@@ -55,6 +67,8 @@ export function encodeClientFrame(frame: ClientFrame): Uint8Array {
       return out.u8(0x03).u64(frame.nonce).done();
     case 'witness':
       return out.u8(0x04).text16(frame.vkey).done();
+    default:
+      return writeChannelClientFrame(out, frame).done();
   }
 }
 
@@ -78,12 +92,12 @@ function clientFields(type: number, from: Reader): ClientFrame {
     case 0x04:
       return { type: 'witness', vkey: from.text16(memberVkeyMax) };
     default:
-      throw new Fault('unknown_type');
+      return readChannelClientFrame(type, from);
   }
 }
 
 export function encodeServerFrame(frame: ServerFrame): Uint8Array {
-  const out = new Writer(frame.type === 'envelope' ? frame.body.length + 64 : 128).u8(version);
+  const out = new Writer(serverBytes(frame)).u8(version);
   switch (frame.type) {
     case 'ready':
       return out.u8(0x81).raw(fromHex(frame.account)).u32(frame.device).u64(frame.head).done();
@@ -99,7 +113,15 @@ export function encodeServerFrame(frame: ServerFrame): Uint8Array {
       return out.u8(0x84).u64(frame.nonce).done();
     case 'cosign':
       return out.u8(0x85).u64(frame.size).done();
+    default:
+      return writeChannelServerFrame(out, frame).done();
   }
+}
+
+/** Room for most of it. */
+function serverBytes(frame: ServerFrame): number {
+  if (frame.type === 'envelope') return frame.body.length + 64;
+  return frame.type === 'post' && 'post' in frame.item ? frame.item.post.length + 64 : 128;
 }
 
 export function decodeServerFrame(bytes: Uint8Array): ServerFrame {
@@ -138,7 +160,7 @@ function serverFields(type: number, from: Reader): ServerFrame {
     case 0x85:
       return { type: 'cosign', size: from.u64() };
     default:
-      throw new Fault('unknown_type');
+      return readChannelServerFrame(type, from);
   }
 }
 

@@ -140,6 +140,9 @@ export const limits = {
   postsPerAnswer: 512,
   /** Channels that one socket watches, and envelopes with keys in one request. */
   watchedChannels: 512,
+  /** Posts of one socket that wait for their answer; seconds in which it may say once that somebody types in a channel. */
+  postsUnanswered: 8,
+  typingSeconds: 3,
   /** A sealed report, bytes; reports that wait in one space. */
   reportBytes: 65_536,
   reportsWaiting: 1_000,

@@ -174,7 +174,7 @@ export class Session {
     if (this.#state === 'opening') this.#early.push(frame);
     else if (frame.type === 'ping') this.#send({ type: 'pong', nonce: frame.nonce });
     else if (frame.type === 'witness') this.#witness = frame.vkey;
-    else this.#outbox?.acknowledge(frame.seq);
+    else if (frame.type === 'ack') this.#outbox?.acknowledge(frame.seq);
   }
 
   async #open(access: string): Promise<void> {
