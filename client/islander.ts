@@ -26,6 +26,9 @@ import { runInbox } from './receiving/inbox.ts';
 import { keepRepairs } from './repair/keeping.ts';
 import { runOutbox } from './sending/dm.ts';
 import { openSession, type Session } from './sign-in/session.ts';
+import { openActors } from './spaces/actors.ts';
+import { openFollowing } from './spaces/following.ts';
+import { openSpaces, type Spaces } from './spaces/spaces.ts';
 import { openRecord } from './storage/restored-home.ts';
 import type { Storage } from './storage/storage.ts';
 import { keepDirectory } from './transparency/monitor.ts';
@@ -77,6 +80,7 @@ export interface Islander extends AsyncDisposable, Speaking, Enclosures {
   wallet: Wallet;
   lookups: Lookups;
   conversations: Conversations;
+  spaces: Spaces;
   /** `say` for what is a text and nothing else. */
   send(to: string, texts: readonly string[]): Promise<string[]>;
   /** Starts sending what is queued, by whatever process of this home. */
@@ -159,6 +163,9 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     check: (name) => speaking.say(name, []),
     say: conversations.say,
   });
+  const actors = openActors({ account, people, own: ownPerson, lookups });
+  const following = openFollowing({ account, storage, session, actors });
+  const spaces = openSpaces({ account, storage, session, own: ownPerson, actors, following, now });
   const writing = typists((from, began) => on({ type: 'typing', from, began }));
   const nameOf = async (peer: AccountId) => (await people.known(peer))?.name;
 
@@ -178,6 +185,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     wallet,
     lookups,
     conversations,
+    spaces,
     failed: failed.promise,
     startSending() {
       // What was sent is forgotten in time also where nothing is received.

@@ -83,10 +83,20 @@ export const problems = {
     'The island asked this device to witness a state of its directory that does not go on from what it has seen before, so it did not sign. Tell the operator, and see: npx islander directory',
   witness_put_back:
     'This home was put back from a copy: its key as a witness has signed more than it remembers, so that key signs nothing any more. For a new one, which the operator has to add: npx islander witness on',
+  space_forked:
+    'The island shows another history of the server {title} than this device has seen, so nothing is posted there any more. Ask the others whom they see there, and tell the operator.',
+  space_forged:
+    'The island shows a change of the server {title} that {name} did not sign, so it was not taken. Tell its operator.',
+  space_unknown: 'You are on no server of that name. See: npx islander server list',
+  channel_unknown: 'There is no channel {channel} on {title} that you can see.',
+  bad_space_link:
+    'That is not an invite to a server of your island. It looks like island://HOST/space?ca=…&space=…&key=…; copy it whole.',
   history_broken:
     'The island could not show how the devices of {name} came to be those that it names now, so nothing was sent. Tell its operator.',
   history_long:
     'The island says that the devices of {name} changed more often than can be true, so nothing of it was taken. Tell its operator.',
+  account_ended:
+    '{name} has ended their account: what was said stays here, and nothing can be sent to them any more.',
   account_reset:
     'The island says that the account of {name} was begun anew without the keys of this device, so this device stays as it was. If that was you, go on with the new device and use another home here; otherwise the island is lying: tell its operator.',
   record_unsigned:

@@ -1,5 +1,5 @@
 /**
- * For tests: clients at real services (gateway, accounts, directory, delivery, archive with their bus,
+ * For tests: clients at real services (gateway, accounts, directory, delivery, archive, spaces with their bus,
  * cache and databases). Only the edge is left out: requests go to the gateway as the edge would pass them
  * on. A test may look at every request and lose it, or its answer, and put lies in place of answers.
  */
@@ -19,6 +19,7 @@ import type { Bus } from '../../services/kit/bus.ts';
 import { testIsland } from '../../services/kit/testing/kit.ts';
 import { mediaService } from '../../services/media/service.ts';
 import { mediaDoor } from '../../services/media/testing/door.ts';
+import { spacesService } from '../../services/spaces/service.ts';
 import type { Platform } from '../platform.ts';
 import { Problem } from '../problem.ts';
 import type { BlobPart, HttpAnswer, HttpRequest } from '../transport/transport.ts';
@@ -56,6 +57,7 @@ const services = {
   delivery: deliveryService,
   directory: directoryService,
   gateway: gatewayService,
+  spaces: spacesService,
 };
 export type RestartedService = keyof typeof services;
 
@@ -90,6 +92,7 @@ export async function realIsland({ lies = false } = {}): Promise<RealIsland> {
   await island.start(archiveService);
   await island.start(accountsService);
   await island.start(deliveryService);
+  await island.start(spacesService);
   await island.start(gatewayService);
   await island.start(mediaService);
   const front = held.use(await island.pki.identity('edge'));

@@ -203,7 +203,9 @@ export function checkPermitted(state: SpaceState, entry: SpaceEntry): void {
     throw new Fault('log_moved', { seq: state.seq });
   if (state.closed) refuse('space_closed');
   if (time < state.time) refuse('space_invalid');
-  if (op.op !== 'join' && !state.members.has(actor)) refuse('not_permitted');
+  const member = state.members.get(actor);
+  if (op.op !== 'join' && !member) refuse('not_permitted');
+  if (entry.listEpoch < (member?.listEpoch ?? 0)) refuse('space_invalid');
   (rules[op.op] as (asked: Asked, op: SpaceOp) => void)({ state, actor, time }, op);
 }
 

@@ -27,6 +27,8 @@ export interface Member {
   roles: readonly number[];
   /** The entry by which they came. */
   joined: number;
+  /** The highest that an entry of theirs named: a device that was removed before it signs nothing any more. */
+  listEpoch: number;
   /** Unix seconds; 0 for none. */
   timeoutUntil: number;
   muted: boolean;
@@ -92,11 +94,11 @@ interface Space extends SpaceState {
 
 /** Throws `malformed` for an entry that begins nothing. */
 export function beginSpace(entry: SpaceEntry): SpaceState {
-  const { op, space, actor, seq, hash, time } = entry;
+  const { op, space, actor, seq, hash, time, listEpoch } = entry;
   if (op.op !== 'create') throw new Fault('malformed');
   const { name, aik, resets, title } = op;
   const everybody = { role: 0, name: '', position: 0, permissions: firstPermissions };
-  const first = { name, aik, resets, bot: false, roles: [], joined: seq };
+  const first = { name, aik, resets, bot: false, roles: [], joined: seq, listEpoch };
   const state: Space = {
     ...{ space, seq, hash, time, title, joinLocked: false, closed: false, owner: actor },
     members: new Map([[actor, { ...first, timeoutUntil: 0, muted: false }]]),
@@ -116,6 +118,7 @@ export function applyEntry(state: SpaceState, entry: SpaceEntry): void {
   const space = state as Space;
   const { op, actor, seq } = entry;
   (changes[op.op] as Change)(space, op, actor, seq);
+  change(space, actor, { listEpoch: entry.listEpoch });
   space.seq = seq;
   space.hash = entry.hash;
   space.time = entry.time;
@@ -174,7 +177,7 @@ const changes: {
     const by = space.invites.get(hex(invite));
     if (by) space.invites.set(hex(invite), { ...by, used: by.used + 1 });
     const roles = by && by.role > 0 && space.roles.has(by.role) ? [by.role] : [];
-    const member = { name, aik, resets, bot, roles, joined: seq };
+    const member = { name, aik, resets, bot, roles, joined: seq, listEpoch: 0 };
     space.members.set(account, { ...member, timeoutUntil: 0, muted: false });
   },
   leave(space, _op, actor) {

@@ -3,14 +3,15 @@
  *
  *     island://HOST[:PORT]/join?ca=FINGERPRINT[&invite=CODE]                        docs/protocol/accounts.md §1
  *     island://HOST[:PORT]/recover?ca=FINGERPRINT&name=NAME                         docs/protocol/keys.md §7
+ *     island://HOST[:PORT]/space?ca=FINGERPRINT&space=SPACE&key=KEY                 docs/protocol/channel.md §3.2
  *     island://HOST[:PORT]/link?ca=FINGERPRINT&name=NAME&offer=OFFER&secret=SECRET  docs/protocol/linking.md §1
  *
  * The fingerprint is SHA-256 of the island's root certificate (DER); it, the offer (16 bytes) and the
- * secret (32) are base64url. The port is 443 unless given. The order is fixed.
+ * secret (32) are base64url, and so are the id of a space (16) and the private key of an invite to it (32). The port is 443 unless given. The order is fixed.
  */
 import { Fault } from './fault.ts';
-import { personName } from './ids.ts';
-import { base64url, fromBase64url } from './text.ts';
+import { personName, type SpaceId, spaceId } from './ids.ts';
+import { base64url, fromBase64url, fromHex, hex } from './text.ts';
 
 interface ToIsland {
   /** `https://host[:port]`, no trailing slash. */
@@ -40,7 +41,15 @@ export interface DeviceLink extends ToIsland {
   secret: Uint8Array;
 }
 
-export type IslandLink = JoinLink | RecoverLink | DeviceLink;
+/** Whoever has it can join the space, for as long as its invite stands. */
+export interface SpaceLink extends ToIsland {
+  kind: 'space';
+  space: SpaceId;
+  /** 32 bytes, a seed of Ed25519; the island never sees it. */
+  key: Uint8Array;
+}
+
+export type IslandLink = JoinLink | RecoverLink | DeviceLink | SpaceLink;
 
 export function formatIslandLink(link: IslandLink): string {
   const { host } = new URL(link.address);
@@ -50,6 +59,8 @@ export function formatIslandLink(link: IslandLink): string {
       return link.invite === undefined ? start : `${start}&invite=${link.invite}`;
     case 'recover':
       return `${start}&name=${link.name}`;
+    case 'space':
+      return `${start}&space=${base64url(fromHex(link.space))}&key=${base64url(link.key)}`;
     case 'link':
       return `${start}&name=${link.name}&offer=${base64url(link.offer)}&secret=${base64url(link.secret)}`;
   }
@@ -59,20 +70,28 @@ const whole = /^island:\/\/([^/?#@\s]+)\/([a-z]+)\?ca=([A-Za-z0-9_-]{43})(?:&([^
 const patterns = {
   join: /^invite=([A-Za-z0-9_-]{1,64})$/,
   recover: /^name=([^&=]{1,32})$/,
+  space: /^space=([A-Za-z0-9_-]{22})&key=([A-Za-z0-9_-]{43})$/,
   link: /^name=([^&=]{1,32})&offer=([A-Za-z0-9_-]{22})&secret=([A-Za-z0-9_-]{43})$/,
 } as const;
 
-/** Throws `malformed` for anything else than one of the three, `name_invalid` for a name that is none. */
+const isKind = (kind: string | undefined): kind is keyof typeof patterns =>
+  kind !== undefined && Object.hasOwn(patterns, kind);
+
+/** Throws `malformed` for anything else than one of the four, `name_invalid` for a name that is none. */
 export function parseIslandLink(text: string): IslandLink {
   const [, host = '', kind, ca = '', rest] = whole.exec(text.trim()) ?? [];
   const at = `https://${host}`;
   if (!URL.canParse(at)) throw new Fault('malformed');
   const to = { address: new URL(at).origin, caFingerprint: fromBase64url(ca) };
   if (kind === 'join' && rest === undefined) return { kind, ...to };
-  if (kind !== 'join' && kind !== 'recover' && kind !== 'link') throw new Fault('malformed');
+  if (!isKind(kind)) throw new Fault('malformed');
   const [found, first = '', offer = '', secret = ''] = patterns[kind].exec(rest ?? '') ?? [];
   if (found === undefined) throw new Fault('malformed');
   if (kind === 'join') return { kind, ...to, invite: first };
+  if (kind === 'space') {
+    const space = spaceId(hex(fromBase64url(first)));
+    return { kind, ...to, space, key: fromBase64url(offer) };
+  }
   const name = personName(first);
   if (kind === 'recover') return { kind, ...to, name };
   return { kind, ...to, name, offer: fromBase64url(offer), secret: fromBase64url(secret) };

@@ -1,0 +1,77 @@
+/** The logs of spaces as this home keeps them: the entries that it has verified, and how far that is. */
+import { openEntry, type SpaceEntry } from '@island/protocol/space/entry.ts';
+import { applyEntry, beginSpace, type SpaceState } from '@island/protocol/space/space-state.ts';
+import type { SpaceId } from '@island/protocol/wire/ids.ts';
+import * as s from '@island/protocol/wire/schema.ts';
+import * as v from 'valibot';
+import { decodeRecord, encodeRecord } from '../storage/record.ts';
+import { appendedKey, type Batch, type Place, type Put, type Storage } from '../storage/storage.ts';
+
+const record = v.strictObject({
+  /** Of the newest entry that was verified. */
+  seq: s.count,
+  /** The island's count of changes of members' devices that has been looked up. */
+  lists: s.count,
+  /** Whether this home's person is in it, as far as was seen. */
+  member: v.boolean(),
+  /** The island showed another history: nothing of it is taken any more. */
+  forked: v.optional(v.boolean()),
+});
+
+export type SpaceRecord = v.InferOutput<typeof record>;
+
+const namespace = 'spaces';
+const entriesOf = (space: SpaceId): string => `space-entries ${space}`;
+
+export interface KnownSpace extends SpaceRecord {
+  space: SpaceId;
+  version: number;
+}
+
+/** Version 0 for one that is not known. */
+export async function readSpace(storage: Storage, space: SpaceId): Promise<KnownSpace> {
+  const row = await storage.read(namespace, space);
+  if (!row) return { space, seq: 0, lists: 0, member: false, version: 0 };
+  return { space, version: row.version, ...decodeRecord(record, row) };
+}
+
+export async function knownSpaces(storage: Storage): Promise<KnownSpace[]> {
+  return (await storage.list(namespace)).map((row) => {
+    return { space: row.key as SpaceId, version: row.version, ...decodeRecord(record, row) };
+  });
+}
+
+/** For a commit that holds only if nobody else changed the row meanwhile. */
+export function spaceBatch(
+  { space, version, ...known }: KnownSpace,
+  entries: readonly SpaceEntry[] = [],
+): Required<Pick<Batch, 'put' | 'expect'>> {
+  const rows = entries.map(({ seq, bytes }): Put => {
+    return { namespace: entriesOf(space), key: appendedKey(seq), bytes };
+  });
+  const place: Place = { namespace, key: space };
+  return {
+    put: [{ ...place, bytes: encodeRecord(known) }, ...rows],
+    expect: [{ ...place, version }],
+  };
+}
+
+/** What the verified entries come to, from the first on; `undefined` for a space that is not known. */
+export async function foldSpace(
+  storage: Storage,
+  space: SpaceId,
+  upTo: number,
+): Promise<SpaceState | undefined> {
+  let state: SpaceState | undefined;
+  for (let after = ''; ; ) {
+    const rows = await storage.list(entriesOf(space), { after, limit: 500 });
+    for (const { key, bytes } of rows) {
+      const entry = openEntry(bytes);
+      if (entry.seq > upTo) return state;
+      if (state === undefined) state = beginSpace(entry);
+      else applyEntry(state, entry);
+      after = key;
+    }
+    if (rows.length < 500) return state;
+  }
+}
