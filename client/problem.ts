@@ -95,8 +95,6 @@ export const problems = {
     'The island could not show how the devices of {name} came to be those that it names now, so nothing was sent. Tell its operator.',
   history_long:
     'The island says that the devices of {name} changed more often than can be true, so nothing of it was taken. Tell its operator.',
-  account_ended:
-    '{name} has ended their account: what was said stays here, and nothing can be sent to them any more.',
   account_reset:
     'The island says that the account of {name} was begun anew without the keys of this device, so this device stays as it was. If that was you, go on with the new device and use another home here; otherwise the island is lying: tell its operator.',
   record_unsigned:

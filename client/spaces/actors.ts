@@ -90,7 +90,7 @@ export function openActors({ account: self, people, own, lookups }: ActorsParts)
       try {
         list = await listAt(name, actor, listEpoch, signal);
       } catch (error) {
-        if (error instanceof Problem && error.code === 'account_ended') return 'ended';
+        if (error instanceof Problem && error.code === 'person_ended') return 'ended';
         throw error;
       }
       const cert = list?.devices.find((each) => each.device === device);

@@ -236,7 +236,7 @@ export function openSpaces(parts: SpacesParts): Spaces {
 }
 
 /** What a person can be who has no devices that keys may be given to. */
-const lost = new Set(['identity_changed', 'account_ended']);
+const lost = new Set(['identity_changed', 'person_ended']);
 
 /** Throws `bad_space_link` for anything but an invite to a server of this island. */
 function spaceLink(text: string, address: string): SpaceLink {
