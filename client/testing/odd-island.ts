@@ -153,6 +153,8 @@ export async function oddIsland(chain?: Chain, signing?: Partial<Signing>): Prom
       const body: Json = raw.length > 0 ? JSON.parse(raw.toString()) : {};
       const path = saidAbout(url, body);
       island.requests.push({ path, body });
+      // Nobody here has ended an account.
+      if (path === '/v1/lookup/ended') throw new Fault('not_found');
       if ((await island.twist.before?.(path, body)) === 'cut') return void response.destroy();
       const who = signedIn.get(request.headers.authorization?.slice(7) ?? '');
       const memory = { fingerprint: made.fingerprint, members, tokens, log: island.log.pins };
