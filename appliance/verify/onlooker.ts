@@ -69,7 +69,11 @@ function atHome(
   const wallet = openWallet({ storage: joining.storage, session, transport, now });
   const changed = changing(transport, () => it.between);
   const proving = openProving({ storage, transport: changed, now });
-  const people = openPeople(storage, openLookups({ storage, wallet, transport: changed, proving }), now);
+  const people = openPeople(
+    storage,
+    openLookups({ storage, wallet, transport: changed, proving }),
+    now,
+  );
   const it: Onlooker = {
     between,
     people,
