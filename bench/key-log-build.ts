@@ -51,8 +51,8 @@ interface NewLabel {
   state: Uint8Array;
 }
 
-/** Id, position; label, entry, hash and proof in hex. */
-type LabelRow = readonly [number, number, string, string, string, string | null];
+/** Id; label, place and proof in hex. */
+type LabelRow = readonly [number, string, string, string | null];
 
 /** @param entries that the log has about; half of them name so many people */
 export async function buildKeyLog(dir: string, entries: number): Promise<{ people: number }> {
@@ -107,15 +107,14 @@ async function builder(store: DirectoryStore, keys: LogKeys) {
           : random.subarray(at + 32, at + 64);
         const event = { flags: 1, index: place, version: 1, prevEvent: noEvent, commitment };
         const entry = encodeEvent(event);
-        const [position, hash] = [size + leaves.push(entry) - 1, eventHash(entry)];
-        map.set(place, mapValue(1, position, hash));
-        rows.push([
-          ...([lastEvent + leaves.length, position] as const),
-          ...([hex(label), hex(entry), hex(hash), proved ? hex(proved.proof) : null] as const),
-        ]);
+        const position = size + leaves.push(entry) - 1;
+        map.set(place, mapValue(1, position, eventHash(entry)));
+        const id = lastEvent + leaves.length;
+        rows.push([id, hex(label), hex(place), proved ? hex(proved.proof) : null]);
       }
     }
     const made = { timestamp: Date.now(), mapRoot: map.root, mapCount: map.count };
+    const events = leaves.slice();
     const leaf = encodeEpoch({ ...made, firstEvent: size });
     leaves.push(leaf);
     const tree = await hashes.grow(size, leaves);
@@ -125,7 +124,7 @@ async function builder(store: DirectoryStore, keys: LogKeys) {
     const epoch = { ...made, ...head, lastEvent: lastEvent + rows.length };
     const grown = { entries: await bundles.grow(size, leaves), tree };
     await storeLabels(store, rows, lists);
-    const draft = { epoch, leaf, inclusion: [], labels: [], ...grown };
+    const draft = { epoch, leaf, inclusion: [], labels: [], events, ...grown };
     const published = cosigned(signed);
     await storeEpoch({ store, entries: bundles, hashes }, draft, published);
     bundles.keep(grown.entries);
@@ -151,10 +150,9 @@ const storeLabels = (
   store.write(async (_db, sql) => {
     for (let at = 0; at < rows.length; at += rowsPerStatement)
       await sql.run(
-        `INSERT INTO log_labels (id, label, version, position, entry, hash, place, proof)
-         SELECT value ->> 0, unhex(value ->> 2), 1, value ->> 1, unhex(value ->> 3),
-           unhex(value ->> 4), substr(unhex(value ->> 3), 3, 32),
-           coalesce(unhex(value ->> 5), randomblob(80))
+        `INSERT INTO log_labels (id, label, place, proof)
+         SELECT value ->> 0, unhex(value ->> 1), unhex(value ->> 2),
+           coalesce(unhex(value ->> 3), randomblob(80))
          FROM json_each(?)`,
         [JSON.stringify(rows.slice(at, at + rowsPerStatement))],
       );

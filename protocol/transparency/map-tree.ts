@@ -27,6 +27,7 @@ export interface LabelMap {
   readonly nodes: number;
   /** Both 32 bytes. */
   set(index: Uint8Array, value: Uint8Array): void;
+  has(index: Uint8Array): boolean;
   prove(index: Uint8Array): Uint8Array;
   /** Makes at most so many hashes of nodes ahead of the root; whether all are made. For work that is done in turns. */
   hashSome(most: number): boolean;
@@ -69,6 +70,11 @@ class Trie implements LabelMap {
   get root(): Uint8Array {
     this.#hashes.refresh(this.#top);
     return this.#hashes.of(this.#top);
+  }
+
+  has(index: Uint8Array): boolean {
+    const found = this.#nearest(this.#top, index);
+    return found !== 0 && equal(this.#nodes.index(found), index);
   }
 
   set(index: Uint8Array, value: Uint8Array): void {

@@ -41,6 +41,7 @@ function deathsOf(steps: number, questions: number): Death[] {
 const epochSteps = [
   'before a statement on log_bundles',
   'before a statement on log_tiles',
+  'before a statement on log_events',
   'before a statement on log_labels',
   'before a statement on log_epochs',
   'before a commit on log_epochs',

@@ -25,6 +25,7 @@ import { prove } from '@island/protocol/transparency/vrf.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import type { DirectoryStore } from '../database.ts';
 import type { GrownEntries, LogEntries } from './log-entries.ts';
+import { positionOf } from './log-epochs.ts';
 import type { GrownTree, LogHashes } from './log-hashes.ts';
 import type { LogKeys } from './log-keys.ts';
 
@@ -45,19 +46,16 @@ export interface Epoch {
   note: string;
 }
 
-/** The newest event of a label, as `log_labels` keeps it. */
+/** The newest event of a label. */
 export interface LabelChange {
   id: number;
   label: Uint8Array;
   place: Uint8Array;
-  proof: Uint8Array;
-  /** Place and proof are stored already. */
-  known: boolean;
+  /** Absent where place and proof are stored already. */
+  proof: Uint8Array | undefined;
   version: number;
-  position: number;
-  /** The EVENT and its leaf hash. */
+  /** The EVENT. */
   entry: Uint8Array;
-  hash: Uint8Array;
 }
 
 export interface EpochDraft {
@@ -66,6 +64,8 @@ export interface EpochDraft {
   leaf: Uint8Array;
   inclusion: readonly Uint8Array[];
   labels: readonly LabelChange[];
+  /** The EVENT of each event behind that of the epoch before, in their order. */
+  events: readonly Uint8Array[];
   entries: GrownEntries;
   tree: GrownTree;
 }
@@ -88,9 +88,8 @@ interface NewEvent {
   id: number;
   label: Uint8Array;
   place: Uint8Array | null;
-  proof: Uint8Array | null;
-  known: number;
-  hash: Uint8Array | null;
+  /** The EVENT before it, where that has been in the log before. */
+  former: Uint8Array | null;
 }
 
 /** Events of one epoch: what waits longer than the work on so many makes up the next. */
@@ -110,8 +109,9 @@ const newPolicies = async (store: DirectoryStore, before: Epoch | undefined) =>
 const newEvents = async (store: DirectoryStore, after: number) =>
   (await store.rows(
     `SELECT e.seq, e.version, e.flags, e.opening, coalesce(e.state, lists.bytes) AS state,
-       l.id, l.label, l.place, l.proof, l.version AS known, l.hash
+       l.id, l.label, l.place, former.entry AS former
      FROM log_events e JOIN log_labels l ON l.id = e.label
+     LEFT JOIN log_events former ON former.label = e.label AND former.version = e.version - 1
      LEFT JOIN lists ON e.state IS NULL AND lists.account = lower(hex(substr(l.label, 2)))
        AND lists.epoch = e.version
      WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
@@ -162,54 +162,72 @@ export async function draftEpoch(
     leaf,
     inclusion: await inclusionProof(tree.size - 1, tree.size, tree.read),
     labels: [...added.labels.values()],
+    events: added.events,
     entries: await parts.entries.grow(size, leaves),
     tree,
   };
 }
 
-/** Puts each event, and what follows, into the map, and its EVENT behind `leaves`. @returns the newest of each label */
+/** Puts each event, and what follows, into the map, and its EVENT behind `leaves`. */
 async function addEvents(
   parts: DraftParts,
   first: readonly NewEvent[],
   size: number,
   leaves: Uint8Array[],
-): Promise<{ labels: ReadonlyMap<number, LabelChange>; last: number | undefined }> {
-  const { store, map } = parts;
-  const labels = new Map<number, LabelChange>();
-  let last: number | undefined;
-  for (let page = first, count = 0; page.length > 0; ) {
-    for (const [i, event] of page.entries()) {
-      const change = eventOf(parts, event, labels.get(event.id) ?? placeOf(event));
+): Promise<Added> {
+  const { map } = parts;
+  const added: Added = { labels: new Map(), events: [], last: undefined };
+  const { labels, events } = added;
+  for (let page = first; page.length > 0; ) {
+    for (const event of page) {
+      const change = eventOf(parts, event, labels.get(event.id) ?? (await formerOf(parts, event)));
+      labels.set(event.id, change);
+      events.push(change.entry);
       const position = size + leaves.push(change.entry) - 1;
-      labels.set(event.id, { ...change, position });
-      map.set(change.place, mapValue(change.version, position, change.hash));
-      if (event.place === null && i % proofsPerTurn === 0) await turn();
+      map.set(change.place, mapValue(change.version, position, eventHash(change.entry)));
+      if (event.place === null && events.length % proofsPerTurn === 0) await turn();
     }
-    last = page.at(-1)?.seq;
-    count += page.length;
-    if (page.length < eventsPerTurn || count >= eventsPerEpoch || last === undefined) break;
-    page = await newEvents(store, last);
+    added.last = page.at(-1)?.seq;
+    if (page.length < eventsPerTurn || events.length >= eventsPerEpoch) break;
+    page = await newEvents(parts.store, added.last ?? 0);
   }
   while (!map.hashSome(nodesPerTurn)) await turn();
-  return { labels, last };
+  return added;
+}
+
+interface Added {
+  /** The newest of each label. */
+  labels: Map<number, LabelChange>;
+  events: Uint8Array[];
+  last: number | undefined;
+}
+
+type Former = Pick<LabelChange, 'place' | 'version' | 'entry'>;
+
+/** The label's event before this one, as it is in the log. */
+async function formerOf(
+  { store, entries }: DraftParts,
+  { id, version, place, former }: NewEvent,
+): Promise<Former | undefined> {
+  if (version === 1) return undefined;
+  if (place === null) throw new Error('a version of a label is missing');
+  const entry = former ?? (await entries.entry(await positionOf(store, id, version - 1)));
+  return { place, version: version - 1, entry };
 }
 
 function eventOf(
   { keys }: DraftParts,
-  { id, label, version, flags, opening, state, place: stored }: NewEvent,
-  before: ReturnType<typeof placeOf>,
-): Omit<LabelChange, 'position'> {
-  if ((before?.version ?? 0) + 1 !== version) throw new Error('a version of a label is missing');
-  const { place, proof } = before ?? proveLabel(keys, label);
+  { id, label, version, flags, opening, state }: NewEvent,
+  former: Former | undefined,
+): LabelChange {
+  if ((former?.version ?? 0) + 1 !== version) throw new Error('a version of a label is missing');
+  const { place, proof } = former ? { ...former, proof: undefined } : proveLabel(keys, label);
   const entry = encodeEvent({
-    flags,
-    index: place,
-    version,
-    prevEvent: before?.hash ?? noEvent,
+    ...{ flags, version, index: place },
+    prevEvent: former ? eventHash(former.entry) : noEvent,
     commitment: isErasure({ flags }) ? noEvent : commit({ label, version, opening, state }),
   });
-  const change = { id, label, place, proof, known: stored !== null, version };
-  return { ...change, entry, hash: eventHash(entry) };
+  return { id, label, place, proof, version, entry };
 }
 
 /** Where a label lies in the map, and the proof of it: the same each time. */
@@ -220,8 +238,3 @@ export function proveLabel(
   const { output, proof } = prove(vrf, label);
   return { place: labelIndex(output), proof };
 }
-
-const placeOf = ({ place, proof, known, hash }: NewEvent) =>
-  place === null || proof === null || hash === null
-    ? undefined
-    : { place, proof, version: known, hash };

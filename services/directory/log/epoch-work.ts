@@ -84,7 +84,7 @@ export async function openEpochWork(
 ): Promise<EpochWork> {
   const { store, hashes, entries, clock, log, cosign, known, onPublished } = parts;
   const epochs = await newestEpochs(store);
-  const loaded = await loadMap(parts, epochs);
+  const loaded = await loadMap(entries, epochs);
   const drafting: DraftParts = { ...parts, map: loaded.map };
   const ended = new AbortController();
   let newest: Epoch | undefined = epochs.at(-1);
@@ -99,19 +99,20 @@ export async function openEpochWork(
   let problem: EpochProblem | undefined;
 
   async function stored(epoch: Epoch, since: number): Promise<Shown> {
-    const { size } = epoch;
+    const { size, lastEvent } = epoch;
     const leaf = await entries.entry(size - 1);
     const inclusion = await inclusionProof(size - 1, size, hashes.read);
-    const sql = 'SELECT label, version FROM log_labels WHERE position >= ?';
-    const changed = (await store.rows(sql, [since])) as unknown as Changed[];
+    const sql = `SELECT l.label, max(e.version) AS version FROM log_events e JOIN log_labels l ON l.id = e.label
+      WHERE e.seq > ? AND e.seq <= ? GROUP BY e.label`;
+    const changed = (await store.rows(sql, [since, lastEvent])) as unknown as Changed[];
     return { epoch, leaf, inclusion, changed };
   }
 
   const last = epochs.findLast(({ published }) => published !== undefined);
   const inFlight = epochs.findLast(({ published }) => published === undefined);
   if (last?.published !== undefined && loaded.published !== undefined)
-    current = publishedOf(await stored(last, last.size), last.published, loaded.published);
-  if (inFlight !== undefined) open = await stored(inFlight, last?.size ?? 0);
+    current = publishedOf(await stored(last, last.lastEvent), last.published, loaded.published);
+  if (inFlight !== undefined) open = await stored(inFlight, last?.lastEvent ?? 0);
 
   /** In one turn of the event loop: nobody sees a half of it. */
   function become(shown: Shown, note: string): void {

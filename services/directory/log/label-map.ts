@@ -1,25 +1,19 @@
 /**
- * The map of the log in memory, as it was before the directory stopped: from the newest event of each label.
+ * The map of the log in memory, as it was before the directory stopped: out of the entries of the log themselves.
  * docs/protocol/transparency.md §6
  *
- * Invariant: its root is the one that the epoch says, or the directory does not go on.
+ * From the newest entry to the oldest: the first that is met of a label is what the map has of it, and those behind it
+ * cost next to nothing. Invariant: its root is the one that the epoch says, or the directory does not go on.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { equal } from '@island/protocol/crypto/primitives.ts';
+import { eventBytes, eventHash, leafTypes } from '@island/protocol/transparency/leaves.ts';
 import { mapValue } from '@island/protocol/transparency/map-proof.ts';
 import type { MapSnapshot } from '@island/protocol/transparency/map-snapshot.ts';
 import { createMap, type LabelMap } from '@island/protocol/transparency/map-tree.ts';
-import type { DirectoryStore } from '../database.ts';
+import { Reader } from '@island/protocol/wire/bytes.ts';
+import type { LogEntries, LogEntry } from './log-entries.ts';
 import type { StoredEpoch } from './log-epochs.ts';
-import type { LogHashes } from './log-hashes.ts';
-
-interface NewestRow {
-  id: number;
-  place: Uint8Array;
-  version: number;
-  position: number;
-  hash: Uint8Array;
-}
 
 export interface LoadedMap {
   /** As of the newest epoch, open or not. */
@@ -28,66 +22,44 @@ export interface LoadedMap {
   published: MapSnapshot | undefined;
 }
 
-const rowsPerPage = 8192;
+const nodesPerTurn = 16_384;
 
-/** @throws Error, one plain sentence, when the rows are not what was signed */
+/** @throws Error, one plain sentence, when the entries are not what was signed */
 export async function loadMap(
-  parts: { store: DirectoryStore; hashes: LogHashes },
+  entries: LogEntries,
   epochs: readonly StoredEpoch[],
 ): Promise<LoadedMap> {
   const map = createMap();
   const published = epochs.findLast((epoch) => epoch.published !== undefined);
   const newest = epochs.at(-1);
-  const later: NewestRow[] = [];
-  for (let after = 0; ; ) {
-    const page = await newestRows(parts.store, after);
-    for (const row of page) {
-      if (row.position < (published?.size ?? 0)) put(map, row);
-      else later.push(row);
-    }
-    after = page.at(-1)?.id ?? 0;
-    if (page.length < rowsPerPage) break;
+  if (published === undefined) return { map, published: undefined };
+  for await (const page of entries.backwards(0, published.size)) {
+    for (const one of page) if (isEvent(one) && !map.has(placeIn(one))) put(map, one);
+    if (map.count === published.mapCount) break;
     await turn();
   }
-  if (published === undefined) return { map, published: undefined };
-  for (const { id, place } of later) {
-    const before = await newestBefore(parts, id, published);
-    if (before !== undefined) put(map, { place, ...before });
-  }
+  while (!map.hashSome(nodesPerTurn)) await turn();
   check(map, published);
   const snapshot = map.snapshot();
-  for (const row of later) put(map, row);
-  if (newest !== undefined) check(map, newest);
+  if (newest === undefined || newest === published) return { map, published: snapshot };
+  const later: LogEntry[] = [];
+  for await (const page of entries.backwards(published.size, newest.size)) later.push(...page);
+  for (const one of later.reverse()) if (isEvent(one)) put(map, one);
+  check(map, newest);
   return { map, published: snapshot };
 }
 
-const newestRows = async (store: DirectoryStore, after: number) =>
-  (await store.rows(
-    `SELECT id, place, version, position, hash FROM log_labels
-     WHERE id > ? AND version > 0 ORDER BY id LIMIT ?`,
-    [after, rowsPerPage],
-  )) as unknown as NewestRow[];
+/** Whatever else is wrong with an entry shows in the root. */
+const isEvent = ({ entry }: LogEntry): boolean =>
+  entry.length === eventBytes && entry[0] === leafTypes.event;
 
-/** The newest event of a label that an epoch has. */
-async function newestBefore(
-  { store, hashes }: { store: DirectoryStore; hashes: LogHashes },
-  label: number,
-  { lastEvent }: StoredEpoch,
-) {
-  const [row] = (await store.rows(
-    `SELECT e.version, ${positionOfEvent} AS position FROM log_events e
-     WHERE e.label = ? AND e.seq <= ? ORDER BY e.version DESC LIMIT 1`,
-    [label, lastEvent],
-  )) as unknown as { version: number; position: number }[];
-  return row && { ...row, hash: await hashes.read(0, row.position) };
+/** Behind type and flags. */
+const placeIn = ({ entry }: LogEntry): Uint8Array => entry.subarray(2, 34);
+
+function put(map: LabelMap, one: LogEntry): void {
+  const version = new Reader(one.entry.subarray(34)).u32();
+  map.set(placeIn(one), mapValue(version, one.position, eventHash(one.entry)));
 }
-
-/** Where event `e` lies in the log: the last one of an epoch just before its EPOCH, those before in their order. */
-export const positionOfEvent = `(SELECT size - 2 - (last_event - e.seq) FROM log_epochs
-  WHERE last_event >= e.seq ORDER BY last_event, number LIMIT 1)`;
-
-const put = (map: LabelMap, { place, version, position, hash }: Omit<NewestRow, 'id'>): void =>
-  map.set(place, mapValue(version, position, hash));
 
 function check(map: LabelMap, { mapRoot, mapCount }: StoredEpoch): void {
   if (map.count === mapCount && equal(map.root, mapRoot)) return;

@@ -16,8 +16,8 @@ import { hex } from '@island/protocol/wire/text.ts';
 import type { DirectoryStore } from '../database.ts';
 import { proveLabel } from './epoch-draft.ts';
 import { erasedLabel } from './erased-labels.ts';
-import { positionOfEvent } from './label-map.ts';
 import type { LogEntries } from './log-entries.ts';
+import { positionOfEvent } from './log-epochs.ts';
 import type { LogHashes } from './log-hashes.ts';
 import type { LogKeys } from './log-keys.ts';
 import { oftenKept } from './newest-kept.ts';
@@ -98,7 +98,7 @@ export function openLogAnswers(parts: {
   async function load(label: Uint8Array, { lastEvent }: PublishedEpoch): Promise<Loaded> {
     const name = label[0] === labelKinds.name ? Buffer.from(label.subarray(1)).toString() : '';
     const rows = (await store.rows(
-      `SELECT l.label, l.place, l.proof, l.position AS newest, l.entry, e.opening,
+      `SELECT l.label, l.place, l.proof, e.entry, e.opening,
          coalesce(e.state, lists.bytes) AS state, ${positionOfEvent} AS position
        FROM log_labels l
        LEFT JOIN log_events e ON e.label = l.id AND e.version = (
@@ -119,7 +119,7 @@ export function openLogAnswers(parts: {
   async function erasedOrNone(label: Uint8Array, lastEvent: number): Promise<KnownLabel> {
     const at = proveLabel(keys, label);
     const [row] = (await store.rows(
-      `SELECT l.place, l.position AS newest, l.entry, e.opening, NULL AS state, ${positionOfEvent} AS position
+      `SELECT l.place, e.entry, e.opening, NULL AS state, ${positionOfEvent} AS position
        FROM log_labels l JOIN log_events e ON e.label = l.id AND e.version = (
          SELECT version FROM log_events WHERE label = l.id AND seq <= ? ORDER BY version DESC LIMIT 1)
        WHERE l.label = ?`,
@@ -146,7 +146,7 @@ export function openLogAnswers(parts: {
     const { label, place, proof, position, entry } = row;
     const at = place && proof ? { place, proof } : proveLabel(keys, label);
     if (typeof position !== 'number') return at;
-    const event = position === row.newest && entry !== null ? entry : await entries.entry(position);
+    const event = entry ?? (await entries.entry(position));
     return { ...at, newest: { position, ...opened(event, row) } };
   }
 
@@ -252,9 +252,7 @@ interface LabelRow extends Omit<EventRow, 'position'> {
   label: Uint8Array;
   place: Uint8Array | null;
   proof: Uint8Array | null;
-  /** The newest event in the log, and its EVENT. */
-  newest: number | null;
-  entry: Uint8Array | null;
   /** The newest event that is published. */
+  entry: Uint8Array | null;
   position: number | null;
 }

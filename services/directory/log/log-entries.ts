@@ -13,6 +13,8 @@ import { newestKept } from './newest-kept.ts';
 const width = 256;
 /** 26 kB each, when they are full. */
 const mostBundles = 64;
+/** Of what is read from end to end. */
+const bundlesPerPage = 32;
 
 interface Bundle {
   bytes: Uint8Array;
@@ -24,11 +26,18 @@ export interface GrownEntries {
   bundles: readonly { bundle: number; bytes: Uint8Array }[];
 }
 
+export interface LogEntry {
+  position: number;
+  entry: Uint8Array;
+}
+
 export interface LogEntries {
   /** One entry, without its length. */
   entry(index: number): Promise<Uint8Array>;
   /** Of entries `256 × bundle` onwards the first so many. */
   bundle(bundle: number, count: number): Promise<Uint8Array>;
+  /** Entries `from` to `to`, the last one first, in pages; entries are views. */
+  backwards(from: number, to: number): AsyncIterable<readonly LogEntry[]>;
   grow(size: number, entries: readonly Uint8Array[]): Promise<GrownEntries>;
   store(sql: Statements, grown: GrownEntries): Promise<void>;
   /** Once it is stored. */
@@ -64,6 +73,20 @@ export function openLogEntries(store: DirectoryStore): LogEntries {
       const { bytes, ends } = await load(bundle, count);
       return bytes.subarray(0, ends[count]);
     },
+    async *backwards(from, to) {
+      for (let end = to; end > from; ) {
+        const last = Math.floor((end - 1) / width);
+        const least = Math.max(Math.floor(from / width), last + 1 - bundlesPerPage);
+        const rows = await store.rows<{ bundle: number; entries: Uint8Array }>(
+          'SELECT bundle, entries FROM log_bundles WHERE bundle BETWEEN ? AND ? ORDER BY bundle DESC',
+          [least, last],
+        );
+        yield rows.flatMap(({ bundle, entries }) =>
+          entriesIn(entries, bundle * width, from, end).reverse(),
+        );
+        end = least * width;
+      }
+    },
     async grow(size, entries) {
       const bundles = [];
       let bundle = Math.floor(size / width);
@@ -93,6 +116,15 @@ export function openLogEntries(store: DirectoryStore): LogEntries {
       for (const { bundle, bytes } of bundles) kept.set(bundle, opened(bytes));
     },
   };
+}
+
+/** Of a bundle that begins with entry `first`, those from `from` up to `to`. */
+function entriesIn(bytes: Uint8Array, first: number, from: number, to: number): LogEntry[] {
+  const { ends } = opened(bytes);
+  const found: LogEntry[] = [];
+  for (let at = Math.max(0, from - first); at < Math.min(ends.length - 1, to - first); at++)
+    found.push({ position: first + at, entry: bytes.subarray((ends[at] ?? 0) + 2, ends[at + 1]) });
+  return found;
 }
 
 function opened(bytes: Uint8Array): Bundle {

@@ -1,10 +1,12 @@
 /**
  * The epochs of the log on the disk. docs/protocol/transparency.md §6
  *
- * Invariants: entries, hashes, labels and the signed checkpoint of an epoch are stored in one transaction, before
+ * Invariants: entries, hashes, places and the signed checkpoint of an epoch are stored in one transaction, before
  * anybody is shown the checkpoint; it is never changed, and no other of its size is ever signed. At most the newest
  * epoch is open. An epoch that says it is published has a note that satisfies its policies.
  */
+import { eventBytes } from '@island/protocol/transparency/leaves.ts';
+import { concat } from '@island/protocol/wire/bytes.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Row, Statements } from '../../kit/store-handle.ts';
 import type { DirectoryStore } from '../database.ts';
@@ -26,6 +28,25 @@ export async function newestEpochs(store: DirectoryStore): Promise<StoredEpoch[]
   return rows.map(epochOf).reverse();
 }
 
+/** Where event `e` lies in the log: the last one of an epoch just before its EPOCH, those before in their order. */
+export const positionOfEvent = `(SELECT size - 2 - (last_event - e.seq) FROM log_epochs
+  WHERE last_event >= e.seq ORDER BY last_event, number LIMIT 1)`;
+
+/** @throws where the log does not have it */
+export async function positionOf(
+  store: DirectoryStore,
+  label: number,
+  version: number,
+): Promise<number> {
+  const [row] = await store.rows(
+    `SELECT ${positionOfEvent} AS position FROM log_events e WHERE label = ? AND version = ?`,
+    [label, version],
+  );
+  const position = row?.['position'];
+  if (typeof position !== 'number') throw new Error('a version of a label is missing');
+  return position;
+}
+
 const epochOf = (row: Row): StoredEpoch => {
   const epoch = row as unknown as StoredEpoch & { published: string | null };
   return { ...epoch, published: epoch.published ?? undefined };
@@ -44,7 +65,8 @@ export function storeEpoch(
   return parts.store.write(async (_db, sql) => {
     await parts.entries.store(sql, draft.entries);
     await parts.hashes.store(sql, draft.tree);
-    await storeLabels(sql, draft.labels);
+    if (draft.events.length > 0) await storeEvents(sql, draft.events, lastEvent);
+    await storePlaces(sql, draft.labels);
     await sql.run(
       `INSERT INTO log_epochs (number, size, last_event, policy, timestamp, root, map_root, map_count, note, published)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -57,28 +79,30 @@ export function storeEpoch(
   });
 }
 
+/** The events of an epoch lie one behind the other, there as here. */
+const storeEvents = (sql: Statements, events: readonly Uint8Array[], lastEvent: number) =>
+  sql.run(
+    `UPDATE log_events SET entry = substr(?1, 1 + ${eventBytes} * (seq - ?2 - 1), ${eventBytes})
+     WHERE seq > ?2 AND seq <= ?3`,
+    [concat(...events), lastEvent - events.length, lastEvent],
+  );
+
 /** Labels of one statement: a statement each would cost more than all else of an epoch. */
 const labelsPerStatement = 256;
 
-async function storeLabels(sql: Statements, labels: readonly LabelChange[]): Promise<void> {
-  for (let at = 0; at < labels.length; at += labelsPerStatement) {
-    const rows = labels
-      .slice(at, at + labelsPerStatement)
-      .map(({ id, version, position, entry, hash, place, proof, known }) => [
-        ...[id, version, position, hex(hash), hex(entry)],
-        ...(known ? [] : [hex(place), hex(proof)]),
-      ]);
+/** Where those that are new lie in the map. */
+async function storePlaces(sql: Statements, labels: readonly LabelChange[]): Promise<void> {
+  const placed = labels.flatMap(({ id, place, proof }) =>
+    proof ? [[id, hex(place), hex(proof)]] : [],
+  );
+  for (let at = 0; at < placed.length; at += labelsPerStatement)
     await sql.run(
-      `UPDATE log_labels SET version = c.version, position = c.position, hash = unhex(c.hash),
-         entry = unhex(c.entry),
-         place = coalesce(log_labels.place, unhex(c.place)),
-         proof = coalesce(log_labels.proof, unhex(c.proof))
-       FROM (SELECT value ->> 0 AS id, value ->> 1 AS version, value ->> 2 AS position,
-         value ->> 3 AS hash, value ->> 4 AS entry, value ->> 5 AS place, value ->> 6 AS proof FROM json_each(?)) AS c
+      `UPDATE log_labels SET place = unhex(c.place), proof = unhex(c.proof)
+       FROM (SELECT value ->> 0 AS id, value ->> 1 AS place, value ->> 2 AS proof
+         FROM json_each(?)) AS c
        WHERE log_labels.id = c.id`,
-      [JSON.stringify(rows)],
+      [JSON.stringify(placed.slice(at, at + labelsPerStatement))],
     );
-  }
 }
 
 const policiesInForce = (sql: Statements, newest: number) =>

@@ -163,7 +163,11 @@ t.test('a database that is not what was signed is not gone on with', async (t) =
     await using test = await testKeyLog(dir);
     await test.join('ada');
     await test.log.settled();
-    await test.store.write((_db, sql) => sql.run('UPDATE log_labels SET hash = zeroblob(32)'));
+    // One bit of the newest event, right before its EPOCH.
+    const [row] = await test.store.rows<{ entries: Uint8Array }>('SELECT entries FROM log_bundles');
+    const entries = Uint8Array.from(row?.entries ?? []);
+    entries.set([(entries.at(-60) ?? 0) ^ 1], entries.length - 60);
+    await test.store.write((_db, sql) => sql.run('UPDATE log_bundles SET entries = ?', [entries]));
   }
   await t.rejects(testKeyLog(dir), /not the one that was signed: restore/);
 });
