@@ -8,7 +8,7 @@ import { callers } from './call-parts.ts';
 const mode = v.picklist(registrationModes);
 const role = v.picklist(roles);
 /** Of `whoIs`, of each kind. */
-export const whoIsMax = 500;
+const whoIsMax = 500;
 
 export const admissionCalls = defineCalls({
   oidcBegin: {

@@ -12,12 +12,14 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
-import { whoIsMax } from '../accounts/admission-contract.ts';
 import { accounts } from '../accounts/contract.ts';
 import type { Bus } from '../kit/bus.ts';
 import { beginners, spaces } from '../spaces/contract.ts';
 
 const names = v.optional(v.pipe(v.array(s.person), v.maxLength(100)), []);
+
+/** As many as accounts names at once. */
+const mostNamed = 500;
 
 export const serverRequests = {
   page: v.strictObject({ after: v.optional(s.space) }),
@@ -68,8 +70,8 @@ export async function changePolicy(
 
 async function namesOf(bus: Bus, asked: readonly AccountId[]): Promise<Map<AccountId, string>> {
   const known = new Map<AccountId, string>();
-  for (let at = 0; at < asked.length; at += whoIsMax) {
-    const part = asked.slice(at, at + whoIsMax);
+  for (let at = 0; at < asked.length; at += mostNamed) {
+    const part = asked.slice(at, at + mostNamed);
     const { people } = await bus.call(accounts, 'whoIs', { names: [], accounts: part });
     for (const { name, account } of people) known.set(account, name);
   }
