@@ -63,6 +63,13 @@ export const problems = {
     'The island gave an older device list for {name} than before, so nothing was sent. Tell its operator.',
   directory_contradicted:
     'The directory of this island contradicts itself, so no new key of anybody is taken over: {reason} What was known before stays in use. Tell the operator, show the evidence to the witnesses, and see: npx islander directory',
+  directory_anew:
+    'The island has begun its directory of keys anew, as one does that was put back from an older copy, so no new key of anybody is taken over. What was known before stays in use. Ask its operator by another way what happened, and see: npx islander directory',
+  witnesses_dropped:
+    'The directory that the island has begun anew has no witnesses, and the one before had some, so it was not taken. Tell its operator.',
+  not_agreed: 'You did not say yes: nothing was changed.',
+  log_differs:
+    'The directory that the island says it goes on from is not the one that this device has seen, so it was not taken. Tell its operator.',
   directory_differs:
     '{name} has been shown another directory of keys than this device, or says so. Compare the code of islander directory with them, by another way than this island.',
   directory_stale:
