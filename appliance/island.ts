@@ -9,6 +9,7 @@ import { Argument, Command, CommanderError, type CommandOptions, Option } from '
 import { addAdmissionCommands } from './admission-commands.ts';
 import { addAuditCommands } from './audit/audit-commands.ts';
 import { Misbehaviour, Noteworthy } from './audit/findings.ts';
+import { addLogCommands } from './log-commands.ts';
 import { formatStatus } from './messages-for-people.ts';
 import { askLog, askStatus } from './operator.ts';
 import { toCount, toFolder, toHost, toName, toPort, toPromises } from './option-values.ts';
@@ -132,6 +133,7 @@ function program(streams: Streams): Command {
     .action((ca: Renewable, flags: RenewFlags) => runRenew(ca, flags, streams));
   addAdmissionCommands({ island, commandOf, hintOf, streams });
   addWitnessCommands({ island, commandOf, hintOf, streams });
+  addLogCommands({ island, commandOf, hintOf, streams });
   addServerCommands({ island, commandOf, hintOf, streams });
   addAuditCommands({ island, streams });
   command('verify', 'checks the promises on the running island, with evidence')

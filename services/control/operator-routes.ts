@@ -15,6 +15,7 @@
  *     GET  /standing[?invite=CODE]                → { people, inviteGood }
  *     POST /setup-token                           → { setupToken }     null once it was used
  *     POST /first-invite                          → { invite }         null once somebody has joined
+ *     POST /log/succeed { forced }                 → { vkey, size, seen, waiting }
  *     … /witness…                                 witness-routes.ts
  */
 import { roles } from '@island/protocol/wire/account-routes.ts';
@@ -101,6 +102,11 @@ export const operatorRoutes: Readonly<
   '/standing': {
     GET: action(standingQuery, ({ bus }, { invite }) =>
       bus.call(accounts, 'standing', invite === undefined ? {} : { invite }),
+    ),
+  },
+  '/log/succeed': {
+    POST: action(directory.calls.succeed.request, ({ bus }, asked) =>
+      bus.call(directory, 'succeed', asked),
     ),
   },
   '/servers': { GET: action(serverRequests.page, ({ bus }, asked) => serverPage(bus, asked)) },

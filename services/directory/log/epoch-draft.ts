@@ -91,6 +91,8 @@ interface NewEvent {
   proof: Uint8Array | null;
   known: number;
   hash: Uint8Array | null;
+  /** Of an event that was erased, as the log before this one had it. */
+  entry: Uint8Array | null;
 }
 
 /** Events of one epoch: what waits longer than the work on so many makes up the next. */
@@ -110,7 +112,7 @@ const newPolicies = async (store: DirectoryStore, before: Epoch | undefined) =>
 const newEvents = async (store: DirectoryStore, after: number) =>
   (await store.rows(
     `SELECT e.seq, e.version, e.flags, e.opening, coalesce(e.state, lists.bytes) AS state,
-       l.id, l.label, l.place, l.proof, l.version AS known, l.hash
+       l.id, l.label, l.place, l.proof, l.version AS known, l.hash, e.entry
      FROM log_events e JOIN log_labels l ON l.id = e.label
      LEFT JOIN lists ON e.state IS NULL AND lists.account = lower(hex(substr(l.label, 2)))
        AND lists.epoch = e.version
@@ -196,18 +198,20 @@ async function addEvents(
 
 function eventOf(
   { keys }: DraftParts,
-  { id, label, version, flags, opening, state, place: stored }: NewEvent,
+  { id, label, version, flags, opening, state, place: stored, entry: kept }: NewEvent,
   before: ReturnType<typeof placeOf>,
 ): Omit<LabelChange, 'position'> {
   if ((before?.version ?? 0) + 1 !== version) throw new Error('a version of a label is missing');
   const { place, proof } = before ?? proveLabel(keys, label);
-  const entry = encodeEvent({
-    flags,
-    index: place,
-    version,
-    prevEvent: before?.hash ?? noEvent,
-    commitment: isErasure({ flags }) ? noEvent : commit({ label, version, opening, state }),
-  });
+  const entry =
+    kept ??
+    encodeEvent({
+      flags,
+      index: place,
+      version,
+      prevEvent: before?.hash ?? noEvent,
+      commitment: isErasure({ flags }) ? noEvent : commit({ label, version, opening, state }),
+    });
   const change = { id, label, place, proof, known: stored !== null, version };
   return { ...change, entry, hash: eventHash(entry) };
 }
@@ -221,7 +225,10 @@ export function proveLabel(
   return { place: labelIndex(output), proof };
 }
 
+/** Of a label that was erased: what is stored stays. */
+const noProof = new Uint8Array(0);
+
 const placeOf = ({ place, proof, known, hash }: NewEvent) =>
-  place === null || proof === null || hash === null
+  place === null
     ? undefined
-    : { place, proof, version: known, hash };
+    : { place, proof: proof ?? noProof, version: known, hash: hash ?? noEvent };

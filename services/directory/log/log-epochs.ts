@@ -40,21 +40,29 @@ export function storeEpoch(
   draft: EpochDraft,
   published?: string,
 ): Promise<void> {
+  return parts.store.write((_db, sql) => insertEpoch(sql, parts, draft, published));
+}
+
+/** The same, in a transaction of one's own. */
+export async function insertEpoch(
+  sql: Statements,
+  parts: { entries: LogEntries; hashes: LogHashes },
+  draft: EpochDraft,
+  published?: string,
+): Promise<void> {
   const { number, size, lastEvent, policy, timestamp, root, mapRoot, mapCount, note } = draft.epoch;
-  return parts.store.write(async (_db, sql) => {
-    await parts.entries.store(sql, draft.entries);
-    await parts.hashes.store(sql, draft.tree);
-    await storeLabels(sql, draft.labels);
-    await sql.run(
-      `INSERT INTO log_epochs (number, size, last_event, policy, timestamp, root, map_root, map_count, note, published)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      [
-        ...[number, size, lastEvent, policy, timestamp],
-        ...[root, mapRoot, mapCount, note, published ?? null],
-      ],
-    );
-    if (published !== undefined) await policiesInForce(sql, policy);
-  });
+  await parts.entries.store(sql, draft.entries);
+  await parts.hashes.store(sql, draft.tree);
+  await storeLabels(sql, draft.labels);
+  await sql.run(
+    `INSERT INTO log_epochs (number, size, last_event, policy, timestamp, root, map_root, map_count, note, published)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [
+      ...[number, size, lastEvent, policy, timestamp],
+      ...[root, mapRoot, mapCount, note, published ?? null],
+    ],
+  );
+  if (published !== undefined) await policiesInForce(sql, policy);
 }
 
 /** Labels of one statement: a statement each would cost more than all else of an epoch. */
