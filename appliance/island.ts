@@ -9,11 +9,13 @@ import { Argument, Command, CommanderError, type CommandOptions, Option } from '
 import { addAdmissionCommands } from './admission-commands.ts';
 import { addAuditCommands } from './audit/audit-commands.ts';
 import { Misbehaviour, Noteworthy } from './audit/findings.ts';
+import { addLogCommands } from './log-commands.ts';
 import { formatStatus } from './messages-for-people.ts';
 import { askLog, askStatus } from './operator.ts';
 import { toCount, toFolder, toHost, toName, toPort, toPromises } from './option-values.ts';
 import { type RenewFlags, runRenew } from './renew-command.ts';
 import { runRotate } from './rotate-command.ts';
+import { addServerCommands } from './server-commands.ts';
 import { styleFor } from './terminal.ts';
 import { runUp, type Streams, type UpFlags } from './up-command.ts';
 import { type PromiseId, promiseIds } from './verify/promises.ts';
@@ -131,6 +133,8 @@ function program(streams: Streams): Command {
     .action((ca: Renewable, flags: RenewFlags) => runRenew(ca, flags, streams));
   addAdmissionCommands({ island, commandOf, hintOf, streams });
   addWitnessCommands({ island, commandOf, hintOf, streams });
+  addLogCommands({ island, commandOf, hintOf, streams });
+  addServerCommands({ island, commandOf, hintOf, streams });
   addAuditCommands({ island, streams });
   command('verify', 'checks the promises on the running island, with evidence')
     .option('--only <ids>', 'these promises alone, such as T2,T3', toPromises)

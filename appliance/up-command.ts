@@ -9,6 +9,8 @@ const echo = 1000;
 export interface Streams {
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
+  /** Where there is somebody to be asked. */
+  stdin?: NodeJS.ReadableStream;
 }
 
 export interface UpFlags {

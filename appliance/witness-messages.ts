@@ -81,8 +81,10 @@ export interface PolicySet {
 /** Why the log publishes nothing new. */
 export const logProblems = {
   rolled_back:
-    'IT SIGNS NOTHING: a witness has signed more of this log than the island has, so it was put back to an earlier state (docs/operations.md §8)',
+    'IT SIGNS NOTHING: a witness has signed more of this log than the island has, so it was put back to an earlier state. Restore the newest copy there is, or, where there is none, begin the log anew: npx island log succeed (docs/operations.md §8)',
   unanswered: 'nothing new is published: too few witnesses answer',
+  succeeding:
+    'it has ended, and the log that follows waits for its witnesses: their operators have to trust it, by the card of this island (npx island witness card)',
   failing: 'nothing new is published: look into log/core.log',
 };
 

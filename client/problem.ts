@@ -63,6 +63,13 @@ export const problems = {
     'The island gave an older device list for {name} than before, so nothing was sent. Tell its operator.',
   directory_contradicted:
     'The directory of this island contradicts itself, so no new key of anybody is taken over: {reason} What was known before stays in use. Tell the operator, show the evidence to the witnesses, and see: npx islander directory',
+  directory_anew:
+    'The island has begun its directory of keys anew, as one does that was put back from an older copy, so no new key of anybody is taken over. What was known before stays in use. Ask its operator by another way what happened, and see: npx islander directory',
+  witnesses_dropped:
+    'The directory that the island has begun anew has no witnesses, and the one before had some, so it was not taken. Tell its operator.',
+  not_agreed: 'You did not say yes: nothing was changed.',
+  log_differs:
+    'The directory that the island says it goes on from is not the one that this device has seen, so it was not taken. Tell its operator.',
   directory_differs:
     '{name} has been shown another directory of keys than this device, or says so. Compare the code of islander directory with them, by another way than this island.',
   directory_stale:
@@ -88,7 +95,25 @@ export const problems = {
   space_forged:
     'The island shows a change of the server {title} that {name} did not sign, so it was not taken. Tell its operator.',
   space_unknown: 'You are on no server of that name. See: npx islander server list',
+  space_ambiguous:
+    'More than one of your servers is called so: {titles}. Use more of the name, or the id that islander server list shows.',
+  channel_ambiguous:
+    'More than one channel is called so: {places}. Say on which server: SERVER/{channel}',
+  member_unknown: 'Nobody on {title} is called {name}. See: islander server members',
+  role_unknown: 'There is no role {role} on {title}. See: islander server role list',
+  space_invite_unknown: 'There is no invite {invite} to {title}. See: islander server invites',
+  permission_unknown: 'There is no permission {permission}. There are: {permissions}.',
+  not_banned: '{name} is not banned from {title}.',
+  not_confirmed: 'Nothing was done.',
   channel_unknown: 'There is no channel {channel} on {title} that you can see.',
+  channel_differs:
+    'The island shows different members of this channel different posts, or says so of posts that it had shown before. Nothing is posted there until you have looked: ask the others, by another way than this island, what they see. Then go on with: islander channel differences',
+  channel_withheld:
+    'The island holds back posts of this channel, or changes of its server that they came after, so what it shows was not taken. Try again; if it stays so, tell the operator.',
+  history_closed:
+    'What was posted there before somebody came may not be passed on: the channel does not allow it, or your roles do not.',
+  not_verified:
+    'You have not compared keys with {name} yet. What others have posted is passed on only to people whose keys you have verified: islander verify {name}',
   bad_space_link:
     'That is not an invite to a server of your island. It looks like island://HOST/space?ca=…&space=…&key=…; copy it whole.',
   history_broken:

@@ -30,7 +30,8 @@ import type { LabelTable } from './label-table.ts';
 import { type LogSource, Missing, openLogSource } from './log-source.ts';
 import { damaged, type Kept, nothingKept, type OwnLog, openOwnLog, readKept } from './own-log.ts';
 import { Passing } from './passing.ts';
-import { checkSame, firstPins, type PinOptions, placeOf } from './pins.ts';
+import { askIsland, checkSame, firstPins, type PinOptions, placeOf } from './pins.ts';
+import { tellSuccessor } from './predecessor.ts';
 import { file, prosecute } from './prosecution.ts';
 import { openReplay, type Tally } from './replay.ts';
 import { type AuditorKeys, auditorKeys, auditorVkey, type Report, signReport } from './report.ts';
@@ -171,6 +172,8 @@ async function takeCheckpoint(run: Run): Promise<(Checkpoint & { note: string })
     }
     if (!(error instanceof TransparencyFault) || !isServed(error.code)) throw error;
     run.findings.push(finding(error.code));
+    const said = error.code === 'unknown_origin' ? await askIsland(source) : undefined;
+    if (said !== undefined) await tellSuccessor(log, said, run.notices);
     return undefined;
   }
 }

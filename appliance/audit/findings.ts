@@ -40,6 +40,8 @@ export const causes = {
   time_backwards: 'An epoch is older than the one before it.',
   time_ahead: 'An epoch is dated in the future.',
   end_without_epoch: 'A checkpoint does not end with an epoch.',
+  predecessor_not_logged:
+    'What the island says of the log that this one was begun in place of is not what the log announces.',
   operator_number_wrong: 'The announcements of the operator are not numbered one after the other.',
 } as const;
 export type Cause = keyof typeof causes;

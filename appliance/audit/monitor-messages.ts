@@ -23,6 +23,7 @@ const announcements = {
   vrf: 'a VRF key',
   successor: 'another log that goes on where this one ends',
   audit: 'a note of an auditor',
+  predecessor: 'the log that this one was begun in place of',
 } as const;
 
 const time = (at: string | null): string => at ?? 'no epoch yet';
@@ -55,6 +56,7 @@ export function sayTelling(
         successor:
           'Ask the operator why, by another way than the island, and audit the next log with a --state of its own.',
         audit: '',
+        predecessor: 'Ask the operator why, by another way than the island.',
       }[what];
       return `The operator announces ${announcements[what]} (number ${number}, entry ${entry}, ${time(at)}). ${ask}`.trimEnd();
     }

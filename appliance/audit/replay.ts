@@ -200,7 +200,7 @@ const isFirst = (leaf: LogLeaf | undefined, kind: number): boolean =>
 const beginning: readonly ((leaf: LogLeaf | undefined) => boolean)[] = [
   (leaf) => isFirst(leaf, operatorKinds.policy),
   (leaf) => isFirst(leaf, operatorKinds.vrf),
-  (leaf) => leaf?.type === leafTypes.epoch,
+  (leaf) => leaf?.type === leafTypes.epoch || isFirst(leaf, operatorKinds.predecessor),
 ];
 
 /** An OPERATOR of the VRF's kind, which none is but the first. */

@@ -17,6 +17,7 @@ import { type Finding, finding } from './findings.ts';
 import type { LogSource } from './log-source.ts';
 import type { OwnLog } from './own-log.ts';
 import { askIsland, checkPins } from './pins.ts';
+import { checkPredecessor } from './predecessor.ts';
 import type { Announced, Tally } from './replay.ts';
 
 export interface Trusted {
@@ -45,6 +46,7 @@ export async function checkTrust(
 ): Promise<Trusted> {
   const said = await askIsland(run.source).catch(() => undefined);
   checkVrf(run, tally);
+  checkPredecessor(tally, said, run);
   await followPolicy(run, tally, said);
   const policy = parsePolicy(run.log.kept.pins.policy);
   const witnessed = policy.quorum !== undefined;

@@ -33,11 +33,16 @@ export interface Actors {
     state: SpaceState | undefined,
     signal?: AbortSignal,
   ): Promise<'proved' | 'ended'>;
+  /** Looks up who comes in these entries, several at a time, so that verifying them one by one asks nobody new. */
+  meet(entries: readonly SpaceEntry[], signal?: AbortSignal): Promise<void>;
   /** A member as the log proves them now. Throws `space_forged` where the name is somebody else's. */
   person(name: string, account: AccountId, signal?: AbortSignal): Promise<Person>;
   /** The same, asked for anew. */
   refresh(name: string, account: AccountId, signal?: AbortSignal): Promise<Person>;
 }
+
+/** People looked up at a time. */
+const atOnce = 8;
 
 const nothing = { version: 0, list: new Uint8Array(0), eventHash: new Uint8Array(32) };
 
@@ -78,6 +83,17 @@ export function openActors({ account: self, people, own, lookups }: ActorsParts)
   return {
     person,
     refresh,
+    async meet(entries, signal) {
+      const left = entries.flatMap(({ op, actor }) =>
+        op.op === 'create' || op.op === 'join' ? [{ name: op.name, actor }] : [],
+      );
+      const work = Array.from({ length: atOnce }, async () => {
+        // What goes wrong here is said when the entry itself is verified.
+        for (let who = left.pop(); who && !signal?.aborted; who = left.pop())
+          await person(who.name, who.actor, signal).catch(() => undefined);
+      });
+      await Promise.all(work);
+    },
     async verify(entry, state, signal) {
       const { actor, device, listEpoch, op } = entry;
       const comes = op.op === 'create' || op.op === 'join' ? op : undefined;

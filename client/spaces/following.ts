@@ -72,6 +72,7 @@ export function openFollowing({ account, storage, session, actors }: FollowingPa
     entries: readonly SpaceEntry[],
     signal: AbortSignal | undefined,
   ): Promise<{ sure: readonly SpaceEntry[]; state: SpaceState | undefined }> {
+    await actors.meet(entries, signal);
     let [ahead, kept, sure] = [state, state, 0];
     for (const [at, entry] of entries.entries()) {
       const word = await actors.verify(entry, ahead, signal);

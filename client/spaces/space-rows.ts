@@ -56,6 +56,19 @@ export function spaceBatch(
   };
 }
 
+/** The verified entries, from the first on. */
+export async function* verifiedEntries(
+  storage: Storage,
+  space: SpaceId,
+): AsyncGenerator<SpaceEntry> {
+  for (let after = ''; ; ) {
+    const rows = await storage.list(entriesOf(space), { after, limit: 500 });
+    for (const { bytes } of rows) yield openEntry(bytes);
+    if (rows.length < 500) return;
+    after = rows.at(-1)?.key ?? after;
+  }
+}
+
 /** What the verified entries come to, from the first on; `undefined` for a space that is not known. */
 export async function foldSpace(
   storage: Storage,
@@ -63,15 +76,10 @@ export async function foldSpace(
   upTo: number,
 ): Promise<SpaceState | undefined> {
   let state: SpaceState | undefined;
-  for (let after = ''; ; ) {
-    const rows = await storage.list(entriesOf(space), { after, limit: 500 });
-    for (const { key, bytes } of rows) {
-      const entry = openEntry(bytes);
-      if (entry.seq > upTo) return state;
-      if (state === undefined) state = beginSpace(entry);
-      else applyEntry(state, entry);
-      after = key;
-    }
-    if (rows.length < 500) return state;
+  for await (const entry of verifiedEntries(storage, space)) {
+    if (entry.seq > upTo) return state;
+    if (state === undefined) state = beginSpace(entry);
+    else applyEntry(state, entry);
   }
+  return state;
 }

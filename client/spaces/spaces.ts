@@ -1,6 +1,12 @@
 /** The servers that this home's person is in: beginning, joining, changing and leaving them. docs/protocol/channel.md §3 */
 import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
-import { noEntry, proveInvited, signEntry, spaceIdOf } from '@island/protocol/space/entry.ts';
+import {
+  noEntry,
+  proveInvited,
+  type SpaceEntry,
+  signEntry,
+  spaceIdOf,
+} from '@island/protocol/space/entry.ts';
 import type { SpaceOp } from '@island/protocol/space/space-op.ts';
 import { isSameIdentity, type SpaceState } from '@island/protocol/space/space-state.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
@@ -25,7 +31,7 @@ import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { rootFingerprint } from '../transport/root-fingerprint.ts';
 import type { Actors } from './actors.ts';
 import type { Following } from './following.ts';
-import { knownSpaces, readSpace, spaceBatch } from './space-rows.ts';
+import { knownSpaces, readSpace, spaceBatch, verifiedEntries } from './space-rows.ts';
 
 export interface Spaces {
   /** Those that I am in, as this home has verified them. */
@@ -33,6 +39,8 @@ export interface Spaces {
   /** By what it is called, or by its id. Throws `space_unknown`. */
   find(title: string): Promise<SpaceState>;
   known(space: SpaceId): Promise<SpaceState>;
+  /** Its log as this home has verified it, from the first entry on. */
+  log(space: SpaceId): AsyncIterable<SpaceEntry>;
   /** Asks the island what is new. Throws as `Following.follow` does. */
   follow(space: SpaceId, signal?: AbortSignal): Promise<SpaceState>;
   /** Asks which spaces there are, and follows each. */
@@ -129,6 +137,7 @@ export function openSpaces(parts: SpacesParts): Spaces {
   return {
     all: mine,
     known: (space) => following.known(space),
+    log: (space) => verifiedEntries(storage, space),
     follow: (space, signal) => following.follow(space, signal),
     reader,
     act,

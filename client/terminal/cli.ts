@@ -3,10 +3,11 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { retryAfter } from '../transport/transport.ts';
-import type { AddCommand } from './command.ts';
+import type { AddCommand, CommandGroup } from './command.ts';
 import { acceptCommand } from './commands/accept.ts';
 import { accountCommand } from './commands/account.ts';
 import { attachmentsCommand } from './commands/attachments.ts';
+import { channelGroup } from './commands/channel.ts';
 import { chatCommand } from './commands/chat.ts';
 import { chatsCommand, requestsCommand } from './commands/chats.ts';
 import { codesCommand } from './commands/codes.ts';
@@ -25,6 +26,7 @@ import { registerCommand } from './commands/register.ts';
 import { resetCommand } from './commands/reset.ts';
 import { searchCommand } from './commands/search.ts';
 import { sendCommand } from './commands/send.ts';
+import { serverGroup } from './commands/server.ts';
 import { sessionsCommand } from './commands/sessions.ts';
 import { settingsCommand } from './commands/settings.ts';
 import { twoFactorCommand } from './commands/two-factor.ts';
@@ -88,26 +90,35 @@ function program(streams: Streams, signal: AbortSignal): Command {
       'after',
       "\nThe first message:\n  islander register 'island://…' alice\n  islander send bob Hello\n  islander listen\n",
     );
-  const add: AddCommand = (usage, about, examples, configure, run) => {
-    const command = configure(islander.command(usage).description(about))
-      .addOption(
-        new Option('--home <dir>', 'folder with your keys and messages').default(
-          join(homedir(), '.islander'),
-          '~/.islander',
-        ),
-      )
-      .option('--json', 'one JSON object a line on standard output, for programs')
-      .addHelpText('after', `\nExamples:\n${examples.map((each) => `  ${each}\n`).join('')}`);
-    command.action(async () => {
-      const options = command.opts<Record<string, unknown>>();
-      const context = {
-        terminal: openTerminal(streams, options['json'] === true),
-        home: String(options['home']),
-        signal,
-      };
-      await run(context, command.args, options);
-    });
+  const addingTo =
+    (parent: Command): AddCommand =>
+    (usage, about, examples, configure, run) => {
+      const command = configure(parent.command(usage).description(about))
+        .addOption(
+          new Option('--home <dir>', 'folder with your keys and messages').default(
+            join(homedir(), '.islander'),
+            '~/.islander',
+          ),
+        )
+        .option('--json', 'one JSON object a line on standard output, for programs')
+        .addHelpText('after', `\nExamples:\n${examples.map((each) => `  ${each}\n`).join('')}`);
+      command.action(async () => {
+        const options = command.opts<Record<string, unknown>>();
+        const context = {
+          terminal: openTerminal(streams, options['json'] === true),
+          home: String(options['home']),
+          signal,
+        };
+        await run(context, command.args, options);
+      });
+    };
+  const addGroup = (parent: Command, { name, about, commands, groups = [] }: CommandGroup) => {
+    const group = parent.command(name).description(about);
+    group.showHelpAfterError(`(islander ${pathOf(group)} --help shows what there is)`);
+    for (const command of commands) command(addingTo(group));
+    for (const each of groups) addGroup(group, each);
   };
+  const add = addingTo(islander);
   for (const command of [
     registerCommand,
     loginCommand,
@@ -140,5 +151,12 @@ function program(streams: Streams, signal: AbortSignal): Command {
   ]) {
     command(add);
   }
+  for (const group of [serverGroup, channelGroup]) addGroup(islander, group);
   return islander;
+}
+
+/** `server role`, without the name of the program. */
+function pathOf(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name();
 }

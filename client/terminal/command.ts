@@ -18,3 +18,11 @@ export type AddCommand = (
   configure: (command: Command) => Command,
   run: (context: Context, args: string[], options: Record<string, unknown>) => Promise<void>,
 ) => void;
+
+/** Commands that begin with the same word: `server create`, `server role list`. */
+export interface CommandGroup {
+  name: string;
+  about: string;
+  commands: readonly ((add: AddCommand) => void)[];
+  groups?: readonly CommandGroup[];
+}

@@ -37,7 +37,8 @@ const record = v.strictObject({
 });
 export type Difference = v.InferOutput<typeof difference> & { account: AccountId };
 
-const namespace = 'log-compared';
+export const comparedNamespace = 'log-compared';
+const namespace = comparedNamespace;
 
 export interface Comparing {
   storage: Storage;

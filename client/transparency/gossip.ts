@@ -20,7 +20,7 @@ import { readHead } from './head.ts';
 const told = v.strictObject({ at: v.number(), size: s.count });
 const heard = v.strictObject({ at: v.number(), size: s.count, root: bytes64 });
 
-const toldNamespace = 'log-told';
+export const toldNamespace = 'log-told';
 export const heardNamespace = 'log-heard';
 
 /** Milliseconds between two that go to one account, or are compared of one. */

@@ -34,14 +34,16 @@ export async function readLatch(storage: Storage): Promise<Latch | undefined> {
   return row && decodeRecord(record, row);
 }
 
-/** Throws `directory_contradicted` where it was caught before. */
+/** Throws `directory_contradicted` where it was caught before, `directory_anew` where it began another log. */
 export async function mustBeUnlatched(storage: Storage): Promise<void> {
   const latch = await readLatch(storage);
   if (latch) throw contradicted(latch.code);
 }
 
 export const contradicted = (code: TransparencyFaultCode, cause?: unknown): Problem =>
-  new Problem('directory_contradicted', { reason: transparencyFaults[code] }, { cause });
+  code === 'log_succeeded'
+    ? new Problem('directory_anew', {}, { cause })
+    : new Problem('directory_contradicted', { reason: transparencyFaults[code] }, { cause });
 
 /** The first contradiction is the one that is kept. */
 export async function latch(

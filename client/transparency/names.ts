@@ -21,7 +21,8 @@ const record = v.strictObject({
 });
 export type ProvedName = v.InferOutput<typeof record>;
 
-const namespace = 'proved-names';
+export const provedNamesNamespace = 'proved-names';
+const namespace = provedNamesNamespace;
 
 export async function provedName(storage: Storage, name: string): Promise<ProvedName | undefined> {
   const row = await storage.read(namespace, name);

@@ -23,6 +23,7 @@ import { Fault } from '@island/protocol/wire/fault.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
+import { unknownOrigin } from './another-log.ts';
 import { evidenceOf } from './convicting.ts';
 import { followHead, type Head, HeadConflict, readHead } from './head.ts';
 import { latch, mustBeUnlatched } from './latch.ts';
@@ -39,11 +40,7 @@ export interface LogReading {
   now: () => number;
 }
 
-const contradictions = new Set<TransparencyFaultCode>([
-  'unknown_origin',
-  'signature_invalid',
-  'epoch_invalid',
-]);
+const contradictions = new Set<TransparencyFaultCode>(['signature_invalid', 'epoch_invalid']);
 
 /**
  * Resolves with the head that is known afterwards. Throws `unwitnessed`, `directory_ahead`, `log_unproved`,
@@ -71,6 +68,8 @@ export async function refreshHead(reading: LogReading, signal: AbortSignal): Pro
       throw await latch(storage, error.fault, now(), evidence);
     }
     if (!(error instanceof TransparencyFault)) throw error;
+    if (error.code === 'unknown_origin')
+      throw await latch(storage, await unknownOrigin(storage, transport, pins.vkey, signal), now());
     if (error.code === 'quorum_missing') throw new Problem('unwitnessed', {}, { cause: error });
     if (contradictions.has(error.code)) throw await latch(storage, error, now());
     throw new Problem('log_unproved', {}, { cause: error });

@@ -10,7 +10,7 @@ import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import { type Batch, type Storage, untilCommitted } from '../storage/storage.ts';
+import { type Batch, type Put, type Storage, untilCommitted } from '../storage/storage.ts';
 import { callApart, type Transport } from '../transport/transport.ts';
 
 const record = v.strictObject({
@@ -23,10 +23,10 @@ const record = v.strictObject({
 });
 export type Pins = v.InferOutput<typeof record>;
 
-const place = { namespace: 'transparency', key: 'pins' };
+export const pinsPlace = { namespace: 'transparency', key: 'pins' };
 
 export async function readPins(storage: Storage): Promise<Pins | undefined> {
-  const row = await storage.read(place.namespace, place.key);
+  const row = await storage.read(pinsPlace.namespace, pinsPlace.key);
   return row && decodeRecord(record, row);
 }
 
@@ -43,24 +43,26 @@ export async function pinsOf(
   signal?: AbortSignal,
 ): Promise<Pins> {
   return untilCommitted(async () => {
-    const row = await storage.read(place.namespace, place.key);
+    const row = await storage.read(pinsPlace.namespace, pinsPlace.key);
     if (row) return decodeRecord(record, row);
     const { vkey, vrf, policy, policyNumber, policyEntry } = await shownPins(transport, signal);
     const pins = { vkey, vrf, policy, policyNumber, policyEntry };
     await storage.commit({
-      put: [{ ...place, bytes: encodeRecord(pins) }],
-      expect: [{ ...place, version: 0 }],
+      put: [{ ...pinsPlace, bytes: encodeRecord(pins) }],
+      expect: [{ ...pinsPlace, version: 0 }],
     });
     return pins;
   });
 }
 
 /** What the island said at the first contact, and the log does not hold: it is asked again. */
-export const forgetPins = (storage: Storage) => storage.commit({ remove: [place] });
+export const forgetPins = (storage: Storage) => storage.commit({ remove: [pinsPlace] });
+
+export const pinsRow = (pins: Pins): Put => ({ ...pinsPlace, bytes: encodeRecord(pins) });
 
 /** The same policy, seen to. */
 export const replacePins = (storage: Storage, pins: LogPins) =>
-  storage.commit({ put: [{ ...place, bytes: encodeRecord(pins) }] });
+  storage.commit({ put: [{ ...pinsPlace, bytes: encodeRecord(pins) }] });
 
 /** A policy that was shown to follow the one that is pinned, with what `note` has for the commit; unless another process was first. */
 export const followPins = (
@@ -69,12 +71,12 @@ export const followPins = (
   note: (before: Pins) => Promise<Required<Pick<Batch, 'put' | 'expect'>>>,
 ): Promise<void> =>
   untilCommitted(async () => {
-    const row = await storage.read(place.namespace, place.key);
+    const row = await storage.read(pinsPlace.namespace, pinsPlace.key);
     const before = row && decodeRecord(record, row);
     if (!before || before.policyNumber >= next.policyNumber) return;
     const noted = await note(before);
     await storage.commit({
-      put: [{ ...place, bytes: encodeRecord(next) }, ...noted.put],
-      expect: [{ ...place, version: row.version }, ...noted.expect],
+      put: [{ ...pinsPlace, bytes: encodeRecord(next) }, ...noted.put],
+      expect: [{ ...pinsPlace, version: row.version }, ...noted.expect],
     });
   });

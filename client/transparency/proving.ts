@@ -20,6 +20,7 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { Problem } from '../problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
+import { unknownOrigin } from './another-log.ts';
 import { accountOf, type Label, labelsOf, personOf } from './answer-labels.ts';
 import { Contradiction } from './contradiction.ts';
 import {
@@ -36,7 +37,7 @@ import { followHead, HeadConflict, readHead } from './head.ts';
 import { latch, mustBeUnlatched } from './latch.ts';
 import { openLogFiles } from './log-files.ts';
 import { followName, provedName } from './names.ts';
-import { pinsOf } from './pins.ts';
+import { pinsOf, readPins } from './pins.ts';
 import { underPolicy } from './policy-change.ts';
 import { checkPolicy } from './policy-pin.ts';
 import { provedOf } from './proved.ts';
@@ -102,7 +103,6 @@ export const freshness = 3_600_000;
 
 /** What an island can't come to without having changed its log, its map or its keys. */
 const contradictions = new Set<TransparencyFaultCode>([
-  'unknown_origin',
   'signature_invalid',
   'inclusion_invalid',
   'epoch_invalid',
@@ -136,6 +136,7 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
   ): Promise<T> {
     await mustBeUnlatched(storage);
     const before = await readHead(storage);
+    const pinned = (await readPins(storage))?.vkey;
     const answer = await answered(name, fetch);
     try {
       const known = await pinsOf(storage, transport, signal);
@@ -151,7 +152,7 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
       await checkVrfKey(storage, files, pins, shown, signal);
       return await read(proved, labelsOf(proved, readAnswer(answer)));
     } catch (error) {
-      throw await refusal(error, name, answer, signal);
+      throw await refusal(error, name, answer, signal, pinned);
     }
   }
 
@@ -172,7 +173,10 @@ export function openProving({ storage, transport, now }: ProvingParts): Proving 
     name: string,
     answer: Uint8Array,
     signal: AbortSignal | undefined,
+    pinned: string | undefined,
   ): Promise<unknown> {
+    if (error instanceof TransparencyFault && error.code === 'unknown_origin')
+      return latch(storage, await unknownOrigin(storage, transport, pinned, signal), now());
     if (error instanceof HeadConflict)
       return latch(storage, error.fault, now(), await evidenceOf(error, await court(signal)));
     if (error instanceof Contradiction) return caught(error, signal);

@@ -6,6 +6,7 @@ import { Problem } from '../problem.ts';
 
 const codes = new Set([
   'directory_contradicted',
+  'directory_anew',
   'directory_stale',
   'directory_ahead',
   'unwitnessed',

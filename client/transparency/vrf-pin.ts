@@ -13,10 +13,10 @@ import type { Head } from './head.ts';
 import { hashesOf, type LogFiles } from './log-files.ts';
 
 /** The hash of the key that was found there. */
-const place = { namespace: 'transparency', key: 'vrf-logged' };
+export const vrfPlace = { namespace: 'transparency', key: 'vrf-logged' };
 
 /** That the log was seen to for this key. */
-export const vrfKeyLogged = (vrf: Uint8Array): Put => ({ ...place, bytes: sha256(vrf) });
+export const vrfKeyLogged = (vrf: Uint8Array): Put => ({ ...vrfPlace, bytes: sha256(vrf) });
 
 /** The second entry of every log says the key. */
 const entryOfKey = 1;
@@ -33,7 +33,7 @@ export async function checkVrfKey(
   signal?: AbortSignal,
 ): Promise<void> {
   const hash = sha256(vrf);
-  const found = await storage.read(place.namespace, place.key);
+  const found = await storage.read(vrfPlace.namespace, vrfPlace.key);
   if (found && equal(found.bytes, hash)) return;
   const entry = encodeOperator({ kind: operatorKinds.vrf, number: 1, hash });
   if (!equal(await hashesOf(files, head, signal)(0, entryOfKey), leafHash(entry)))

@@ -8,7 +8,7 @@
  * flags are those of account-state.ts; a name knows register, update and erase only. An event is the first of its
  * label exactly where it registers: version 1, `prevEvent` zeros; any other has the leaf hash of the one before.
  * An erasure does nothing else, commits to nothing (zeros) and is the last event of its label; any other event commits
- * to something. A log begins with OPERATOR policy 1, OPERATOR vrf 1 and an EPOCH, and every checkpoint ends just behind
+ * to something. A log begins with OPERATOR policy 1, OPERATOR vrf 1, in a successor OPERATOR predecessor 1, and an EPOCH, and every checkpoint ends just behind
  * an EPOCH: its last entry has the root of the map.
  * There is no second key of the VRF: whoever pinned the first would look for people in other places.
  */
@@ -30,6 +30,8 @@ export const operatorKinds = {
   successor: 3,
   /** A note of an auditor. */
   audit: 4,
+  /** What this log goes on from, where the one before can't go on itself: predecessor.ts. */
+  predecessor: 5,
 } as const;
 export type OperatorKind = (typeof operatorKinds)[keyof typeof operatorKinds];
 

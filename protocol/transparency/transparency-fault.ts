@@ -27,6 +27,7 @@ export const transparencyFaults = {
   rolled_back: 'The log that was shown is older than one that was seen before.',
   evidence_invalid: 'What the evidence shows convicts nobody.',
   forked: 'Two checkpoints of one size differ: the log shows different people different histories.',
+  log_succeeded: 'The island began another log in place of the one that was known.',
 } as const;
 
 export type TransparencyFaultCode = keyof typeof transparencyFaults;

@@ -253,7 +253,7 @@ export const faults = {
     'That does not fit what the server is now. Look at it and try again.',
   ),
   space_full: row(409, 4409, 'The server has as many of these as it can have.'),
-  space_closed: row(410, 4404, 'This server was deleted by its owner.'),
+  space_closed: row(410, 4404, 'This server was ended by its owner or by the operator.'),
   space_invite_refused: row(
     403,
     4403,

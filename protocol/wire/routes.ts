@@ -43,6 +43,10 @@ export const routes = {
         policyEntry: s.count,
         /** Whether the policy asks for any witness. */
         witnessed: v.boolean(),
+        /** The log that this one was begun in place of: nobody takes it over unasked. transparency.md §6.7 */
+        follows: v.optional(
+          v.object({ vkey: v.string(), size: s.count, root: s.text64(32), seen: s.count }),
+        ),
       }),
       /** What the organisation's own sign-in is called, where there is one. */
       oidc: v.optional(v.string()),

@@ -16,7 +16,7 @@ import { registrationMode, setRegistration } from './admission/policy.ts';
 import { readProvider, setProvider } from './admission/provider.ts';
 import { accounts } from './contract.ts';
 import type { AccountsStore } from './database.ts';
-import { countPeople } from './people.ts';
+import { countPeople, whoIs } from './people.ts';
 
 export interface AdmissionParts {
   store: AccountsStore;
@@ -69,6 +69,9 @@ export function answerAdmission(bus: Bus, parts: AdmissionParts): void {
     await store.write((db) => decide(db, name, admit, now()));
     return {};
   });
+  bus.handle(accounts, 'whoIs', async (asked) => ({
+    people: await whoIs(store.read, asked),
+  }));
   bus.handle(accounts, 'setOidc', async ({ provider }) => {
     // Asked first: what does not answer as a provider is not written down.
     if (provider !== null) await organisation.discover(provider);

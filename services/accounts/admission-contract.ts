@@ -7,6 +7,8 @@ import { callers } from './call-parts.ts';
 
 const mode = v.picklist(registrationModes);
 const role = v.picklist(roles);
+/** Of `whoIs`, of each kind. */
+const whoIsMax = 500;
 
 export const admissionCalls = defineCalls({
   oidcBegin: {
@@ -124,6 +126,17 @@ export const admissionCalls = defineCalls({
           require: v.optional(v.strictObject({ claim: v.string(), value: v.string() })),
         }),
       ),
+    }),
+    callers: ['control'],
+  },
+  /** Names and accounts of people, asked for by either; whoever is not on the island is left out. */
+  whoIs: {
+    request: v.strictObject({
+      names: v.pipe(v.array(v.string()), v.maxLength(whoIsMax)),
+      accounts: v.pipe(v.array(s.account), v.maxLength(whoIsMax)),
+    }),
+    answer: v.strictObject({
+      people: v.array(v.strictObject({ name: v.string(), account: s.account })),
     }),
     callers: ['control'],
   },

@@ -12,6 +12,7 @@ import { envelope } from '../delivery/testing/lists.ts';
 import { directory } from '../directory/contract.ts';
 import { directoryService } from '../directory/service.ts';
 import { eventually, faultCode } from '../kit/testing/outcome.ts';
+import { spacesService } from '../spaces/service.ts';
 import { accounts } from './contract.ts';
 import { accountsService } from './service.ts';
 import type { Asker } from './sessions/session-ends.ts';
@@ -24,7 +25,12 @@ import {
   shownPassword,
 } from './testing/applicant.ts';
 
-const running = await testAccounts([directoryService, accountsService, archiveService]);
+const running = await testAccounts([
+  directoryService,
+  accountsService,
+  archiveService,
+  spacesService,
+]);
 t.after(() => running[Symbol.asyncDispose]());
 const { island, gateway, control, joined, login, nonce } = running;
 let mail = await running.start(deliveryService);

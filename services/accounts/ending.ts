@@ -3,7 +3,7 @@
  * told to let go of it. Each step can be repeated; what a crash leaves behind the next round goes on with.
  * docs/protocol/accounts.md §10
  *
- *     end (here) → directory → delivery → archive → row in `endings` gone
+ *     end (here) → directory → delivery → archive → spaces → row in `endings` gone
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
@@ -15,6 +15,7 @@ import type { Bus } from '../kit/bus.ts';
 import { unixSeconds } from '../kit/clock.ts';
 import type { CallRequest } from '../kit/contract.ts';
 import { failure, type Log } from '../kit/log.ts';
+import { spaces } from '../spaces/contract.ts';
 import type { accounts } from './contract.ts';
 import type { Database } from './database.ts';
 import { findByName, mustFindPerson } from './people.ts';
@@ -105,6 +106,7 @@ async function letGo({ store, bus }: Pick<Ending, 'store' | 'bus'>, account: Acc
   await bus.call(directory, 'end', { account });
   await bus.call(delivery, 'end', { account });
   await bus.call(archive, 'end', { account });
+  await bus.call(spaces, 'end', { account });
   await store.write((db) => db.delete(endings).where(eq(endings.account, account)));
   // No copy of what was deleted stays in the write-ahead log.
   await store.rows('PRAGMA wal_checkpoint(TRUNCATE)');

@@ -3,8 +3,8 @@
  * `active` once the directory has their keys. docs/protocol/accounts.md §1
  */
 import { Fault } from '@island/protocol/wire/fault.ts';
-import type { AccountId } from '@island/protocol/wire/ids.ts';
-import { and, count, eq, inArray, isNotNull, lt } from 'drizzle-orm';
+import { type AccountId, accountId } from '@island/protocol/wire/ids.ts';
+import { and, count, eq, inArray, isNotNull, lt, or } from 'drizzle-orm';
 import { returnInvite } from './admission/invites.ts';
 import type { Database } from './database.ts';
 import { people } from './schema.ts';
@@ -105,6 +105,19 @@ export const pendingBefore = (db: Database, before: number): Promise<{ account: 
     .select({ account: people.account })
     .from(people)
     .where(and(eq(people.state, 'pending'), lt(people.since, before)));
+
+/** Those of them who have joined. */
+export async function whoIs(
+  db: Database,
+  asked: { names: readonly string[]; accounts: readonly AccountId[] },
+): Promise<{ name: string; account: AccountId }[]> {
+  const either = or(inArray(people.name, asked.names), inArray(people.account, asked.accounts));
+  const found = await db
+    .select({ name: people.name, account: people.account })
+    .from(people)
+    .where(and(eq(people.state, 'active'), either));
+  return found.map(({ name, account }) => ({ name, account: accountId(account) }));
+}
 
 export async function countPeople(db: Database): Promise<number> {
   const [row] = await db.select({ n: count() }).from(people).where(eq(people.state, 'active'));

@@ -11,9 +11,11 @@
  *     POST /accounts/end { name }                 → {}
  *     GET  /oidc                                  → { callback, provider: { title, issuer, client, require? } | null }
  *     POST /oidc { provider | null }              → {}         provider with its secret
+ *     … /servers…                                 server-routes.ts
  *     GET  /standing[?invite=CODE]                → { people, inviteGood }
  *     POST /setup-token                           → { setupToken }     null once it was used
  *     POST /first-invite                          → { invite }         null once somebody has joined
+ *     POST /log/succeed { forced }                 → { vkey, size, seen, waiting }
  *     … /witness…                                 witness-routes.ts
  */
 import { roles } from '@island/protocol/wire/account-routes.ts';
@@ -23,9 +25,11 @@ import { accounts } from '../accounts/contract.ts';
 import { directory } from '../directory/contract.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { VaultSecrets } from '../kit/vault-secrets.ts';
+import { spaces } from '../spaces/contract.ts';
 import { witness } from '../witness/contract.ts';
 import type { ControlStore } from './database.ts';
 import { showFirstInvite } from './first-invite.ts';
+import { changePolicy, serverPage, serverRequests, shownPolicy } from './server-routes.ts';
 import { showSetupToken } from './setup-token.ts';
 import {
   addWitness,
@@ -99,6 +103,19 @@ export const operatorRoutes: Readonly<
     GET: action(standingQuery, ({ bus }, { invite }) =>
       bus.call(accounts, 'standing', invite === undefined ? {} : { invite }),
     ),
+  },
+  '/log/succeed': {
+    POST: action(directory.calls.succeed.request, ({ bus }, asked) =>
+      bus.call(directory, 'succeed', asked),
+    ),
+  },
+  '/servers': { GET: action(serverRequests.page, ({ bus }, asked) => serverPage(bus, asked)) },
+  '/servers/policy': {
+    GET: action(none, ({ bus }) => shownPolicy(bus)),
+    POST: action(serverRequests.policy, ({ bus }, asked) => changePolicy(bus, asked)),
+  },
+  '/servers/close': {
+    POST: action(serverRequests.close, ({ bus }, asked) => bus.call(spaces, 'shutDown', asked)),
   },
   '/witness': { GET: action(none, ({ bus }) => witnessStanding(bus)) },
   '/witness/card': { GET: action(none, ({ bus }) => ownCard(bus)) },

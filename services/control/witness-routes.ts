@@ -166,11 +166,13 @@ export async function witnessStanding(bus: Bus): Promise<object> {
 }
 
 export async function ownCard(bus: Bus): Promise<object> {
-  const [{ vkey }, { name, keys }] = await Promise.all([
+  const [{ vkey }, { successor }, { name, keys }] = await Promise.all([
     bus.call(directory, 'log', {}),
+    bus.call(directory, 'witnesses', {}),
     bus.call(witness, 'keys', {}),
   ]);
-  return { name, log: vkey, keys };
+  // The log that is to be trusted: one that ended signs nothing more.
+  return { name, log: successor ?? vkey, keys };
 }
 
 export async function cosign(bus: Bus, { request }: Asked<'cosign'>): Promise<object> {

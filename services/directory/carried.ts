@@ -76,8 +76,8 @@ export async function requestFor(
 ): Promise<CarriedRequest> {
   const vkey = formatVkey(await witnessOf(store, asked.witness));
   const open = waiting();
-  const { note, size, proofFrom } = open ?? published();
-  const old = Math.min(asked.old ?? (await known.size(vkey)), size);
+  const { note, size, first, proofFrom } = open ?? published();
+  const old = first ? 0 : Math.min(asked.old ?? (await known.size(vkey)), size);
   const proof = old === 0 || old === size ? [] : await proofFrom(old);
   const request = Buffer.from(addCheckpointBody(old, proof, note)).toString('utf8');
   return { request, size, published: open === undefined };

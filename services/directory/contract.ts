@@ -32,7 +32,7 @@ export const witnessProblems = [
 ] as const;
 
 /** Why the log publishes nothing new: log/epoch-work.ts. */
-export const epochProblems = ['rolled_back', 'unanswered', 'failing'] as const;
+export const epochProblems = ['rolled_back', 'unanswered', 'failing', 'succeeding'] as const;
 
 /** The first device of a new account with its proof and its prekeys; also a part of a registration. */
 export const enrolment = {
@@ -196,6 +196,8 @@ export const directory = defineContract({
         /** The size of the checkpoint that is signed by the log and not yet by its witnesses. */
         waiting: v.optional(s.count),
         problem: v.optional(v.picklist(epochProblems)),
+        /** Verifier key of the log that is to follow, while it waits for its witnesses. */
+        successor: v.optional(v.string()),
         witnesses: v.array(
           v.strictObject({
             name: v.string(),
@@ -265,8 +267,28 @@ export const directory = defineContract({
         policyNumber: s.count,
         policyEntry: s.count,
         witnessed: v.boolean(),
+        follows: v.optional(
+          v.strictObject({ vkey: v.string(), size: s.count, root: s.bytes(32), seen: s.count }),
+        ),
       }),
       callers: ['gateway', 'control'],
+    },
+    /**
+     * Another log in place of the present one, which was put back to an earlier state; where a witness has not shown
+     * that, only if it is `forced`: `forbidden` otherwise, and nothing was changed. Where the policy has witnesses it
+     * takes over once they have signed its first checkpoint. The same again changes nothing.
+     */
+    succeed: {
+      request: v.strictObject({ forced: v.boolean() }),
+      answer: v.strictObject({
+        vkey: v.string(),
+        /** What is left of the log before it, and what witnesses have signed of that. */
+        size: s.count,
+        seen: s.count,
+        /** It waits for its witnesses. */
+        waiting: v.boolean(),
+      }),
+      callers: ['control'],
     },
     /**
      * Ids and epoch of an account's current device list. `published` is the newest epoch of it that the log shows,

@@ -89,8 +89,9 @@ export async function hearNewer(
   const key = formatVkey(memberKey(asked.vkey));
   const submission = witnesses.asked(key);
   if (submission === undefined) throw new Fault('not_found');
-  const size = sizeOf(asked.newest, parseVkey(log));
-  if (size > submission.size) witnesses.ahead(key, size);
+  const known = parseVkey(log);
+  const size = sizeOf(asked.newest, known);
+  if (size > submission.size) witnesses.ahead(known.name, key, size);
 }
 
 /** Throws `malformed`, `bad_signature`. */

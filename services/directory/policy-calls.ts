@@ -38,14 +38,15 @@ export function answerPolicies(parts: {
   bus.handle(directory, 'takeSignatures', async (asked) => ({
     taken: await takeSignatures(carried, asked),
   }));
-  const members = { ...carried, vkey: keyLog.keys.vkey };
-  bus.handle(directory, 'memberRequest', (asked) => requestOfMember(members, asked));
+  // Another log may take over.
+  const members = () => ({ ...carried, vkey: keyLog.keys.vkey });
+  bus.handle(directory, 'memberRequest', (asked) => requestOfMember(members(), asked));
   bus.handle(directory, 'memberSignature', async (asked) => {
-    await takeFromMember(members, asked);
+    await takeFromMember(members(), asked);
     return {};
   });
   bus.handle(directory, 'memberNewest', async (asked) => {
-    await hearNewer(members, asked);
+    await hearNewer(members(), asked);
     return {};
   });
   bus.handle(directory, 'witnesses', async () => {

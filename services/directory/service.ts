@@ -14,7 +14,7 @@ import { directory } from './contract.ts';
 import { currentList, devicesSince, findByName, listsAfter } from './device-lists.ts';
 import { endAccount, watchEndings } from './ending.ts';
 import { enrol } from './enrolment.ts';
-import { openDirectoryLog } from './log/log.ts';
+import { openSucceedingLog } from './log/succeeding-log.ts';
 import { knownSizes } from './policies.ts';
 import { answerPolicies } from './policy-calls.ts';
 import { forget } from './retention.ts';
@@ -48,7 +48,7 @@ export const directoryService = defineService({
     );
     let finishEndings = async (): Promise<void> => undefined;
     const keyLog = held.use(
-      await openDirectoryLog({
+      await openSucceedingLog({
         ...{ store, secrets: vault.secrets, clock, log },
         cosign: ({ policies, ...submission }, signal) =>
           witnesses.gather(submission, { policies: policies.map(parsePolicy), signal }),
@@ -114,6 +114,7 @@ export const directoryService = defineService({
     }));
     bus.handle(directory, 'tile', async (tile) => ({ bytes: await keyLog.tile(tile) }));
     bus.handle(directory, 'log', () => keyLog.pinned());
+    bus.handle(directory, 'succeed', ({ forced }) => keyLog.succeed(forced));
     answerPolicies({ bus, store, witnesses, keyLog });
     bus.handle(directory, 'bundles', (request) => bundles(prekeys, request));
     bus.handle(directory, 'prekeyCount', (at) => prekeyCount(prekeys, at));

@@ -27,6 +27,8 @@ import type { WitnessDoor } from './witness-door.ts';
 export interface Submission {
   note: string;
   size: number;
+  /** It is the first of its log: no witness has signed anything of that before. */
+  first?: true;
   /** Consistency proof from a smaller size, not 0, to this one. */
   proofFrom(oldSize: number): Promise<readonly Uint8Array[]>;
 }

@@ -2,7 +2,8 @@
  * How far those witnesses are whom nobody can ask at an address: what they have said since this process began, by hand
  * or on a session. docs/protocol/transparency.md §6.2, §7.5, §7.6
  */
-import { formatVkey } from '@island/protocol/transparency/note.ts';
+import { parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
+import { formatVkey, parseNote } from '@island/protocol/transparency/note.ts';
 import {
   hasQuorum,
   type Policy,
@@ -13,8 +14,9 @@ import type { Submission } from './witness-ask.ts';
 
 export interface Hearing {
   /** The size that it signed, or showed. */
-  size(vkey: string): number | undefined;
-  hear(vkey: string, size: number): void;
+  size(log: string, vkey: string): number | undefined;
+  /** `log`: origin of the one of which so much was signed. */
+  hear(log: string, vkey: string, size: number): void;
   /** Looks again whether enough was said. */
   look(): void;
   /**
@@ -32,28 +34,32 @@ export function openHearing(
   silent: (vkeys: readonly string[]) => void,
 ): Hearing {
   const heard = new Map<string, number>();
+  const nameOf = (log: string, vkey: string): string => `${log} ${vkey}`;
   const listeners = new Set<() => void>();
   const look = (): void => {
     for (const listener of [...listeners]) listener();
   };
 
-  function isDecided(policy: Policy, found: ReadonlyMap<string, number>): boolean {
-    const said = ({ name, vkey }: PolicyWitness) => found.has(name) || heard.has(formatVkey(vkey));
+  function isDecided(log: string, policy: Policy, found: ReadonlyMap<string, number>): boolean {
+    const said = ({ name, vkey }: PolicyWitness) =>
+      found.has(name) || heard.has(nameOf(log, formatVkey(vkey)));
     const names = (is: boolean) =>
       new Set(policy.witnesses.filter((one) => said(one) === is).map(({ name }) => name));
     return hasQuorum(policy, names(true)) && !hasQuorum(policy, names(false));
   }
 
   return {
-    size: (vkey) => heard.get(vkey),
-    hear(vkey, size) {
-      heard.set(vkey, size);
+    size: (log, vkey) => heard.get(nameOf(log, vkey)),
+    hear(log, vkey, size) {
+      heard.set(nameOf(log, vkey), size);
       look();
     },
     look,
     async until({ submission, policy, found }, signal) {
-      const missing = () => membersOf([policy]).filter((vkey) => !heard.has(vkey));
-      const isOver = () => missing().length === 0 || isDecided(policy, found) || signal.aborted;
+      const log = parseCheckpoint(parseNote(submission.note).text).origin;
+      const missing = () => membersOf([policy]).filter((vkey) => !heard.has(nameOf(log, vkey)));
+      const isOver = () =>
+        missing().length === 0 || isDecided(log, policy, found) || signal.aborted;
       if (isOver()) return;
       using _asking = members.begin(submission, missing, silent);
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -4,6 +4,7 @@
  *
  * An empty list of witnesses is nobody, never everybody: only `quorum none` needs no signature.
  */
+import { parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
 import { cosignatureTime, verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import {
   addSignatures,
@@ -83,7 +84,7 @@ export interface Witnesses extends Disposable {
   /** What a member's device is asked to sign now and has not. */
   asked(vkey: string): Submission | undefined;
   /** A member's device has shown a checkpoint of this size, larger than ours, under the signature of the log. */
-  ahead(vkey: string, size: number): void;
+  ahead(log: string, vkey: string, size: number): void;
   state(vkey: string): WitnessState | undefined;
 }
 
@@ -234,7 +235,7 @@ export function openWitnesses(parts: {
       );
       await heard;
       for (const { name, vkey, url } of policy.witnesses) {
-        const size = hearing.size(formatVkey(vkey));
+        const size = hearing.size(logOf(submission.note), formatVkey(vkey));
         if (url === undefined && size !== undefined) found.set(name, size);
       }
       return found;
@@ -245,15 +246,15 @@ export function openWitnesses(parts: {
       const time = cosignatureTime(signature.signature) ?? 0;
       await known.carry(key, size, signature.signature);
       await known.learn(key, size, time);
-      if (time >= began - drift) hearing.hear(key, size);
+      if (time >= began - drift) hearing.hear(logOf(note), key, size);
       noteOf(key, nameOf(key), undefined);
       for (const tell of waiting) tell(parseNote(note).text, key, signature);
     },
 
     asked: (vkey) => members.asked(vkey),
-    ahead(vkey, size) {
+    ahead(log, vkey, size) {
       noteOf(vkey, nameOf(vkey), 'ahead');
-      hearing.hear(vkey, size);
+      hearing.hear(log, vkey, size);
     },
     state: (vkey) => states.get(vkey),
     [Symbol.dispose]() {
@@ -261,6 +262,9 @@ export function openWitnesses(parts: {
     },
   };
 }
+
+/** Origin of the log of a checkpoint. */
+const logOf = (note: string): string => parseCheckpoint(parseNote(note).text).origin;
 
 /** Of a key. */
 const nameOf = (vkey: string): string => vkey.slice(0, vkey.indexOf('+'));

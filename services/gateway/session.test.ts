@@ -21,6 +21,7 @@ import { testIsland } from '../kit/testing/kit.ts';
 import { eventually } from '../kit/testing/outcome.ts';
 import { openVault } from '../kit/vault.ts';
 import { openAccess } from './access.ts';
+import { openChannels } from './channels.ts';
 import { Session } from './session.ts';
 import { testTokens } from './testing/tokens.ts';
 
@@ -43,6 +44,8 @@ const { bus, cache, clock } = await island.kit('gateway');
 if (cache === undefined) throw new Error('no cache');
 const payer = await testPayer(bus, kit);
 const access = openAccess({ bus, cache, clock });
+const channels = openChannels(bus);
+t.teardown(() => channels[Symbol.dispose]());
 
 /** A commit whose event was never sent: as when delivery is killed between the two. */
 const commitSilently = (account: AccountId) =>
@@ -68,6 +71,7 @@ function session() {
   const made = new Session({
     line: {
       send: (frame) => frames.push(decodeServerFrame(frame)),
+      push: () => undefined,
       ping: () => {
         state.pings += 1;
       },
@@ -83,6 +87,7 @@ function session() {
     },
     access,
     bus,
+    channels,
     log: island.log,
     ticks: () => state.ticks,
     now: () => Date.now() + state.late,

@@ -12,18 +12,22 @@ import { limits } from '@island/protocol/wire/limits.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Log } from '../kit/log.ts';
 import type { Access, Bearer } from './access.ts';
+import { ChannelSession } from './channel-session.ts';
+import type { Channels } from './channels.ts';
 import { mostBuffered, Outbox } from './outbox.ts';
 import { SlidingWindow } from './sliding-window.ts';
 
 /** What a session needs of its socket. */
 export interface Line {
   send(frame: Uint8Array): void;
+  /** Whole WebSocket messages, prepared for many sockets at once: in one write, in order with `send`. */
+  push(frames: readonly Buffer[]): void;
   ping(): void;
   /** Says goodbye; nothing is read afterwards. */
   close(code: number, reason: string): void;
   /** Ends at once: there is nobody to say goodbye to. */
   cut(): void;
-  /** Bytes handed to `send` that the other side has not taken yet. */
+  /** Bytes handed to `send` and `push` that the other side has not taken yet. */
   readonly buffered: number;
 }
 
@@ -31,6 +35,7 @@ export interface SessionParts {
   line: Line;
   access: Access;
   bus: Bus;
+  channels: Channels;
   log: Log;
   /** Milliseconds of a clock that never goes back. */
   ticks: () => number;
@@ -55,6 +60,7 @@ export class Session {
   #state: 'silent' | 'opening' | 'ready' | 'ended' = 'silent';
   #bearer: Bearer | undefined;
   #outbox: Outbox | undefined;
+  #channels: ChannelSession | undefined;
   /** Of the key that this device witnesses with. */
   #witness: string | undefined;
   /** Frames that came between HELLO and READY. */
@@ -104,6 +110,7 @@ export class Session {
   /** The socket took what was waiting. */
   drained(): void {
     this.#outbox?.drained();
+    this.#channels?.drained();
   }
 
   /** The socket is gone. */
@@ -125,6 +132,11 @@ export class Session {
     await this.#outbox?.look();
   }
 
+  /** The account may have lost the right to see channels, unheard. */
+  async recheckChannels(): Promise<void> {
+    await this.#channels?.recheck();
+  }
+
   /** A checkpoint of this size is to be signed by the holders of these keys. */
   askCosign(size: number, vkeys: ReadonlySet<string>): void {
     if (this.#state === 'ready' && this.#witness !== undefined && vkeys.has(this.#witness))
@@ -136,6 +148,7 @@ export class Session {
     const at = this.#parts.ticks();
     if (this.#state === 'silent' && at >= this.#helloBy) this.end('too_slow');
     if (this.#state !== 'ready') return;
+    this.#channels?.tick();
     const expires = this.#bearer?.expires ?? 0;
     if (this.#parts.now() >= (expires + graceSeconds) * 1000) this.end('token_expired');
     else if (this.#parts.line.buffered > 4 * mostBuffered) this.#cut();
@@ -175,6 +188,14 @@ export class Session {
     else if (frame.type === 'ping') this.#send({ type: 'pong', nonce: frame.nonce });
     else if (frame.type === 'witness') this.#witness = frame.vkey;
     else if (frame.type === 'ack') this.#outbox?.acknowledge(frame.seq);
+    else this.#ofChannels()?.handle(frame);
+  }
+
+  /** Whoever says nothing about channels costs nothing for them. */
+  #ofChannels(): ChannelSession | undefined {
+    if (this.#bearer === undefined) return undefined;
+    this.#channels ??= new ChannelSession({ ...this.#parts, ...this.#bearer });
+    return this.#channels;
   }
 
   async #open(access: string): Promise<void> {
@@ -224,6 +245,8 @@ export class Session {
     this.#state = 'ended';
     this.#outbox?.[Symbol.dispose]();
     this.#outbox = undefined;
+    this.#channels?.[Symbol.dispose]();
+    this.#channels = undefined;
     this.#early = [];
     this.#parts.ended(this);
   }

@@ -10,7 +10,7 @@ import { type FaultCode, faults } from '@island/protocol/wire/fault.ts';
 import type { DeviceKey } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
 import { socketPath } from '@island/protocol/wire/routes.ts';
-import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { delivery } from '../delivery/contract.ts';
 import { directory } from '../directory/contract.ts';
 import { pause } from '../kit/backoff.ts';
@@ -19,7 +19,10 @@ import type { Clock } from '../kit/clock.ts';
 import { clientAddress, refuseStream } from '../kit/http-server.ts';
 import { failure, type Log } from '../kit/log.ts';
 import { openOrigin } from '../kit/origin.ts';
+import { spaces } from '../spaces/contract.ts';
 import type { Access } from './access.ts';
+import { openChannels } from './channels.ts';
+import { everySession } from './every-session.ts';
 import { type Line, Session } from './session.ts';
 
 export interface SocketParts {
@@ -36,8 +39,6 @@ export interface SocketParts {
 
 /** Milliseconds between two ticks of the sessions. */
 const beat = 500;
-/** Sessions that ask their mailboxes at once after an interruption. */
-const looksAtOnce = 64;
 /** Milliseconds that the other side has to answer a close. */
 const closePatience = 2000;
 
@@ -57,6 +58,7 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
   const sessions = new Set<Session>();
   const devices = new Map<DeviceKey, Session>();
   const accepting = new WebSocketServer({ noServer: true, ...bounds });
+  const channels = openChannels(bus);
   let silent = 0;
   /** The same by where they come from, so that one address can't take every place. */
   const silentOf = new Map<string, number>();
@@ -72,14 +74,15 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
     else silentOf.delete(place);
   }
 
-  function begin(socket: WebSocket, request: IncomingMessage): void {
+  function begin(socket: WebSocket, stream: Duplex, request: IncomingMessage): void {
     let named: DeviceKey | undefined;
     const place = from(request);
     count(place, 1);
     const session: Session = new Session({
-      line: lineOf(socket, () => session.drained()),
+      line: lineOf(socket, stream),
       access,
       bus,
+      channels,
       log,
       ticks: () => performance.now(),
       now: () => clock.now(),
@@ -96,6 +99,7 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
       },
     });
     sessions.add(session);
+    stream.on('drain', () => session.drained());
     socket.on('message', (data, binary) => session.receive(bytesOf(data), binary));
     socket.on('ping', () => session.pinged());
     socket.on('pong', () => session.ponged());
@@ -107,7 +111,8 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
   const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     stream.on('error', () => stream.destroy());
     const code = refusal(request);
-    if (code === undefined) accepting.handleUpgrade(request, stream, head, begin);
+    if (code === undefined)
+      accepting.handleUpgrade(request, stream, head, (socket) => begin(socket, stream, request));
     else refuseStream(stream, code);
   };
 
@@ -120,25 +125,12 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
     return undefined;
   }
 
-  /** Every session asks its mailbox, not all at the same time; anew if more was missed meanwhile. */
-  let looking = false;
-  let again = false;
-  async function lookAll(): Promise<void> {
-    again = true;
-    if (looking) return;
-    looking = true;
-    while (again && !closing) {
-      again = false;
-      const all = [...sessions];
-      for (let at = 0; at < all.length && !closing; at += looksAtOnce) {
-        await Promise.all(all.slice(at, at + looksAtOnce).map((session) => session.look()));
-      }
-    }
-    looking = false;
+  const looks = everySession(sessions, (session) => session.look(), log);
+  const rechecks = everySession(sessions, (session) => session.recheckChannels(), log);
+  function missedPosts(): void {
+    channels.lost();
+    rechecks.begin();
   }
-  const missed = (): void => {
-    lookAll().catch((error: unknown) => log.error('look_failed', error));
-  };
 
   server.on('upgrade', upgrade);
   accepting.on('wsClientError', (error, stream) => {
@@ -152,8 +144,12 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
     for (const session of sessions)
       if (session.bearer?.session === ended) session.end('session_revoked');
   });
-  const forgetReconnect = bus.onReconnect(missed);
-  const resumed = bus.subscribe(delivery, 'resumed', 'all', missed);
+  const forgetReconnect = bus.onReconnect(() => {
+    looks.begin();
+    missedPosts();
+  });
+  const resumed = bus.subscribe(delivery, 'resumed', 'all', () => looks.begin());
+  const spacesResumed = bus.subscribe(spaces, 'resumed', 'all', missedPosts);
   const asked = bus.subscribe(directory, 'asked', 'all', ({ size, vkeys }) => {
     const of = new Set(vkeys);
     for (const session of sessions) session.askCosign(size, of);
@@ -165,23 +161,29 @@ export function openSockets(parts: SocketParts): AsyncDisposable {
       clearInterval(timer);
       forgetEnded();
       forgetReconnect();
-      resumed[Symbol.dispose]();
+      for (const one of [resumed, spacesResumed, looks, rechecks]) one[Symbol.dispose]();
       asked[Symbol.dispose]();
       server.off('upgrade', upgrade);
       const closed = new Promise<void>((done) => accepting.close(() => done()));
       for (const session of sessions) session.end('unavailable');
+      channels[Symbol.dispose]();
       await Promise.race([closed, pause(closePatience)]);
       for (const socket of accepting.clients) socket.terminate();
     },
   };
 }
 
-function lineOf(socket: WebSocket, drained: () => void): Line {
-  const sent = (error?: Error | null): void => {
-    if (!error && socket.bufferedAmount === 0) drained();
-  };
+/** @param stream beneath the socket: without extensions, what `ws` sends is written to it at once, in order */
+function lineOf(socket: WebSocket, stream: Duplex): Line {
   return {
-    send: (frame) => socket.send(frame, { binary: true }, sent),
+    send: (frame) => socket.send(frame, { binary: true }),
+    push(frames) {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      const several = frames.length > 1;
+      if (several) stream.cork();
+      for (const frame of frames) stream.write(frame);
+      if (several) stream.uncork();
+    },
     ping: () => socket.ping(),
     close(code, reason) {
       // Whoever floods us is not read any more, not even a goodbye.

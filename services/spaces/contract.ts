@@ -193,6 +193,15 @@ export const spaces = defineContract({
       }),
       callers: ['gateway'],
     },
+    /**
+     * The account has ended: nothing leads from it to the spaces that it was in. Their logs, which its members have
+     * signed, and what it posted stay as they are.
+     */
+    end: {
+      request: v.strictObject({ account: s.account }),
+      answer: s.empty,
+      callers: ['accounts'],
+    },
     /** Who may begin spaces, and the list where there is one. */
     policy: {
       request: s.empty,

@@ -16,6 +16,7 @@ import { openChannels } from './channels.ts';
 import { spaces } from './contract.ts';
 import { idBytes } from './database.ts';
 import { changedSince, watchDevices } from './device-changes.ts';
+import { forgetMember } from './memberships.ts';
 import { readPage } from './pages.ts';
 import { openPosts } from './posts.ts';
 import { openPresence } from './presence.ts';
@@ -44,7 +45,7 @@ export const spacesService = defineService({
     const logs = openSpaceLogs({ store, bus, clock, rows: entryRows });
     const channels = openChannels({ store, logs });
     const posts = openPosts({ store, bus, clock, rows: postRows, logs, channels });
-    const presence = openPresence({ store, bus, cache });
+    const presence = openPresence({ store, bus, cache, clock });
     held.use(watchDevices({ store, bus, channels, log }));
 
     const forget = async () => {
@@ -119,8 +120,8 @@ export const spacesService = defineService({
       bus.publish(spaces, 'typing', id, { account, began });
       return {};
     });
-    bus.handle(spaces, 'setPresence', async ({ account, state }) => {
-      await presence.set(account, state);
+    bus.handle(spaces, 'setPresence', async ({ state, ...by }) => {
+      await presence.set(by, state);
       return {};
     });
     bus.handle(spaces, 'present', async ({ account, space }) => {
@@ -139,6 +140,10 @@ export const spacesService = defineService({
       return { reports: await readReports({ store, rows: reportRows }, space, after) };
     });
 
+    bus.handle(spaces, 'end', async ({ account }) => {
+      await forgetMember(store, account);
+      return {};
+    });
     bus.handle(spaces, 'policy', () => readPolicy(store));
     bus.handle(spaces, 'setPolicy', async (policy) => {
       await writePolicy(store, policy);
@@ -148,13 +153,13 @@ export const spacesService = defineService({
       spaces: await tableOf({ store, logs }, after),
     }));
     bus.handle(spaces, 'shutDown', async ({ space }) => {
-      await logs.stateOf(space);
-      await store.write(async (_db, sql) => {
-        await sql.run('UPDATE spaces SET ended = coalesce(ended, ?) WHERE space = ?', [
+      const found = await store.write((_db, sql) =>
+        sql.run('UPDATE spaces SET ended = coalesce(ended, ?) WHERE space = ?', [
           unixDay(clock),
           idBytes(space),
-        ]);
-      });
+        ]),
+      );
+      if (found === 0) throw new Fault('not_found');
       return {};
     });
 

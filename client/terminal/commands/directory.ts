@@ -5,16 +5,19 @@ import { parsePolicy } from '@island/protocol/transparency/policy.ts';
 import { transparencyFaults } from '@island/protocol/transparency/transparency-fault.ts';
 import { base64url } from '@island/protocol/wire/text.ts';
 import { Problem } from '../../problem.ts';
+import { type AnotherLog, anotherLog, follows } from '../../transparency/another-log.ts';
 import { type Difference, differences, markTold } from '../../transparency/comparing.ts';
 import { readHead } from '../../transparency/head.ts';
 import { readLatch, unlatch } from '../../transparency/latch.ts';
 import { logCode } from '../../transparency/log-code.ts';
 import { readPins } from '../../transparency/pins.ts';
+import { goOnWith } from '../../transparency/successor.ts';
 import { quorumOf } from '../../transparency/witness-change.ts';
-import type { AddCommand } from '../command.ts';
+import type { AddCommand, Context } from '../command.ts';
 import { minute } from '../dates.ts';
-import { openHome } from '../home.ts';
+import { type Home, openHome } from '../home.ts';
 import { placeOf, tellProof } from '../proof-file.ts';
+import { openQuestions } from '../questions.ts';
 import { usage } from '../usage.ts';
 
 export function directoryCommand(add: AddCommand): void {
@@ -46,8 +49,7 @@ export function directoryCommand(add: AddCommand): void {
         return;
       }
       if (action === 'go-on') {
-        await unlatch(storage);
-        terminal.say('The directory is used again.', { type: 'directory-used' });
+        await goOn(context, home);
         return;
       }
       if (action !== 'show')
@@ -89,9 +91,11 @@ export function directoryCommand(add: AddCommand): void {
         ...(latch
           ? [
               '',
-              `⚠ Caught on ${minute(latch.found)} (UTC): ${transparencyFaults[latch.code]}`,
+              `⚠ ${latch.code === 'log_succeeded' ? 'Seen' : 'Caught'} on ${minute(latch.found)} (UTC): ${transparencyFaults[latch.code]}`,
               `No new key is taken over.${latch.evidence ? ' To show it to others: islander directory evidence FILE.' : ''}`,
-              'To use the directory again all the same: islander directory go-on.',
+              latch.code === 'log_succeeded'
+                ? 'What it says of itself, and how to go on with it: islander directory go-on.'
+                : 'To use the directory again all the same: islander directory go-on.',
             ]
           : []),
         ...differing.flatMap(differenceLines),
@@ -107,6 +111,63 @@ export function directoryCommand(add: AddCommand): void {
       for (const { account } of differing) await markTold(storage, account);
     },
   );
+}
+
+/** Where the island shows another log, a person has to say that they know what that means. */
+async function goOn({ terminal, signal }: Context, { storage, islander }: Home): Promise<void> {
+  const another = await anotherLog(storage, islander.transport, signal);
+  if (!another) {
+    await unlatch(storage);
+    terminal.say('The directory is used again.', { type: 'directory-used' });
+    return;
+  }
+  const { log, pins } = another;
+  terminal.say(anewLines(another).join('\n'), {
+    type: 'directory-anew',
+    ...{ before: pins.vkey, log: log.vkey, follows: follows(another) },
+    ...(another.head && { size: another.head.size }),
+    ...(log.follows && { left: log.follows.size, signed: log.follows.seen }),
+  });
+  using questions = openQuestions(terminal);
+  if ((await questions.line('To go on with it, type yes: ')).trim() !== 'yes')
+    throw new Problem('not_agreed');
+  await goOnWith(storage, islander.transport, another, signal);
+  terminal.say(
+    'You go on with the new directory. Compare safety numbers again with whom it matters.',
+    {
+      type: 'directory-used',
+      log: log.vkey,
+    },
+  );
+}
+
+function anewLines(another: AnotherLog): string[] {
+  const { log, pins, head } = another;
+  const before = follows(another) ? log.follows : undefined;
+  const { quorum, witnesses } = parsePolicy(log.policy);
+  const names = quorum === undefined ? [] : witnesses.map(({ name }) => name);
+  return [
+    '⚠ The island has begun its directory of keys anew.',
+    '',
+    `Before    ${pins.vkey}`,
+    ...(head
+      ? [
+          `          ${head.size} entries seen here, the newest of ${minute(head.epoch)} (UTC), code ${logCode(head).join(' ')}`,
+        ]
+      : []),
+    `Now       ${log.vkey}`,
+    `Witnesses ${names.length > 0 ? names.join(', ') : 'none'}`,
+    ...(before
+      ? [
+          `It says   that it had ${before.size} entries left of the one before, of which ${before.seen} had been signed: it was put back from an older copy.`,
+          `          Code of what was left: ${logCode(before).join(' ')}`,
+        ]
+      : ['It says   nothing of the directory that this device knows.']),
+    '',
+    'An honest island does this when it was restored from a backup, and its operator can tell you so. One that was caught lying would do the same to be rid of what it signed.',
+    'Ask the operator by another way. The keys of people that this device knows stay as they are, and nobody is taken over in an older state than is known here; whose devices changed since the copy may have to begin anew.',
+    'New people and new devices you will know by the word of the new directory alone: compare safety numbers.',
+  ];
 }
 
 type Named = Difference & { name: string };

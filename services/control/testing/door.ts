@@ -1,6 +1,7 @@
 /** The operators' socket, with what accounts really answers about joining, and an organisation's provider; for tests. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import { openOrganisation } from '../../accounts/admission/organisation.ts';
 import { answerAdmission } from '../../accounts/admission-calls.ts';
@@ -19,6 +20,8 @@ export interface TestDoor extends AsyncDisposable {
   callback: string;
   /** Somebody who waits for the operator's word. */
   applicant(name: string): Promise<void>;
+  /** Somebody who has joined. */
+  member(name: string, account: AccountId): Promise<void>;
 }
 
 const never = (): never => {
@@ -53,19 +56,20 @@ export async function testDoor(socketOf: (dir: string) => string): Promise<TestD
       store: { read: undefined as never, rows: never, write: never, [Symbol.asyncDispose]: never },
     }),
   );
+  async function add(name: string, account: string, state: 'waiting' | 'active'): Promise<void> {
+    const codes = { codeSalt: Buffer.alloc(16), codeMemory: 1, codePasses: 1, codeLanes: 1 };
+    const password = { verifier: 'x', passwordKey: Buffer.alloc(1) };
+    const standing = { state, role: 'member', since: 1_800_000_000 } as const;
+    const row = { account, name, ...standing, ...password, ...codes };
+    await store.write((db) => db.insert(schema.people).values(row));
+  }
   const stack = held.move();
   return {
     island,
     provider,
     callback,
-    async applicant(name) {
-      const account = hex(randomBytes(16));
-      const codes = { codeSalt: Buffer.alloc(16), codeMemory: 1, codePasses: 1, codeLanes: 1 };
-      const password = { verifier: 'x', passwordKey: Buffer.alloc(1) };
-      const standing = { state: 'waiting', role: 'member', since: 1_800_000_000 } as const;
-      const row = { account, name, ...standing, ...password, ...codes };
-      await store.write((db) => db.insert(schema.people).values(row));
-    },
+    applicant: (name) => add(name, hex(randomBytes(16)), 'waiting'),
+    member: (name, account) => add(name, account, 'active'),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -17,6 +17,7 @@ import {
   isErasure,
   noEvent,
   operatorKinds,
+  readEvent,
 } from '@island/protocol/transparency/leaves.ts';
 import { mapValue } from '@island/protocol/transparency/map-proof.ts';
 import type { LabelMap } from '@island/protocol/transparency/map-tree.ts';
@@ -52,7 +53,7 @@ export interface LabelChange {
   label: Uint8Array;
   place: Uint8Array;
   /** Absent where place and proof are stored already. */
-  proof: Uint8Array | undefined;
+  proof?: Uint8Array;
   version: number;
   /** The EVENT. */
   entry: Uint8Array;
@@ -88,7 +89,9 @@ interface NewEvent {
   id: number;
   label: Uint8Array;
   place: Uint8Array | null;
-  /** The EVENT before it, where that has been in the log before. */
+  /** The EVENT, where the log before this one had it. */
+  entry: Uint8Array | null;
+  /** That of the label's event before it. */
   former: Uint8Array | null;
 }
 
@@ -109,7 +112,7 @@ const newPolicies = async (store: DirectoryStore, before: Epoch | undefined) =>
 const newEvents = async (store: DirectoryStore, after: number) =>
   (await store.rows(
     `SELECT e.seq, e.version, e.flags, e.opening, coalesce(e.state, lists.bytes) AS state,
-       l.id, l.label, l.place, former.entry AS former
+       l.id, l.label, l.place, e.entry, former.entry AS former
      FROM log_events e JOIN log_labels l ON l.id = e.label
      LEFT JOIN log_events former ON former.label = e.label AND former.version = e.version - 1
      LEFT JOIN lists ON e.state IS NULL AND lists.account = lower(hex(substr(l.label, 2)))
@@ -202,32 +205,35 @@ interface Added {
   last: number | undefined;
 }
 
-type Former = Pick<LabelChange, 'place' | 'version' | 'entry'>;
+type Former = Omit<LabelChange, 'id' | 'label'>;
 
 /** The label's event before this one, as it is in the log. */
 async function formerOf(
   { store, entries }: DraftParts,
-  { id, version, place, former }: NewEvent,
+  { id, version, former }: NewEvent,
 ): Promise<Former | undefined> {
   if (version === 1) return undefined;
-  if (place === null) throw new Error('a version of a label is missing');
   const entry = former ?? (await entries.entry(await positionOf(store, id, version - 1)));
-  return { place, version: version - 1, entry };
+  return { place: readEvent(entry).index, version: version - 1, entry };
 }
 
 function eventOf(
   { keys }: DraftParts,
-  { id, label, version, flags, opening, state }: NewEvent,
+  { id, label, version, flags, opening, state, place: stored, entry: kept }: NewEvent,
   former: Former | undefined,
 ): LabelChange {
   if ((former?.version ?? 0) + 1 !== version) throw new Error('a version of a label is missing');
-  const { place, proof } = former ? { ...former, proof: undefined } : proveLabel(keys, label);
-  const entry = encodeEvent({
-    ...{ flags, version, index: place },
-    prevEvent: former ? eventHash(former.entry) : noEvent,
-    commitment: isErasure({ flags }) ? noEvent : commit({ label, version, opening, state }),
-  });
-  return { id, label, place, proof, version, entry };
+  const known: Pick<Former, 'place' | 'proof'> | undefined =
+    former ?? (stored ? { place: stored } : undefined);
+  const { place, proof } = known ?? proveLabel(keys, label);
+  const entry =
+    kept ??
+    encodeEvent({
+      ...{ flags, version, index: place },
+      prevEvent: former ? eventHash(former.entry) : noEvent,
+      commitment: isErasure({ flags }) ? noEvent : commit({ label, version, opening, state }),
+    });
+  return { id, label, place, ...(proof && { proof }), version, entry };
 }
 
 /** Where a label lies in the map, and the proof of it: the same each time. */

@@ -35,15 +35,19 @@ export type KnownToWitnesses = (
 /**
  * Why nothing new is published. `rolled_back`: a witness has signed more of the log than the database has, so nothing
  * is signed. `unanswered`: too few witnesses have said how far they are. `failing`: something here does not work.
+ * `succeeding`: the log has ended, and its successor waits for witnesses.
  */
 export type EpochProblem = (typeof epochProblems)[number];
 
 export class Unsigned extends Error {
   override name = 'Unsigned';
   readonly problem: EpochProblem;
-  constructor(problem: EpochProblem, message: string) {
+  /** The largest size that a witness has signed, where that is more than there is here. */
+  readonly ahead: number | undefined;
+  constructor(problem: EpochProblem, message: string, ahead?: number) {
     super(message);
     this.problem = problem;
+    this.ahead = ahead;
   }
 }
 
@@ -81,8 +85,9 @@ export async function lookBack(
     const asked = { policies: [text], note: at.note, size: at.size, proofFrom };
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(lookPatience)]);
     const sizes = await known(asked, inTime);
-    if ([...sizes.values()].some((theirs) => theirs > size))
-      throw new Unsigned('rolled_back', 'a witness has signed more of the log than we have');
+    const most = Math.max(...sizes.values());
+    if (most > size)
+      throw new Unsigned('rolled_back', 'a witness has signed more of the log than we have', most);
     const names = policy.witnesses.map(({ name }) => name);
     const silent = new Set(names.filter((name) => !sizes.has(name)));
     if (!hasQuorum(policy, new Set(sizes.keys())) || hasQuorum(policy, silent))

@@ -48,6 +48,8 @@ export interface EpochWork extends AsyncDisposable {
   cosigned(size: number, signature: NoteSignature): Promise<void>;
   /** Of the last try. */
   readonly problem: EpochProblem | undefined;
+  /** The largest size that a witness has signed and the database does not have. */
+  readonly ahead: number | undefined;
   /** Something new may be there. */
   wake(): void;
   /** Resolves when all that is stored now is published, or after `patience`. */
@@ -80,9 +82,11 @@ export async function openEpochWork(
     known: KnownToWitnesses;
     /** In the moment in which an epoch becomes the published one. */
     onPublished(number: number, changed: readonly Changed[]): void;
+    /** A successor is to take over: nothing more is signed. */
+    over?: boolean;
   },
 ): Promise<EpochWork> {
-  const { store, hashes, entries, clock, log, cosign, known, onPublished } = parts;
+  const { store, hashes, entries, clock, log, cosign, known, onPublished, over = false } = parts;
   const epochs = await newestEpochs(store);
   const loaded = await loadMap(entries, epochs);
   const drafting: DraftParts = { ...parts, map: loaded.map };
@@ -96,7 +100,8 @@ export async function openEpochWork(
   let working: Promise<void> | undefined;
   /** The last try failed. */
   let failing = false;
-  let problem: EpochProblem | undefined;
+  let problem: EpochProblem | undefined = over ? 'succeeding' : undefined;
+  let ahead: number | undefined;
 
   async function stored(epoch: Epoch, since: number): Promise<Shown> {
     const { size, lastEvent } = epoch;
@@ -189,6 +194,8 @@ export async function openEpochWork(
         if (ended.signal.aborted) return;
         failing = true;
         problem = error instanceof Unsigned ? error.problem : 'failing';
+        if (error instanceof Unsigned && error.ahead !== undefined)
+          ahead = Math.max(error.ahead, ahead ?? 0);
         log.warn('epoch_waits', failure(error));
         await pause(backoff(retries, ++failures), ended.signal);
       }
@@ -196,6 +203,7 @@ export async function openEpochWork(
   }
 
   function wake(): void {
+    if (over) return;
     wanted = true;
     working ??= work().finally(() => {
       working = undefined;
@@ -206,7 +214,7 @@ export async function openEpochWork(
     until: (at: PublishedEpoch) => boolean,
     milliseconds = patience,
   ): Promise<void> {
-    if (current !== undefined && until(current)) return;
+    if (over || (current !== undefined && until(current))) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter = { until, done: resolve };
     waiting.push(waiter);
@@ -234,6 +242,9 @@ export async function openEpochWork(
     get problem() {
       return problem;
     },
+    get ahead() {
+      return ahead;
+    },
     async cosigned(size, signature) {
       const at = current;
       if (at?.size !== size) return;
@@ -252,7 +263,7 @@ export async function openEpochWork(
       await when(({ lastEvent }) => lastEvent >= seq);
     },
     async fresh() {
-      if (current === undefined || !isOld(current)) return;
+      if (over || current === undefined || !isOld(current)) return;
       always = true;
       const { number } = current;
       if (open !== undefined || failing) wake();

@@ -20,8 +20,8 @@ INSERT INTO labels_before SELECT l.id, l.label, l.place, l.proof, e.version, ${p
   WHERE e.version = (SELECT max(version) FROM log_events WHERE label = l.id AND entry IS NOT NULL);
 INSERT INTO labels_before (id, label, version) SELECT id, label, 0 FROM log_labels WHERE place IS NULL;
 CREATE TABLE events_before (seq integer primary key, label integer not null references labels_before (id),
-  version integer not null, flags integer not null, opening blob, state blob, unique (label, version)) strict;
-INSERT INTO events_before SELECT seq, label, version, flags, opening, state FROM log_events;
+  version integer not null, flags integer not null, opening blob, state blob, entry blob, unique (label, version)) strict;
+INSERT INTO events_before SELECT seq, label, version, flags, opening, state, NULL FROM log_events;
 CREATE TABLE endings_before (account text primary key, account_label integer not null references labels_before (id),
   name_label integer not null references labels_before (id)) strict, without rowid;
 DROP TABLE endings;
@@ -74,13 +74,13 @@ t.test(
       await isVersion(test, 'old', 1);
       for (const epoch of [3, 4]) await test.change(accounts.slice(0, 2), epoch);
       await test.change(accounts.slice(2), 2);
-      await test.join('new');
+      await test.change(await test.join('new'), 2);
       await test.log.settled();
       for (const [name, version] of [
         ['ada', 4],
         ['bob', 4],
         ['old', 2],
-        ['new', 1],
+        ['new', 2],
       ] as const)
         await isVersion(test, name, version);
       const kept = test.store.write((_db, sql) =>

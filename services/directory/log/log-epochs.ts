@@ -61,22 +61,30 @@ export function storeEpoch(
   draft: EpochDraft,
   published?: string,
 ): Promise<void> {
+  return parts.store.write((_db, sql) => insertEpoch(sql, parts, draft, published));
+}
+
+/** The same, in a transaction of one's own. */
+export async function insertEpoch(
+  sql: Statements,
+  parts: { entries: LogEntries; hashes: LogHashes },
+  draft: EpochDraft,
+  published?: string,
+): Promise<void> {
   const { number, size, lastEvent, policy, timestamp, root, mapRoot, mapCount, note } = draft.epoch;
-  return parts.store.write(async (_db, sql) => {
-    await parts.entries.store(sql, draft.entries);
-    await parts.hashes.store(sql, draft.tree);
-    if (draft.events.length > 0) await storeEvents(sql, draft.events, lastEvent);
-    await storePlaces(sql, draft.labels);
-    await sql.run(
-      `INSERT INTO log_epochs (number, size, last_event, policy, timestamp, root, map_root, map_count, note, published)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      [
-        ...[number, size, lastEvent, policy, timestamp],
-        ...[root, mapRoot, mapCount, note, published ?? null],
-      ],
-    );
-    if (published !== undefined) await policiesInForce(sql, policy);
-  });
+  await parts.entries.store(sql, draft.entries);
+  await parts.hashes.store(sql, draft.tree);
+  if (draft.events.length > 0) await storeEvents(sql, draft.events, lastEvent);
+  await storePlaces(sql, draft.labels);
+  await sql.run(
+    `INSERT INTO log_epochs (number, size, last_event, policy, timestamp, root, map_root, map_count, note, published)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [
+      ...[number, size, lastEvent, policy, timestamp],
+      ...[root, mapRoot, mapCount, note, published ?? null],
+    ],
+  );
+  if (published !== undefined) await policiesInForce(sql, policy);
 }
 
 /** The events of an epoch lie one behind the other, there as here. */

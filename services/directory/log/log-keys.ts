@@ -18,11 +18,20 @@ export interface LogKeys {
   vrf: VrfKey;
 }
 
-/** @param began whether the log has an epoch: another key would be another log */
-export async function openLogKeys(secrets: VaultSecrets, began: boolean): Promise<LogKeys> {
-  const pair = ed25519.fromSeed(await secrets.seed('log', !began));
-  const vrf = deriveVrfKey(await secrets.seed('log-vrf', !began));
+/**
+ * @param began whether the log has an epoch: another key would be another log
+ * @param before how many logs it follows: each has a key of its own, and all have the VRF key of the first
+ */
+export async function openLogKeys(
+  secrets: VaultSecrets,
+  began: boolean,
+  before = 0,
+): Promise<LogKeys> {
+  const pair = ed25519.fromSeed(await secrets.seed(secretOf(before), !began));
+  const vrf = deriveVrfKey(await secrets.seed('log-vrf', !began && before === 0));
   const origin = `pi-kt/${base32(sha256(pair.public).subarray(0, 16))}`;
   const signer = noteSigner(origin, pair);
   return { origin, signer, vrf, vkey: formatVkey(signer.vkey) };
 }
+
+const secretOf = (before: number): string => (before === 0 ? 'log' : `log-${before + 1}`);

@@ -27,6 +27,7 @@ import { newestEpochs } from './log-epochs.ts';
 import { type LogHashes, openLogHashes } from './log-hashes.ts';
 import { type LogKeys, openLogKeys } from './log-keys.ts';
 import { beginPolicies, policyEntryOf, policyOf, policyProof } from './log-policies.ts';
+import { type Followed, followedLog } from './predecessors.ts';
 
 /** What clients pin. */
 export type LogPinned = RouteAnswer<'discovery'>['log'];
@@ -40,6 +41,8 @@ export interface LogStanding {
   waiting?: number;
   /** Why nothing new is published. */
   problem?: EpochProblem;
+  /** Verifier key of the successor that waits for its witnesses. */
+  successor?: string;
 }
 
 export interface DirectoryLog extends AsyncDisposable {
@@ -71,6 +74,8 @@ export interface DirectoryLog extends AsyncDisposable {
   cosigned(size: number, signature: NoteSignature): Promise<void>;
   /** How the log goes on. */
   standing(): LogStanding;
+  /** The largest size that a witness has signed and the database does not have. */
+  readonly ahead: number | undefined;
   /** Throws `not_found` for what the published log does not have. */
   tile(tile: Tile): Promise<Uint8Array>;
   pinned(): Promise<LogPinned>;
@@ -90,6 +95,8 @@ export async function openDirectoryLog(parts: {
   known: KnownToWitnesses;
   /** The published list of an account has a new epoch. */
   onPublished(account: AccountId, epoch: number): void;
+  /** A successor is to take over: nothing more is signed. */
+  over?: boolean;
   /** Another epoch is published. */
   onEpoch?(): void;
 }): Promise<DirectoryLog> {
@@ -102,16 +109,18 @@ export async function openDirectoryLog(parts: {
     known,
     onPublished,
     onEpoch = () => undefined,
+    over = false,
   } = parts;
   await using held = new AsyncDisposableStack();
   const began = (await newestEpochs(store)).length > 0;
-  const keys = await openLogKeys(secrets, began);
+  const followed = await followedLog(store);
+  const keys = await openLogKeys(secrets, began, followed?.number);
   await beginPolicies(store, keys);
   const shared = { store, keys, hashes: openLogHashes(store), entries: openLogEntries(store) };
   const answers = openLogAnswers(shared);
   const work = held.use(
     await openEpochWork({
-      ...{ ...shared, clock, log, cosign, known },
+      ...{ ...shared, clock, log, cosign, known, over },
       onPublished(number, changed) {
         answers.goOn(
           number,
@@ -133,6 +142,8 @@ export async function openDirectoryLog(parts: {
   async function ofOne<T>(ask: (at: PublishedEpoch) => Promise<T>): Promise<T> {
     await work.fresh();
     const at = work.published;
+    // Until it has all that the log before it had, it would deny people who are there.
+    if (at.lastEvent < (followed?.events ?? 0)) throw new Fault('unavailable');
     using _held = at.map.hold();
     return await ask(at);
   }
@@ -178,12 +189,18 @@ export async function openDirectoryLog(parts: {
         policyNumber: number,
         policyEntry: await policyEntryOf(store, number),
         witnessed: parsePolicy(text).quorum !== undefined,
+        ...(followed && { follows: followsOf(followed) }),
       };
     },
     policyProof: (number) => policyProof(store, shared.hashes, number),
+    get ahead() {
+      return work.ahead;
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
+
+const followsOf = ({ vkey, size, root, seen }: Followed) => ({ vkey, size, root, seen });
 
 function submissionOf(
   hashes: Pick<LogHashes, 'read'>,

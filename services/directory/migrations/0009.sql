@@ -20,12 +20,13 @@ create table new_events (
   opening blob check (opening is null or length(opening) = 16),
   -- Of a name: the account. That of an account is its list of this epoch.
   state blob,
-  -- The EVENT, once it is in the log; of some from before there was this column it is in log_bundles alone.
+  -- The EVENT, once it is in a log: every later one has it byte for byte. Of some from before there was this column it
+  -- is in log_bundles alone.
   entry blob check (entry is null or length(entry) = 102),
   unique (label, version)
 ) strict;
 insert into new_events (seq, label, version, flags, opening, state, entry)
-  select e.seq, e.label, e.version, e.flags, e.opening, e.state, iif(l.version = e.version, l.entry, null)
+  select e.seq, e.label, e.version, e.flags, e.opening, e.state, coalesce(e.entry, iif(l.version = e.version, l.entry, null))
   from log_events e join log_labels l on l.id = e.label order by e.seq;
 
 create table new_endings (
@@ -47,7 +48,8 @@ create trigger log_events_are_final before update of seq, label, version, flags 
   select raise(abort, 'an event of the log is final');
 end;
 
-create trigger log_entries_are_final before update of entry on log_events when old.entry is not null begin
+create trigger log_entries_are_final before update of entry on log_events
+  when old.entry is not null and new.entry is not old.entry begin
   select raise(abort, 'an event of the log is final');
 end;
 

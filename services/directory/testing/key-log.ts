@@ -7,7 +7,7 @@ import { testKeys } from '../../kit/testing/vault.ts';
 import { openVault } from '../../kit/vault.ts';
 import type { DirectoryStore } from '../database.ts';
 import type { Cosign, KnownToWitnesses } from '../log/epoch-witnesses.ts';
-import { type DirectoryLog, openDirectoryLog } from '../log/log.ts';
+import { openSucceedingLog, type SucceedingLog } from '../log/succeeding-log.ts';
 import * as schema from '../schema.ts';
 import { addList, addPerson } from './log-people.ts';
 
@@ -16,7 +16,7 @@ const master = Buffer.alloc(32, 7);
 
 export interface TestKeyLog extends AsyncDisposable {
   store: DirectoryStore;
-  log: DirectoryLog;
+  log: SucceedingLog;
   /** Accounts and epochs as they were told of. */
   told: [AccountId, number][];
   /** New people, in one transaction. */
@@ -49,7 +49,7 @@ export async function testKeyLog(
   const vault = held.use(await openVault({ store, keys, log }));
   const told: [AccountId, number][] = [];
   const opened = held.use(
-    await openDirectoryLog({
+    await openSucceedingLog({
       ...{ store, secrets: vault.secrets, log, cosign, known, clock: { now } },
       onPublished: (account, epoch) => told.push([account, epoch]),
     }),
