@@ -2,13 +2,11 @@
  * The log of keys: epochs, answers, what a client does with them, and a witness. A million entries (`--quick`: 20,000,
  * `--nightly`: ten million), built anew by the directory's own modules. docs/protocol/transparency.md §10
  */
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { type KeyLogFigures, measureKeyLog } from './key-log-asking.ts';
 import { buildKeyLog } from './key-log-build.ts';
-import type { KeyLogFigures } from './key-log-measured.ts';
 import type { Effort, Measured, Scenario } from './scenario.ts';
 import { type WitnessFigures, witnessLoad, witnessRate } from './witness-load.ts';
 
@@ -42,12 +40,7 @@ async function run(effort: Effort): Promise<Figures> {
     const since = performance.now();
     const { people } = await buildKeyLog(dir, entries);
     const took = (performance.now() - since) / 1000;
-    const program = join(import.meta.dirname, 'key-log-measured.ts');
-    const { stdout } = await promisify(execFile)(process.execPath, [
-      ...['--expose-gc', program, dir],
-      ...[people, seconds, changes].map(String),
-    ]);
-    const figures: KeyLogFigures = JSON.parse(stdout);
+    const figures = await measureKeyLog({ dir, people }, { seconds, changes });
     return { ...figures, entries, notes: notesOf(figures, entries, took) };
   } finally {
     await rm(dir, { recursive: true, force: true });
@@ -62,7 +55,7 @@ function notesOf(figures: KeyLogFigures, entries: number, took: number): string[
   return [
     `log: ${whole(entries)} entries, built in ${took.toFixed(0)} s; load average ${loadavg()[0]?.toFixed(1)} at the end`,
     `updates: ${whole(updated.perSecond)} a second by the clock`,
-    `lookup: p50 ${ms(asked.quiet.p50)} (one row alone ${ms(asked.reads.p50)}), ${ms(asked.cpu)} of CPU each with who asks; while lists change p50 ${ms(asked.busy.p50)}`,
+    `lookup: p50 ${ms(asked.quiet.p50)} (one row alone ${ms(asked.reads.p50)}), ${ms(asked.cpu)} of CPU each (${ms(asked.cpuOfRow)}), with the bus and without who asks; while lists change p50 ${ms(asked.busy.p50)}`,
     `answers with three devices: ${whole(answered.accountOfThree)} bytes, with the name ${whole(answered.wholeOfThree)}`,
     `start: ${start.cpu.toFixed(1)} s of CPU; resident ${whole(before)} MB before, ${whole(after)} after it, ${whole(end)} after everything`,
   ];
