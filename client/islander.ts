@@ -1,5 +1,5 @@
 /** One person's device at work: sends what is queued, receives what comes, and says how it goes. */
-import type { AccountId } from '@island/protocol/wire/ids.ts';
+import type { AccountId, ChannelId, SpaceId } from '@island/protocol/wire/ids.ts';
 import { type Account, openAccount } from './account/account.ts';
 import { keepAccount } from './account/account-upkeep.ts';
 import { adoptOwnAccount } from './account/adoption.ts';
@@ -8,6 +8,7 @@ import { type Archive, openArchive, type Progress } from './archive/archive.ts';
 import { keepArchive } from './archive/upkeep.ts';
 import { keepDeletions } from './attachments/deletions.ts';
 import { type Enclosures, openEnclosures } from './attachments/enclosing.ts';
+import { type Channels, openChannels } from './channels/channels.ts';
 import { type Conversations, openConversations } from './conversation/conversations.ts';
 import { keepConversations } from './conversation/keeper.ts';
 import { typists } from './conversation/typing.ts';
@@ -60,6 +61,12 @@ export type IslanderEvent =
   | { type: 'directory'; error: Error }
   /** Others watch the directory than before: kept until the person was told (transparency/witness-change.ts). */
   | { type: 'witnesses'; change: WitnessChange }
+  /** Something keeps a post of a channel here; it is tried again. */
+  | { type: 'post-waiting'; channel: ChannelId; error: Error }
+  /** A post, or a key of one, was refused: why, in a word of the protocol. */
+  | { type: 'post-refused'; channel: ChannelId | undefined; why: string }
+  /** What the island shows of a channel or a server is refused. */
+  | { type: 'channel-trouble'; place: ChannelId | SpaceId; error: Error }
   /** Somebody asked to begin the account anew: possible after so many seconds, unless a device objects. */
   | { type: 'reset-asked'; seconds: number };
 
@@ -81,6 +88,7 @@ export interface Islander extends AsyncDisposable, Speaking, Enclosures {
   lookups: Lookups;
   conversations: Conversations;
   spaces: Spaces;
+  channels: Channels;
   /** `say` for what is a text and nothing else. */
   send(to: string, texts: readonly string[]): Promise<string[]>;
   /** Starts sending what is queued, by whatever process of this home. */
@@ -166,6 +174,12 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const actors = openActors({ account, people, own: ownPerson, lookups });
   const following = openFollowing({ account, storage, session, actors });
   const spaces = openSpaces({ account, storage, session, own: ownPerson, actors, following, now });
+  const channels = openChannels({
+    ...{ ...common, own: ownPerson, spaces },
+    onWaiting: (channel, error) => on({ type: 'post-waiting', channel, error }),
+    onRefused: (channel, why) => on({ type: 'post-refused', channel, why }),
+    onTrouble: (place, error) => on({ type: 'channel-trouble', place, error }),
+  });
   const writing = typists((from, began) => on({ type: 'typing', from, began }));
   const nameOf = async (peer: AccountId) => (await people.known(peer))?.name;
 
@@ -186,6 +200,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     lookups,
     conversations,
     spaces,
+    channels,
     failed: failed.promise,
     startSending() {
       // What was sent is forgotten in time also where nothing is received.
@@ -198,6 +213,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
           signal,
         ),
       );
+      start('posting', (signal) => channels.send(signal));
       start('archiving', (signal) => kept.write(signal));
       start('deletions', (signal) => keepDeletions({ storage, transport }, signal));
     },
@@ -208,6 +224,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
             ...common,
             people: provers,
             own: ownPerson,
+            channels: channels.hearing,
             certificates,
             onTyping: writing.heard,
             onCosign: witnessing.asked,
@@ -226,6 +243,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
         ),
       );
       start('archiving', (signal) => kept.write(signal));
+      start('channels', (signal) => channels.keep(signal));
       start('reading', (signal) => kept.read(signal));
       start('account', (signal) => own.run(signal));
       start('conversations', (signal) => keepConversations({ storage, now, nameOf }, signal));

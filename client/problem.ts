@@ -104,6 +104,8 @@ export const problems = {
   space_invite_unknown: 'There is no invite {invite} to {title}. See: islander server invites',
   permission_unknown: 'There is no permission {permission}. There are: {permissions}.',
   not_banned: '{name} is not banned from {title}.',
+  space_text:
+    'A name has 1 to {title} bytes, a topic {topic} at most and a reason {reason}: one line, without spaces around it.',
   not_confirmed: 'Nothing was done.',
   channel_unknown: 'There is no channel {channel} on {title} that you can see.',
   channel_differs:

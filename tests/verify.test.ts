@@ -8,7 +8,7 @@ import t from 'tap';
 import { bootIsland, runIsland } from './island.ts';
 
 const built = [
-  ...['A1', 'A2', 'A3', 'A4', 'A5', 'M1', 'M2', 'M5', 'M6', 'M7'],
+  ...['A1', 'A2', 'A3', 'A4', 'A5', 'M1', 'M2', 'M3', 'M5', 'M6', 'M7'],
   ...['T2', 'T3', 'T4', 'T6', 'K1', 'K2', 'K3'],
 ];
 

@@ -10,6 +10,7 @@ import { checkAtRest } from './at-rest.ts';
 import { checkAuditTrail } from './audit-trail.ts';
 import { checkBus } from './bus-rights.ts';
 import { checkCache } from './cache-rights.ts';
+import { checkChannels } from './channels.ts';
 import { checkContradictions } from './contradictions.ts';
 import type { Device } from './device.ts';
 import { checkDevices } from './devices.ts';
@@ -87,6 +88,10 @@ function checksOf(scene: Scene, held: AsyncDisposableStack): Partial<Record<Prom
     async M2() {
       const { alice } = await people();
       return checkSealedSender(scene, await another(), alice);
+    },
+    async M3() {
+      const { alice, bob } = await people();
+      return checkChannels(scene, { alice, bob, carol: await another(), dave: await another() });
     },
     async M5() {
       const { alice, bob } = await people();

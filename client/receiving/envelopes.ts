@@ -13,6 +13,7 @@ import type { PeerSessions } from '@island/protocol/crypto/sessions.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { hex } from '@island/protocol/wire/text.ts';
+import type { Hearing } from '../channels/hearing.ts';
 import { arrival, type Unreadable } from '../messages/messages.ts';
 import { contactChanges, isAccepted, isBlocked } from '../people/contacts.ts';
 import type { PrekeyBox } from '../ratchets/prekeys.ts';
@@ -25,6 +26,7 @@ import { type Reception, receive, type Told } from './reception.ts';
 import { type Asked, type Proving, prove, type Sender } from './senders.ts';
 
 export interface Opening extends Proving, Told {
+  channels: Hearing;
   ratchets: Ratchets;
   box: PrekeyBox;
 }
@@ -129,7 +131,7 @@ async function openInTurn(
   const { ratchets, now } = opening;
   const settled = await ratchets.step(async (step) => {
     const reception: Reception = {
-      ...{ account: opening.account, storage: opening.storage, now },
+      ...{ account: opening.account, storage: opening.storage, channels: opening.channels, now },
       ...{ append: [], put: [], remove: [...over], expect: [], passing: [] },
       contacts: contactChanges(opening.storage),
       repairs: repairChanges(opening.storage),

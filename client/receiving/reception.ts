@@ -13,6 +13,8 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Account } from '../account/account.ts';
 import { type Identity, identityKey, identityRows, isKnown } from '../archive/rows.ts';
+import type { Hearing } from '../channels/hearing.ts';
+import { takeChannelMarks } from '../channels/unread.ts';
 import { takeMark } from '../conversation/marks.ts';
 import { oweReceipt, takeReceipt } from '../conversation/receipts.ts';
 import { readSettings } from '../conversation/settings.ts';
@@ -36,6 +38,7 @@ export interface Reception {
   remove: Place[];
   contacts: ContactChanges;
   repairs: RepairChanges;
+  channels: Hearing;
   expect: (Place & { version: number })[];
   /** Keys of identities that this commit adds. */
   identities: Set<string>;
@@ -49,7 +52,7 @@ export interface Told {
 }
 
 /** Only from another device of one's own account. */
-const ownKinds: ReadonlySet<BodyKind> = new Set(['sync', 'marks']);
+const ownKinds: ReadonlySet<BodyKind> = new Set(['sync', 'marks', 'channel-marks']);
 /** Only inside a sync. */
 const decisions: ReadonlySet<BodyKind> = new Set(['contact']);
 
@@ -76,6 +79,12 @@ export async function receive(
       for (const { peer, readUpTo } of body.marks)
         await takeMark(reception.storage, reception, peer, readUpTo, reception.now());
       return;
+    case 'channel-marks':
+      return takeChannelMarks(reception.storage, reception, body.marks);
+    case 'channel-key':
+    case 'channel-key-wanted':
+    case 'channel-history':
+      return reception.channels.take(reception, sender, body);
     case 'receipt':
     case 'typing':
       return receiveSign(reception, sender, plaintext.sentAt, body);
@@ -117,7 +126,14 @@ async function receiveSign(
 }
 
 /** What moves sessions on is between devices, whosever they are. */
-const forEverybody: ReadonlySet<BodyKind> = new Set(['resync', 'resent', 'empty']);
+const forEverybody: ReadonlySet<BodyKind> = new Set([
+  'resync',
+  'resent',
+  'empty',
+  'channel-key',
+  'channel-key-wanted',
+  'channel-history',
+]);
 
 async function receiveFrom(
   reception: Reception,

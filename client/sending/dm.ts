@@ -10,19 +10,30 @@
 import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { encodeSend } from '@island/protocol/wire/send.ts';
+import { base64url } from '@island/protocol/wire/text.ts';
 import { backoff, pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
 import { isPaymentRefused, isTokenRefused, type Paying, pay, payAnew } from '../payment/payment.ts';
 import { Reserved } from '../payment/wallet.ts';
 import { Problem, willPass } from '../problem.ts';
+import type { Session } from '../sign-in/session.ts';
 import { Conflict } from '../storage/storage.ts';
 import { retryAfter, sendSealed, type Transport } from '../transport/transport.ts';
-import { isKept, type Order, plaintextOf, readWaiting, type Waiting, waiting } from './outbox.ts';
+import {
+  changedRow,
+  isKept,
+  type Order,
+  plaintextOf,
+  readWaiting,
+  type Waiting,
+  waiting,
+} from './outbox.ts';
 import { Moot, refreshRecipient, type Sealing, sealRow } from './sealing.ts';
 import { settle } from './settling.ts';
 
 export interface Sending extends Sealing, Paying {
   transport: Transport;
+  session: Session;
   /** Something keeps a message here; it is tried again. */
   onWaiting: (to: string, error: Error) => void;
   /** Nothing keeps it any longer. */
@@ -40,6 +51,11 @@ const longestAside = 3_600_000;
 const asideLook = 60_000;
 /** Milliseconds between two looks at the whole queue, while it is not empty. */
 const longestLook = 500;
+/** Recipients of keys of channels at a time. */
+const mostKeyLanes = 8;
+
+/** Keys of channels and what is said go to the same person each in its own order. */
+const laneOf = ({ to, keys }: Waiting): string => (keys ? `keys ${to}` : to);
 
 /**
  * What lies beside a message or an act and is held back lets what comes after it pass. Other rows keep
@@ -75,15 +91,22 @@ export async function runOutbox(sending: Sending, signal: AbortSignal): Promise<
     left = whole ? rows.length : left + rows.length;
     due = Math.min(whole ? Number.POSITIVE_INFINITY : due, ...aside);
     newest = found.at(-1)?.key ?? newest;
-    for (const to of new Set(rows.map((row) => row.to))) {
+    for (const to of new Set(rows.map(laneOf))) {
       if (lanes.has(to)) continue;
+      const keyLanes = [...lanes.keys()].filter((name) => name.includes(' ')).length;
+      if (to.includes(' ') && keyLanes >= mostKeyLanes) continue;
       const lane = runLane(sending, to, either)
         .catch((error: unknown) => {
           if (either.aborted) return;
           failure = error;
           stop.abort();
         })
-        .finally(() => lanes.delete(to));
+        .finally(() => {
+          lanes.delete(to);
+          // Those that there was no room for begin now.
+          wholeLook = 0;
+          if (lanes.size >= mostKeyLanes - 1) changed.ring();
+        });
       lanes.set(to, lane);
     }
     const held = due < Number.POSITIVE_INFINITY ? Math.min(due - now, asideLook) : undefined;
@@ -94,13 +117,15 @@ export async function runOutbox(sending: Sending, signal: AbortSignal): Promise<
 }
 
 /** Everything that waits for one recipient, unless another process is at it. */
-async function runLane(sending: Sending, to: string, signal: AbortSignal): Promise<void> {
+async function runLane(sending: Sending, lane: string, signal: AbortSignal): Promise<void> {
   const { storage } = sending;
-  using section = await storage.tryLock(`outbox ${to}`);
+  using section = await storage.tryLock(`outbox ${lane}`);
   if (!section) return;
   for (;;) {
     const now = sending.now();
-    const rows = (await waiting(storage)).filter((row) => row.to === to && !isAside(row, now));
+    const rows = (await waiting(storage)).filter(
+      (row) => laneOf(row) === lane && !isAside(row, now),
+    );
     if (rows.length === 0) return;
     for (const row of rows) {
       if (signal.aborted) return;
@@ -111,7 +136,7 @@ async function runLane(sending: Sending, to: string, signal: AbortSignal): Promi
 
 /** Until the island has it, or it is clear that it never will. */
 async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Promise<void> {
-  const { transport, now } = sending;
+  const { now } = sending;
   if (row.notBefore !== undefined && !isKept(row))
     await pause(Math.min(Math.max(0, row.notBefore - now()), longestHeld), signal);
   let tries = 0;
@@ -122,8 +147,7 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
       // Sealed or not: what was erased while it waited for the line does not go to our own devices.
       if (row.about !== undefined && !(await plaintextOf(sending.storage, row))) throw new Moot();
       order ??= await sealRow(sending, row, undefined, signal);
-      const paid = await pay(sending, row.key, order, signal);
-      await sendSealed(transport, encodeSend({ ...order, ...paid }), { lane: row.to, signal });
+      await dispatch(sending, row, order, signal);
       if (attempt > 0) sending.onMoving(row.to);
       await settle(sending, row.key, { state: 'accepted', peer: order.account });
       return;
@@ -156,6 +180,10 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
         await settle(sending, row.key, { state: 'failed', reason: cause.message });
         return;
       }
+      if (row.keys && !row.keys.late && !isOnTheWay(cause)) {
+        await markLate(sending, row.key);
+        return;
+      }
       const refused = isTokenRefused(cause);
       tries = refused ? mostTries - 1 : 0;
       sending.onWaiting(
@@ -166,6 +194,39 @@ async function deliver(sending: Sending, row: Waiting, signal: AbortSignal): Pro
       if (refused) patience *= 2;
     }
   }
+}
+
+/** Keys of a channel go by the space that both sides are in, by name; all else sealed, and paid for. */
+async function dispatch(
+  sending: Sending,
+  row: Waiting,
+  order: Order,
+  signal: AbortSignal,
+): Promise<void> {
+  const { transport, session } = sending;
+  if (row.keys) {
+    const envelopes = order.envelopes.map(({ device, id, body }) => {
+      return { device, id, body: base64url(body) };
+    });
+    const { space } = row.keys;
+    const { account: to, epoch } = order;
+    await session.call('sendKeys', { space, to, epoch, envelopes }, { signal });
+    return;
+  }
+  const paid = await pay(sending, row.key, order, signal);
+  await sendSealed(transport, encodeSend({ ...order, ...paid }), { lane: row.to, signal });
+}
+
+/** What keeps a post here just as well. */
+const isOnTheWay = (error: Error): boolean =>
+  (error instanceof Problem && error.code === 'unreachable') ||
+  (error instanceof Fault && willPass(error)) ||
+  isStorage(error);
+
+/** Posts wait for it no longer; it is tried on. */
+async function markLate({ storage }: Sending, key: string): Promise<void> {
+  const row = await readWaiting(storage, key);
+  if (row?.keys) await storage.commit(changedRow(row, { keys: { ...row.keys, late: true } }));
 }
 
 const isStale = (error: unknown): boolean =>

@@ -37,6 +37,17 @@ const repair = v.strictObject({
   ),
 });
 
+const keys = v.strictObject({
+  space: s.space,
+  channel: s.channel,
+  /** The chain, in hex, that waits for nothing but its keys. */
+  chain: v.optional(v.string()),
+  /** The account that the name must lead to. */
+  account: s.account,
+  /** Something other than the way there keeps it: what is posted does not wait for it. */
+  late: v.optional(v.literal(true)),
+});
+
 const record = v.strictObject({
   /** A person's name; our own for what goes to our other devices. */
   to: v.string(),
@@ -46,6 +57,8 @@ const record = v.strictObject({
   repair: v.optional(repair),
   /** The place of what it tells our own devices of: read when it is sealed, so that nothing erased waits here. */
   about: v.optional(v.string()),
+  /** About keys of a channel: it goes by the space that both are in, and costs no token. docs/protocol/channel.md §8 */
+  keys: v.optional(keys),
   /** Unix milliseconds before which it does not go. */
   notBefore: v.optional(v.number()),
   sealed: v.optional(
@@ -79,6 +92,7 @@ export interface Order extends Omit<Send, 'tokens' | 'key' | 'envelopes'> {
 export type Paid = Pick<Send, 'tokens' | 'key'>;
 
 export type RepairPart = v.InferOutput<typeof repair>;
+export type KeysPart = v.InferOutput<typeof keys>;
 
 export interface Waiting {
   /** The place of its message or act. */
@@ -87,6 +101,7 @@ export interface Waiting {
   plaintext: Uint8Array | undefined;
   repair: RepairPart | undefined;
   about: string | undefined;
+  keys: KeysPart | undefined;
   notBefore: number | undefined;
   sealed: Order | undefined;
   paid: Paid | undefined;
@@ -105,6 +120,12 @@ export const outboxBeside = (to: string, notBefore?: number) => ({
 export const passing = (to: string, plaintext: Plaintext, notBefore?: number): Append => ({
   namespace: outbox,
   bytes: encodeRecord({ to, plaintext: encodePlaintext(plaintext), notBefore }),
+});
+
+/** A row about keys of a channel. */
+export const keysRow = (to: string, part: KeysPart, plaintext: Plaintext): Append => ({
+  namespace: outbox,
+  bytes: encodeRecord({ to, plaintext: encodePlaintext(plaintext), keys: part }),
 });
 
 /** A row that tells our own devices of what was said or done at a place. */
@@ -140,9 +161,9 @@ export async function enqueue(
 
 function read(row: Row): Waiting {
   const { paid, ...rest } = decodeRecord(record, row);
-  const { to, plaintext, repair: part, about, notBefore, sealed } = rest;
+  const { to, plaintext, repair: part, about, keys: held, notBefore, sealed } = rest;
   const { key, version } = row;
-  const said = { to, plaintext, repair: part, about, notBefore };
+  const said = { to, plaintext, repair: part, about, keys: held, notBefore };
   return { key, ...said, sealed, paid: paid && readPaid(paid), version };
 }
 
@@ -178,7 +199,10 @@ export const waits = async (storage: Storage, key: string): Promise<boolean> =>
   (await storage.read(outbox, key)) !== undefined;
 
 /** For a commit that changes the row, unless somebody else dealt with it first. */
-export const changedRow = (row: Waiting, change: Partial<Pick<Waiting, 'sealed' | 'paid'>>) => ({
+export const changedRow = (
+  row: Waiting,
+  change: Partial<Pick<Waiting, 'sealed' | 'paid' | 'keys'>>,
+) => ({
   put: [write({ ...row, ...change })],
   expect: [{ namespace: outbox, key: row.key, version: row.version }],
 });

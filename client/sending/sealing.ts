@@ -81,6 +81,8 @@ export async function sealRow(
   if (!said) throw isKept(row) ? new Conflict() : new Moot();
   const person = await recipientOf(sealing, row.to, signal);
   const { list } = person;
+  // Keys are for a member of a space, not for whoever has the name.
+  if (row.keys && row.keys.account !== person.account) throw new Moot();
   const only = row.repair?.only;
   if (only !== undefined && !list.devices.some(({ device }) => device === only)) throw new Moot();
   const kept = (before?.envelopes ?? []).filter(({ device }) =>

@@ -30,7 +30,7 @@ import type { Session } from '../sign-in/session.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { rootFingerprint } from '../transport/root-fingerprint.ts';
 import type { Actors } from './actors.ts';
-import type { Following } from './following.ts';
+import type { Following, ShownInvite } from './following.ts';
 import { knownSpaces, readSpace, spaceBatch, verifiedEntries } from './space-rows.ts';
 
 export interface Spaces {
@@ -91,7 +91,12 @@ export function openSpaces(parts: SpacesParts): Spaces {
   const { account, device, dsk } = self;
 
   /** Signs what follows the newest entry that is known, and hands it to the island; others may have been first. */
-  async function act(space: SpaceId, op: SpaceOp, signal?: AbortSignal): Promise<number> {
+  async function act(
+    space: SpaceId,
+    op: SpaceOp,
+    signal?: AbortSignal,
+    invite?: ShownInvite,
+  ): Promise<number> {
     for (;;) {
       const state = await following.known(space);
       const before = state.seq;
@@ -103,7 +108,7 @@ export function openSpaces(parts: SpacesParts): Spaces {
         return seq;
       } catch (error) {
         if (!(error instanceof Fault) || error.code !== 'log_moved') throw error;
-        const { seq } = await following.follow(space, signal);
+        const { seq } = await following.follow(space, signal, invite);
         // An island that says so without showing what is new would be asked for ever.
         if (seq === before) throw error;
       }
@@ -221,7 +226,7 @@ export function openSpaces(parts: SpacesParts): Spaces {
         invite: key.public,
         proof,
       } as const;
-      await act(space, op, signal);
+      await act(space, op, signal, shown);
       return following.known(space);
     },
   };

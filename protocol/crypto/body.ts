@@ -21,13 +21,14 @@
  *     0x0f channel key         a place in a chain of the sender's device      channel-key-body.ts, channel.md §8
  *     0x10 channel key wanted  space 16 ‖ channel 16 ‖ chain 16 of the recipient's device
  *     0x11 channel history     var16 bundle                                    history-bundle.ts
+ *     0x12 channel marks       u8 n 1 to 64 × { channel 16 ‖ u64 read up to }  to one's own devices only
  *     target = u8 1 of who sends this, 2 of who receives it ‖ id 16
  *
  * Places in a text are counted in UTF-8 bytes. Times are Unix milliseconds, lives are seconds.
  */
 import { Reader, Writer } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
-import { type AccountId, accountId, personName } from '../wire/ids.ts';
+import { type AccountId, accountId, type ChannelId, personName } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
 import { fromHex, hex } from '../wire/text.ts';
 import {
@@ -47,6 +48,7 @@ import {
   type ChannelHistoryBody,
   type ChannelKeyBody,
   type ChannelKeyWantedBody,
+  readChannel,
   readChannelKey,
   readHistory,
   readWanted,
@@ -81,7 +83,8 @@ export type Body =
   | ResentBody
   | ChannelKeyBody
   | ChannelKeyWantedBody
-  | ChannelHistoryBody;
+  | ChannelHistoryBody
+  | { kind: 'channel-marks'; marks: readonly { channel: ChannelId; readUpTo: number }[] };
 
 export type BodyKind = Body['kind'];
 type Of<K extends BodyKind> = Extract<Body, { kind: K }>;
@@ -184,6 +187,15 @@ const codecs: { [K in BodyKind]: Codec<Of<K>> } = {
   'channel-key': { code: 0x0f, write: writeChannelKey, read: readChannelKey },
   'channel-key-wanted': { code: 0x10, write: writeWanted, read: readWanted },
   'channel-history': { code: 0x11, write: writeHistory, read: readHistory },
+  'channel-marks': {
+    code: 0x12,
+    write: (out, { marks }) =>
+      writeEach(out, marks, ({ channel, readUpTo }) => out.raw(fromHex(channel)).u64(readUpTo)),
+    read: (from) => ({
+      kind: 'channel-marks',
+      marks: readEach(from, () => ({ channel: readChannel(from), readUpTo: from.u64() })),
+    }),
+  },
 };
 
 const kindOf = new Map<number, Codec<Body>>(

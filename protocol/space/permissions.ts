@@ -6,8 +6,9 @@
  * what everybody and one's roles may, changed by the overrides of the category and then of the channel: first
  * those of everybody, then of one's roles together (a permission that one of them gives counts), then of oneself.
  */
-import type { AccountId } from '../wire/ids.ts';
-import type { Channel, Override, SpaceState } from './space-state.ts';
+import type { AccountId, ChannelId } from '../wire/ids.ts';
+import type { Override } from './space-op.ts';
+import type { Channel, Role } from './space-state.ts';
 
 /** Bits of a `u32`. */
 export const permissions = {
@@ -50,8 +51,17 @@ export const firstPermissions = view | post | attach | react | invite | speak | 
 /** Higher than every position of a role. */
 export const ownerRank = 0x1_0000;
 
+/** What rights follow from: a space now (`SpaceState`), or as of an earlier entry (`asOf`). */
+export interface Standing {
+  readonly owner: AccountId | undefined;
+  readonly closed: boolean;
+  readonly members: { get(account: AccountId): { readonly roles: readonly number[] } | undefined };
+  readonly roles: { get(role: number): Role | undefined };
+  readonly channels: { get(channel: ChannelId): Channel | undefined };
+}
+
 /** The highest position of somebody's roles: who may act on whom. 0 for who has none; -1 for who is no member. */
-export function rankOf(state: SpaceState, account: AccountId): number {
+export function rankOf(state: Standing, account: AccountId): number {
   const member = state.members.get(account);
   if (member === undefined) return -1;
   if (account === state.owner) return ownerRank;
@@ -59,7 +69,7 @@ export function rankOf(state: SpaceState, account: AccountId): number {
 }
 
 /** A sum of `permissions`: in the space as a whole, or in a channel of it. */
-export function permissionsIn(state: SpaceState, account: AccountId, channel?: Channel): number {
+export function permissionsIn(state: Standing, account: AccountId, channel?: Channel): number {
   const member = state.members.get(account);
   if (member === undefined || state.closed) return 0;
   if (account === state.owner) return allPermissions;
@@ -75,7 +85,7 @@ export function permissionsIn(state: SpaceState, account: AccountId, channel?: C
 }
 
 export const may = (
-  state: SpaceState,
+  state: Standing,
   account: AccountId,
   permission: Permission,
   channel?: Channel,

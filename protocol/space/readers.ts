@@ -7,32 +7,47 @@
  */
 import type { AccountId, ChannelId } from '../wire/ids.ts';
 import type { SpaceEntry } from './entry.ts';
-import { permissions, permissionsIn } from './permissions.ts';
-import type { Channel, SpaceState } from './space-state.ts';
+import { asOf, type History, noHistory, noteHistory } from './history.ts';
+import { may, type Permission, permissions, type Standing } from './permissions.ts';
+import type { SpaceState } from './space-state.ts';
 
-/** Entries at which a right began and ended in turn: an odd number of them means that it is there now. */
-type Turns = number[];
+/** From whom the newest entry took the right to read which channel. */
+type Lost = [ChannelId, AccountId[]][];
 
-interface Rights {
-  view: Turns;
-  post: Turns;
+export interface Access {
+  history: History;
+  /** Ascending; the first is the entry that made the channel. Also of those that are gone, and of no category. */
+  epochs: Map<ChannelId, number[]>;
+  /** Those of them that took a right to read. */
+  losses: Map<ChannelId, number[]>;
+  lost: Lost;
 }
 
-interface ChannelAccess {
-  /** Ascending; the first is the entry that made the channel. */
-  epochs: number[];
-  rights: Map<AccountId, Rights>;
+export const noAccess = (): Access => ({
+  ...{ history: noHistory(), epochs: new Map(), losses: new Map(), lost: [] },
+});
+
+/** Called after the entry has changed the state. */
+export function noteAccess(state: SpaceState, entry: SpaceEntry): void {
+  const { access } = state;
+  const { op, seq } = entry;
+  noteHistory(state, entry);
+  access.lost = lossesBy(state, entry);
+  if (op.op === 'channel' && op.kind !== 'category' && !access.epochs.has(op.channel))
+    access.epochs.set(op.channel, [seq]);
+  if (op.op === 'rekey') access.epochs.get(op.channel)?.push(seq);
+  for (const [channel] of access.lost) {
+    access.epochs.get(channel)?.push(seq);
+    const losses = access.losses.get(channel);
+    if (losses) losses.push(seq);
+    else access.losses.set(channel, [seq]);
+  }
 }
 
-/** Also of channels that are gone. */
-export type Access = Map<ChannelId, ChannelAccess>;
-
-export const noAccess = (): Access => new Map();
-
-/** The accounts whose rights an entry may have changed, and in which channels: everything, where it is not known. */
-function touched(state: SpaceState, { op, actor }: SpaceEntry): AccountId[] | 'nobody' | 'all' {
+/** The accounts that an entry can have taken a right from: most take none from anybody. */
+function accountsOf(state: SpaceState, before: Standing, entry: SpaceEntry): Iterable<AccountId> {
+  const { op, actor } = entry;
   switch (op.op) {
-    case 'join':
     case 'leave':
       return [actor];
     case 'kick':
@@ -40,104 +55,125 @@ function touched(state: SpaceState, { op, actor }: SpaceEntry): AccountId[] | 'n
     case 'memberRoles':
       return [op.account];
     case 'owner':
+      return [actor];
+    case 'role': {
+      const taken = (before.roles.get(op.role)?.permissions ?? 0) & ~op.permissions;
+      return taken & (permissions.view | permissions.administrator) ? state.members.keys() : [];
+    }
+    case 'roleGone':
     case 'channel':
     case 'channelGone':
-    case 'role':
-    case 'roleGone':
     case 'close':
-      return 'all';
+      return state.members.keys();
     default:
-      return state.seq === 1 ? 'all' : 'nobody';
+      return [];
   }
 }
 
-/** Called after the entry has changed the state. */
-export function noteAccess(state: SpaceState, entry: SpaceEntry): void {
-  const { access, channels, members } = state;
-  const { op, seq } = entry;
-  if (op.op === 'channel' && op.kind !== 'category' && !access.has(op.channel))
-    access.set(op.channel, { epochs: [seq], rights: new Map() });
-  if (op.op === 'rekey') access.get(op.channel)?.epochs.push(seq);
-  const who = touched(state, entry);
-  if (who === 'nobody') return;
-  for (const [id, of] of access) {
-    const channel = channels.get(id);
-    const accounts = who === 'all' ? new Set([...of.rights.keys(), ...members.keys()]) : who;
-    let lost = false;
-    for (const account of accounts) lost = turn(state, of, channel, account, seq) || lost;
-    if (lost && of.epochs.at(-1) !== seq) of.epochs.push(seq);
-  }
+/** The channels in which it can have. */
+function channelsOf({ channels, access }: SpaceState, { op }: SpaceEntry): ChannelId[] {
+  if (op.op === 'channelGone') return access.epochs.has(op.channel) ? [op.channel] : [];
+  const all = [...channels.values()].filter(({ kind }) => kind !== 'category');
+  const those =
+    op.op === 'channel'
+      ? all.filter(({ channel, parent }) => channel === op.channel || parent === op.channel)
+      : all;
+  return those.map(({ channel }) => channel);
 }
 
-/** Whether the right to read was lost. */
-function turn(
+function lossesBy(state: SpaceState, entry: SpaceEntry): Lost {
+  const before = asOf(state, entry.seq - 1);
+  const accounts = [...accountsOf(state, before, entry)];
+  if (accounts.length === 0) return [];
+  const channels = channelsOf(state, entry);
+  const groups = alike(state, before, accounts);
+  return channels.flatMap((id): Lost => {
+    const [was, is] = [before.channels.get(id), state.channels.get(id)];
+    const gone = groups.filter(([one]) => {
+      const read = was && one && may(before, one, 'view', was);
+      return read && !(is && may(state, one, 'view', is));
+    });
+    return gone.length === 0 ? [] : [[id, gone.flat()]];
+  });
+}
+
+/** Accounts that have the same rights in every channel, before and after: one of them speaks for all. */
+function alike(state: SpaceState, before: Standing, accounts: readonly AccountId[]): AccountId[][] {
+  const single = new Set<AccountId | undefined>([before.owner, state.owner]);
+  for (const { channel, overrides } of state.channels.values())
+    for (const each of [...overrides, ...(before.channels.get(channel)?.overrides ?? [])])
+      single.add(each.account);
+  const groups = new Map<string, AccountId[]>();
+  for (const account of accounts) {
+    const roles = [before, state].map((each) => each.members.get(account)?.roles.join());
+    const key = single.has(account) ? account : roles.join('|');
+    const group = groups.get(key);
+    if (group) group.push(account);
+    else groups.set(key, [account]);
+  }
+  return [...groups.values()];
+}
+
+function could(
+  permission: Permission,
   state: SpaceState,
-  { rights }: ChannelAccess,
-  channel: Channel | undefined,
+  id: ChannelId,
   account: AccountId,
   seq: number,
 ): boolean {
-  const sum = channel ? permissionsIn(state, account, channel) : 0;
-  const has = rights.get(account);
-  if (has === undefined && sum === 0) return false;
-  const { view, post } = has ?? { view: [], post: [] };
-  if (!has) rights.set(account, { view, post });
-  if (isOn(post) !== ((sum & permissions.post) !== 0)) post.push(seq);
-  const reads = (sum & permissions.view) !== 0;
-  if (isOn(view) === reads) return false;
-  view.push(seq);
-  return !reads;
+  const then = asOf(state, seq);
+  const channel = then.channels.get(id);
+  return channel !== undefined && may(then, account, permission, channel);
 }
-
-const isOn = (turns: Turns): boolean => turns.length % 2 === 1;
-
-/** Whether it was there as of entry `seq`. */
-const wasOn = (turns: Turns | undefined, seq: number): boolean =>
-  turns !== undefined && turns.filter((turn) => turn <= seq).length % 2 === 1;
 
 /** By the log as of entry `seq`, which the state has; timeouts are the island's to keep. */
 export const couldView = (
-  { access }: SpaceState,
+  state: SpaceState,
   channel: ChannelId,
   account: AccountId,
   seq: number,
-): boolean => wasOn(access.get(channel)?.rights.get(account)?.view, seq);
+): boolean => could('view', state, channel, account, seq);
 
 export const couldPost = (
-  { access }: SpaceState,
+  state: SpaceState,
   channel: ChannelId,
   account: AccountId,
   seq: number,
-): boolean => wasOn(access.get(channel)?.rights.get(account)?.post, seq);
+): boolean => could('post', state, channel, account, seq);
 
 /** The key epoch of a channel as of entry `seq`; 0 before there was the channel. */
 export function keyEpochAt({ access }: SpaceState, channel: ChannelId, seq: number): number {
-  const epochs = access.get(channel)?.epochs ?? [];
+  const epochs = access.epochs.get(channel) ?? [];
   return epochs.findLast((epoch) => epoch <= seq) ?? 0;
 }
 
 /** Whoever may read the channel now. */
-export function readersOf({ access }: SpaceState, channel: ChannelId): AccountId[] {
-  const of = access.get(channel);
-  if (of === undefined) return [];
-  return [...of.rights].filter(([, { view }]) => isOn(view)).map(([account]) => account);
+export function readersOf(state: SpaceState, id: ChannelId): AccountId[] {
+  const channel = state.channels.get(id);
+  if (channel === undefined) return [];
+  return [...state.members.keys()].filter((account) => may(state, account, 'view', channel));
 }
 
 /** Who could read which channel until entry `seq`, the newest, took it from them. */
-export function lostBy({ access }: SpaceState, seq: number): [ChannelId, AccountId[]][] {
-  const lost = [...access].map(([channel, { rights }]): [ChannelId, AccountId[]] => {
-    const gone = [...rights].filter(([, { view }]) => !isOn(view) && view.at(-1) === seq);
-    return [channel, gone.map(([account]) => account)];
-  });
-  return lost.filter(([, accounts]) => accounts.length > 0);
-}
+export const lostBy = ({ seq: newest, access }: SpaceState, seq: number): Lost =>
+  seq === newest ? access.lost : [];
 
 /** The entry since which an account can read a channel; `undefined` where it can't. */
 export function viewSince(
-  { access }: SpaceState,
+  state: SpaceState,
   channel: ChannelId,
   account: AccountId,
 ): number | undefined {
-  const view = access.get(channel)?.rights.get(account)?.view ?? [];
-  return isOn(view) ? view.at(-1) : undefined;
+  const reads = (seq: number) => couldView(state, channel, account, seq);
+  if (!reads(state.seq)) return undefined;
+  const losses = state.access.losses.get(channel) ?? [];
+  const made = state.access.epochs.get(channel)?.[0] ?? 0;
+  // Behind the newest loss that left them without it, they gained it once and never lost it.
+  let [without, since] = [losses.findLast((seq) => !reads(seq)) ?? made - 1, state.seq];
+  while (since - without > 1) {
+    const middle = (since + without) >> 1;
+    if (reads(middle)) since = middle;
+    else without = middle;
+  }
+  return since;
 }

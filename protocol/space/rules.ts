@@ -8,16 +8,27 @@ import type { AccountId } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
 import { hex } from '../wire/text.ts';
 import type { SpaceEntry } from './entry.ts';
+import {
+  holdsDenied,
+  holdsRole,
+  isBelow,
+  isGood,
+  mostInvites,
+  mostInvitesEach,
+  movedBits,
+  touchedOverrides,
+} from './giving.ts';
 import { may, type Permission, permissions, permissionsIn, rankOf } from './permissions.ts';
 import type { ChannelOp, OpOf, SpaceOp } from './space-op.ts';
-import type { SpaceState } from './space-state.ts';
+import type { Channel, SpaceState } from './space-state.ts';
 
 /** Seconds: the longest timeout. */
 export const longestTimeout = 28 * 86_400;
-/** Roles that there may be besides everybody's, channels with categories, and invites. */
+/** Roles that there may be besides everybody's, and channels with categories. */
 const mostRoles = 64;
 const mostChannels = 256;
-const mostInvites = 256;
+/** Channels that there ever were: of those that are gone something stays. */
+const mostChannelsEver = 2_048;
 
 function refuse(code: FaultCode): never {
   throw new Fault(code);
@@ -44,13 +55,23 @@ function demandMember({ state }: Asked, account: AccountId): void {
 }
 
 /** Nobody gives what they don't have. */
-function demandHeld({ state, actor }: Asked, sum: number): void {
-  if ((sum & ~permissionsIn(state, actor)) !== 0) refuse('not_permitted');
+function demandHeld({ state, actor }: Asked, sum: number, channel?: Channel): void {
+  if ((sum & ~permissionsIn(state, actor, channel)) !== 0) refuse('not_permitted');
 }
 
 function demandBelow({ state, actor }: Asked, role: number): void {
-  const { position = 0 } = state.roles.get(role) ?? refuse('space_invalid');
-  if (role !== 0 && position >= rankOf(state, actor)) refuse('not_permitted');
+  if (!state.roles.has(role)) refuse('space_invalid');
+  if (role !== 0 && !isBelow(state, actor, role)) refuse('not_permitted');
+}
+
+/** Whoever has the role no more is denied no more what it denies. */
+function demandDenied({ state, actor }: Asked, role: number): void {
+  if (!holdsDenied(state, actor, role)) refuse('not_permitted');
+}
+
+function demandRole(asked: Asked, role: number): void {
+  demandBelow(asked, role);
+  if (!holdsRole(asked.state, asked.actor, role)) refuse('not_permitted');
 }
 
 const rules: { [N in SpaceOp['op']]: (asked: Asked, op: OpOf<N>) => void } = {
@@ -60,6 +81,9 @@ const rules: { [N in SpaceOp['op']]: (asked: Asked, op: OpOf<N>) => void } = {
   channelGone(asked, { channel }) {
     const there = asked.state.channels.get(channel) ?? refuse('space_invalid');
     if (!may(asked.state, asked.actor, 'manageChannels', there)) refuse('not_permitted');
+    // What a category keeps from somebody must not open when it goes.
+    for (const { parent } of asked.state.channels.values())
+      if (parent === channel) refuse('space_invalid');
   },
   role(asked, { role, position, permissions: sum }) {
     const { state, actor } = asked;
@@ -73,14 +97,19 @@ const rules: { [N in SpaceOp['op']]: (asked: Asked, op: OpOf<N>) => void } = {
   roleGone(asked, { role }) {
     demand(asked, 'manageRoles');
     demandBelow(asked, role);
+    demandDenied(asked, role);
   },
   invite(asked, { key, role }) {
+    const { state, actor, time } = asked;
     demand(asked, 'invite');
-    if (asked.state.invites.has(hex(key))) refuse('space_invalid');
-    if (asked.state.invites.size >= mostInvites) refuse('space_full');
+    if (state.invites.has(hex(key))) refuse('space_invalid');
+    const good = [...state.invites.values()].filter((invite) => isGood(invite, time));
+    const own = good.filter(({ by }) => by === actor).length;
+    if (good.length >= mostInvites) refuse('space_full');
+    if (own >= mostInvitesEach && !may(state, actor, 'manageServer')) refuse('space_full');
     if (role === 0) return;
     demand(asked, 'manageRoles');
-    demandBelow(asked, role);
+    demandRole(asked, role);
   },
   inviteGone(asked, { key }) {
     const invite = asked.state.invites.get(hex(key)) ?? refuse('space_invalid');
@@ -91,8 +120,7 @@ const rules: { [N in SpaceOp['op']]: (asked: Asked, op: OpOf<N>) => void } = {
     if (state.members.has(actor)) refuse('space_invalid');
     if (state.bans.has(actor)) refuse('banned');
     if (state.joinLocked) refuse('joining_locked');
-    const used = by === undefined || (by.uses > 0 && by.used >= by.uses);
-    if (used || (by.expires > 0 && time > by.expires)) refuse('space_invite_refused');
+    if (by === undefined || !isGood(by, time)) refuse('space_invite_refused');
     if (state.members.size >= limits.spaceMembers) refuse('space_full');
   },
   leave({ state, actor }) {
@@ -132,7 +160,11 @@ const rules: { [N in SpaceOp['op']]: (asked: Asked, op: OpOf<N>) => void } = {
     for (const role of roles) if (!state.roles.has(role)) refuse('space_invalid');
     const given = roles.filter((role) => !member.roles.includes(role));
     const taken = member.roles.filter((role) => !roles.includes(role));
-    for (const role of [...given, ...taken]) demandBelow(asked, role);
+    for (const role of given) demandRole(asked, role);
+    for (const role of taken) {
+      demandBelow(asked, role);
+      demandDenied(asked, role);
+    }
   },
   owner(asked, { account }) {
     demandMember(asked, account);
@@ -155,7 +187,10 @@ const rules: { [N in SpaceOp['op']]: (asked: Asked, op: OpOf<N>) => void } = {
   readmit(asked, { account, resets }) {
     const member = asked.state.members.get(account) ?? refuse('space_invalid');
     demand(asked, 'invite');
-    if (account === asked.actor) refuse('not_permitted');
+    // Who is let in again has their roles again: it takes somebody who could have given or taken them.
+    if (account !== asked.state.owner) demandAbove(asked, account);
+    else if (account === asked.actor || !may(asked.state, asked.actor, 'administrator'))
+      refuse('not_permitted');
     if (resets <= member.resets) refuse('space_invalid');
   },
 };
@@ -165,29 +200,31 @@ function checkChannel(asked: Asked, op: ChannelOp): void {
   const there = state.channels.get(op.channel);
   if (!may(state, actor, 'manageChannels', there)) refuse('not_permitted');
   // An id that was gone does not return: keys and posts of it are still about.
-  const again = there === undefined && state.access.has(op.channel);
+  const ever = state.access.history.channels;
+  const again = there === undefined && ever.has(op.channel);
   const parent = op.parent && (state.channels.get(op.parent) ?? refuse('space_invalid'));
   if (again || (there && there.kind !== op.kind)) refuse('space_invalid');
   if (parent && parent.kind !== 'category') refuse('space_invalid');
-  if (!there && state.channels.size >= mostChannels) refuse('space_full');
-  for (const override of op.overrides) {
-    const { role, account, allow, deny } = override;
-    const same = there?.overrides.some(
-      (each) =>
-        each.role === role &&
-        each.account === account &&
-        each.allow === allow &&
-        each.deny === deny,
-    );
-    if (same) continue;
-    demandHeld(asked, allow | deny);
+  const full = state.channels.size >= mostChannels || ever.size >= mostChannelsEver;
+  if (!there && full) refuse('space_full');
+  const former = there?.parent && state.channels.get(there.parent);
+  const around = parent || undefined;
+  if (there?.parent !== op.parent) {
+    for (const category of [former, parent])
+      if (category && !may(state, actor, 'manageChannels', category)) refuse('not_permitted');
+    if (there) demandHeld(asked, movedBits(former || undefined, around), there);
+  }
+  for (const { override, bits, known } of touchedOverrides(there, op)) {
+    demandHeld(asked, bits, there ?? around);
+    const { role, account } = override;
     if (role !== undefined) demandBelow(asked, role);
-    else demandAboveOrSelf(asked, account);
+    else demandAboveOrSelf(asked, account, known);
   }
 }
 
-function demandAboveOrSelf(asked: Asked, account: AccountId | undefined): void {
-  if (account === undefined || !asked.state.members.has(account)) refuse('space_invalid');
+function demandAboveOrSelf(asked: Asked, account: AccountId | undefined, known: boolean): void {
+  const there = account !== undefined && (known || asked.state.members.has(account));
+  if (!there) refuse('space_invalid');
   if (account !== asked.actor) demandAbove(asked, account);
 }
 

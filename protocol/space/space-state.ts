@@ -7,8 +7,11 @@
  */
 import { Fault } from '../wire/fault.ts';
 import type { AccountId, ChannelId, SpaceId } from '../wire/ids.ts';
+import { limits } from '../wire/limits.ts';
 import { hex } from '../wire/text.ts';
 import type { SpaceEntry } from './entry.ts';
+import { isGood, mayGive, mostInvites } from './giving.ts';
+import { noteHistory } from './history.ts';
 import { firstPermissions } from './permissions.ts';
 import { type Access, noAccess, noteAccess } from './readers.ts';
 import { checkPermitted } from './rules.ts';
@@ -55,6 +58,8 @@ export interface Invite {
   used: number;
 }
 
+export type Silence = Pick<Member, 'timeoutUntil' | 'muted'>;
+
 export interface SpaceState {
   readonly space: SpaceId;
   readonly seq: number;
@@ -69,8 +74,10 @@ export interface SpaceState {
   readonly roles: ReadonlyMap<number, Role>;
   readonly channels: ReadonlyMap<ChannelId, Channel>;
   readonly bans: ReadonlySet<AccountId>;
-  /** By the key in hex, also those that are used up. */
+  /** By the key in hex; those that let nobody in any more go when there is no room. */
   readonly invites: ReadonlyMap<string, Invite>;
+  /** Of those who went before it was over: coming back ends neither. */
+  readonly silenced: ReadonlyMap<AccountId, Silence>;
   /** The hash of each entry: that of entry n at n - 1. */
   readonly hashes: readonly Uint8Array[];
   readonly access: Access;
@@ -89,6 +96,7 @@ interface Space extends SpaceState {
   channels: Map<ChannelId, Channel>;
   bans: Set<AccountId>;
   invites: Map<string, Invite>;
+  silenced: Map<AccountId, Silence>;
   hashes: Uint8Array[];
 }
 
@@ -106,9 +114,11 @@ export function beginSpace(entry: SpaceEntry): SpaceState {
     channels: new Map(),
     bans: new Set(),
     invites: new Map(),
+    silenced: new Map(),
     hashes: [hash],
     access: noAccess(),
   };
+  noteHistory(state, entry);
   return state;
 }
 
@@ -117,7 +127,7 @@ export function applyEntry(state: SpaceState, entry: SpaceEntry): void {
   checkPermitted(state, entry);
   const space = state as Space;
   const { op, actor, seq } = entry;
-  (changes[op.op] as Change)(space, op, actor, seq);
+  (changes[op.op] as Change)(space, op, entry);
   change(space, actor, { listEpoch: entry.listEpoch });
   space.seq = seq;
   space.hash = entry.hash;
@@ -134,30 +144,57 @@ export const hashAt = (state: SpaceState, seq: number): Uint8Array | undefined =
 export const isSameIdentity = (member: Member, list: { resetCounter: number }): boolean =>
   list.resetCounter === member.resets;
 
-type Change = (space: Space, op: SpaceOp, actor: AccountId, seq: number) => void;
+type Change = (space: Space, op: SpaceOp, entry: SpaceEntry) => void;
 
 function change(space: Space, account: AccountId, by: Partial<Member>): void {
   const member = space.members.get(account);
   if (member) space.members.set(account, { ...member, ...by });
 }
 
+/** What is allowed to whom an override names ends with them; what is denied does not. */
+function forgetOverrides(space: Space, of: (override: Override) => boolean, deny: boolean): void {
+  for (const [id, channel] of space.channels) {
+    if (!channel.overrides.some(of)) continue;
+    const overrides = channel.overrides.flatMap((each): Override[] => {
+      if (!of(each)) return [each];
+      return deny && each.deny > 0 ? [{ ...each, allow: 0 }] : [];
+    });
+    space.channels.set(id, { ...channel, overrides });
+  }
+}
+
+function depart(space: Space, account: AccountId, time: number): void {
+  const member = space.members.get(account);
+  if (member === undefined) return;
+  const { timeoutUntil, muted } = member;
+  space.members.delete(account);
+  forgetOverrides(space, (override) => override.account === account, true);
+  if (!muted && timeoutUntil <= time) return;
+  space.silenced.set(account, { timeoutUntil, muted });
+  const [oldest] = space.silenced.keys();
+  if (oldest && space.silenced.size > limits.spaceMembers) space.silenced.delete(oldest);
+}
+
+/** Who was sent away lets nobody in any more. */
+function expel(space: Space, account: AccountId, time: number): void {
+  depart(space, account, time);
+  for (const [key, { by }] of space.invites) if (by === account) space.invites.delete(key);
+}
+
 const changes: {
-  [N in SpaceOp['op']]: (space: Space, op: OpOf<N>, actor: AccountId, seq: number) => void;
+  [N in SpaceOp['op']]: (space: Space, op: OpOf<N>, entry: SpaceEntry) => void;
 } = {
   create: () => undefined,
   settings(space, { title, joinLocked }) {
     space.title = title;
     space.joinLocked = joinLocked;
   },
-  channel(space, { op: _, ...channel }, _actor, seq) {
+  channel(space, { op: _, ...channel }, { seq }) {
     const created = space.channels.get(channel.channel)?.created ?? seq;
     space.channels.set(channel.channel, { ...channel, created });
   },
   channelGone(space, { channel }) {
     space.channels.delete(channel);
-    // What was below a category stands for itself.
-    for (const [id, each] of space.channels)
-      if (each.parent === channel) space.channels.set(id, { ...each, parent: undefined });
   },
   role(space, { op: _, ...role }) {
     space.roles.set(role.role, role);
@@ -166,28 +203,32 @@ const changes: {
     space.roles.delete(role);
     for (const [account, { roles }] of space.members)
       if (roles.includes(role)) change(space, account, { roles: roles.filter((r) => r !== role) });
+    // Another role of that number is another role.
+    forgetOverrides(space, (override) => override.role === role, false);
+    for (const [key, invite] of space.invites)
+      if (invite.role === role) space.invites.set(key, { ...invite, role: 0 });
   },
-  invite(space, { op: _, ...invite }, by) {
-    space.invites.set(hex(invite.key), { ...invite, by, used: 0 });
+  invite(space, { op: _, ...invite }, { actor, time }) {
+    if (space.invites.size >= mostInvites)
+      for (const [key, each] of space.invites) if (!isGood(each, time)) space.invites.delete(key);
+    space.invites.set(hex(invite.key), { ...invite, by: actor, used: 0 });
   },
   inviteGone(space, { key }) {
     space.invites.delete(hex(key));
   },
-  join(space, { name, aik, resets, bot, invite }, account, seq) {
+  join(space, { name, aik, resets, bot, invite }, { actor, seq }) {
     const by = space.invites.get(hex(invite));
+    const roles = by && mayGive(space, by.by, by.role) ? [by.role] : [];
     if (by) space.invites.set(hex(invite), { ...by, used: by.used + 1 });
-    const roles = by && by.role > 0 && space.roles.has(by.role) ? [by.role] : [];
+    const silence = space.silenced.get(actor) ?? { timeoutUntil: 0, muted: false };
+    space.silenced.delete(actor);
     const member = { name, aik, resets, bot, roles, joined: seq, listEpoch: 0 };
-    space.members.set(account, { ...member, timeoutUntil: 0, muted: false });
+    space.members.set(actor, { ...member, ...silence });
   },
-  leave(space, _op, actor) {
-    space.members.delete(actor);
-  },
-  kick(space, { account }) {
-    space.members.delete(account);
-  },
-  ban(space, { account }) {
-    space.members.delete(account);
+  leave: (space, _op, { actor, time }) => depart(space, actor, time),
+  kick: (space, { account }, { time }) => expel(space, account, time),
+  ban(space, { account }, { time }) {
+    expel(space, account, time);
     space.bans.add(account);
   },
   unban(space, { account }) {

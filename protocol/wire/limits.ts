@@ -146,6 +146,11 @@ export const limits = {
   /** A sealed report, bytes; reports that wait in one space. */
   reportBytes: 65_536,
   reportsWaiting: 1_000,
+  /** Of one member in one space. */
+  reportsEach: 20,
+  /** Of one account: entries, and requests with keys for one other account. */
+  entriesPerHour: 1_000,
+  keySendsPerHour: 2_000,
   /** Seconds that what a device said of its person's presence stands. */
   presenceSeconds: 90,
 } as const;

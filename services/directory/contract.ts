@@ -112,6 +112,12 @@ export const directory = defineContract({
       answer: v.strictObject({ list }),
       callers: ['accounts', 'archive', 'spaces'],
     },
+    /** The list of an account at an epoch, also one that is over. Throws `unknown_person`. */
+    listAt: {
+      request: v.strictObject({ account: s.account, epoch: s.count }),
+      answer: v.strictObject({ list }),
+      callers: ['spaces'],
+    },
     /** As `lookup`, of an account alone. */
     account: {
       request: v.strictObject({ account: s.account }),

@@ -41,6 +41,16 @@ export async function listsAfter(
   return rows.map(({ bytes }) => bytes);
 }
 
+/** Throws `unknown_person` for an epoch that there was not. */
+export async function listAt(db: Database, account: AccountId, epoch: number): Promise<Uint8Array> {
+  const [row] = await db
+    .select({ bytes: lists.bytes })
+    .from(lists)
+    .where(and(eq(lists.account, account), eq(lists.epoch, epoch)));
+  if (row === undefined) throw new Fault('unknown_person');
+  return row.bytes;
+}
+
 /** Who has the name. Throws `unknown_person`. */
 export async function findByName(db: Database, name: string): Promise<AccountId> {
   const [row] = await db.select().from(names).where(eq(names.name, name));

@@ -11,7 +11,7 @@ import { openVault } from '../kit/vault.ts';
 import { bundles, prekeyCount, replenish } from './bundles.ts';
 import { createChallenges } from './challenges.ts';
 import { directory } from './contract.ts';
-import { currentList, devicesSince, findByName, listsAfter } from './device-lists.ts';
+import { currentList, devicesSince, findByName, listAt, listsAfter } from './device-lists.ts';
 import { endAccount, watchEndings } from './ending.ts';
 import { enrol } from './enrolment.ts';
 import { openSucceedingLog } from './log/succeeding-log.ts';
@@ -88,6 +88,9 @@ export const directoryService = defineService({
     });
     bus.handle(directory, 'current', async ({ account }) => ({
       list: await currentList(store.read, account),
+    }));
+    bus.handle(directory, 'listAt', async ({ account, epoch }) => ({
+      list: await listAt(store.read, account, epoch),
     }));
     bus.handle(directory, 'devices', async ({ account }) =>
       devicesSince(store.read, account, await keyLog.versionOf(account)),

@@ -65,8 +65,10 @@ export function openChannels({ store, logs }: { store: SpacesStore; logs: SpaceL
       );
       if (row === undefined) throw new Fault('not_found');
       if (lists.size >= mostKept) lists.clear();
-      lists.set(space, row.lists);
-      return row.lists;
+      // One that was counted while this was read is newer.
+      const present = Math.max(row.lists, lists.get(space) ?? 0);
+      lists.set(space, present);
+      return present;
     },
     async head(channel) {
       const [row] = await store.rows<{ head: number }>(
@@ -75,6 +77,6 @@ export function openChannels({ store, logs }: { store: SpacesStore; logs: SpaceL
       );
       return row?.head ?? 0;
     },
-    changed: (space, count) => void lists.set(space, count),
+    changed: (space, count) => void lists.set(space, Math.max(count, lists.get(space) ?? 0)),
   };
 }

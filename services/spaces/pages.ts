@@ -58,14 +58,15 @@ export async function readPage(
   const of = idBytes(id);
   const head = await channels.head(id);
   // What was posted before somebody came is handed out only where it may be shared with them.
-  const since = channel.history ? 0 : (viewSince(state, id, account) ?? 0);
+  const since = channel.history ? 0 : (viewSince(state, id, account) ?? state.seq);
+  const first = await firstSince(store, of, since, head);
   const columns = 'seq, accepted, author, device, leaf, post FROM posts WHERE channel = ?';
   const backwards = before !== undefined;
   const found = await store.rows<Row>(
     backwards
-      ? `SELECT ${columns} AND seq < ? AND accepted >= ? ORDER BY seq DESC LIMIT ?`
-      : `SELECT ${columns} AND seq > ? AND accepted >= ? ORDER BY seq LIMIT ?`,
-    [of, backwards ? before : (after ?? 0), since, count],
+      ? `SELECT ${columns} AND seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?`
+      : `SELECT ${columns} AND seq > ? AND seq >= ? ORDER BY seq LIMIT ?`,
+    [of, backwards ? before : (after ?? 0), first, count],
   );
   const fitting = found.slice(0, thatFit(found));
   if (backwards) fitting.reverse();
@@ -75,8 +76,29 @@ export async function readPage(
     const post = row.post && rows.open(of, row.seq, row.post);
     return post ? { ...placed, post } : { ...placed, gone: row.leaf };
   });
-  const first = items[0]?.seq ?? head + 1;
-  return { head, feed: await feedAt(store, of, first - 1), items };
+  const begins = items[0]?.seq ?? head + 1;
+  return { head, feed: await feedAt(store, of, begins - 1), items };
+}
+
+/** The first post that was taken at entry `since` or behind it: `accepted` never falls. */
+async function firstSince(
+  store: SpacesStore,
+  channel: Buffer,
+  since: number,
+  head: number,
+): Promise<number> {
+  if (since === 0) return 1;
+  let [low, high] = [1, head + 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const [row] = await store.rows<{ accepted: number }>(
+      'SELECT accepted FROM posts WHERE channel = ? AND seq = ?',
+      [channel, middle],
+    );
+    if ((row?.accepted ?? 0) >= since) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 async function feedAt(store: SpacesStore, channel: Buffer, seq: number): Promise<Uint8Array> {

@@ -163,10 +163,10 @@ export function openPosts(parts: {
     },
 
     async takeBack(account, { channel }, seqs) {
-      await store.write(async (_db, sql) =>
+      const removed = await store.write(async (_db, sql) =>
         removePosts(sql, idBytes(channel), seqs, idBytes(account)),
       );
-      bus.publish(spaces, 'removed', channel, { seqs: [...seqs] });
+      if (removed.length > 0) bus.publish(spaces, 'removed', channel, { seqs: removed });
     },
   };
 }

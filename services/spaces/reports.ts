@@ -1,5 +1,6 @@
 /** Reports: sealed to moderators by whoever made them, kept until somebody closes them. docs/protocol/channel.md §9 */
 import { equal } from '@island/protocol/crypto/primitives.ts';
+import { readSealedReport } from '@island/protocol/crypto/sealed-report.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type AccountId, accountId, type SpaceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -16,12 +17,13 @@ export interface Report {
 
 const pageBytes = 400 * 1024;
 
-/** The same report again changes nothing. @throws space_full for one too many */
+/** The same report again changes nothing. @throws space_full for one too many, `malformed` */
 export async function keepReport(
   { store, rows }: { store: SpacesStore; rows: SealedRows },
   space: SpaceId,
   { report, by, day, sealed }: Report,
 ): Promise<void> {
+  readSealedReport(sealed);
   const of = idBytes(space);
   const seal = await rows.sealer();
   await store.write(async (_db, sql) => {
@@ -31,11 +33,17 @@ export async function keepReport(
     );
     if (same && equal(same.author, idBytes(by))) return;
     if (same) throw new Fault('malformed');
-    const [{ last = 0, waiting = 0 } = {}] = await sql.rows<{ last: number; waiting: number }>(
-      'SELECT coalesce(max(number), 0) AS last, count(*) AS waiting FROM reports WHERE space = ?',
-      [of],
+    const [{ last = 0, waiting = 0, own = 0 } = {}] = await sql.rows<{
+      last: number;
+      waiting: number;
+      own: number;
+    }>(
+      'SELECT coalesce(max(number), 0) AS last, count(*) AS waiting, coalesce(sum(author = ?), 0) AS own FROM reports WHERE space = ?',
+      [idBytes(by), of],
     );
-    if (waiting >= limits.reportsWaiting) throw new Fault('space_full');
+    // Nobody alone keeps the others from being heard.
+    const full = waiting >= limits.reportsWaiting || own >= limits.reportsEach;
+    if (full) throw new Fault('space_full');
     await sql.run(
       'INSERT INTO reports (space, number, report, author, day, sealed) VALUES (?, ?, ?, ?, ?, ?)',
       [of, last + 1, report, idBytes(by), day, seal(of, last + 1, sealed)],

@@ -1,12 +1,12 @@
 /** Spaces: servers, their channels, and what is posted there. docs/protocol/channel.md */
 import { join } from 'node:path';
-import { verifyInvited } from '@island/protocol/space/entry.ts';
 import { may } from '@island/protocol/space/permissions.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { spaceId } from '@island/protocol/wire/ids.ts';
-import { hex } from '@island/protocol/wire/text.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
 import { delivery } from '../delivery/contract.ts';
-import { unixDay } from '../kit/clock.ts';
+import { unixDay, unixSeconds } from '../kit/clock.ts';
+import { createQuotas } from '../kit/quotas.ts';
 import { startRounds } from '../kit/rounds.ts';
 import { defineService } from '../kit/service.ts';
 import { openStore } from '../kit/store.ts';
@@ -16,6 +16,7 @@ import { openChannels } from './channels.ts';
 import { spaces } from './contract.ts';
 import { idBytes } from './database.ts';
 import { changedSince, watchDevices } from './device-changes.ts';
+import { checkInvited } from './invited.ts';
 import { forgetMember } from './memberships.ts';
 import { readPage } from './pages.ts';
 import { openPosts } from './posts.ts';
@@ -30,6 +31,8 @@ import { tableOf } from './table.ts';
 const migrations = join(import.meta.dirname, 'migrations');
 /** Milliseconds between two rounds of retention. */
 const round = 3_600_000;
+/** Seconds. */
+const hour = 3_600;
 
 export const spacesService = defineService({
   contract: spaces,
@@ -46,6 +49,8 @@ export const spacesService = defineService({
     const channels = openChannels({ store, logs });
     const posts = openPosts({ store, bus, clock, rows: postRows, logs, channels });
     const presence = openPresence({ store, bus, cache, clock });
+    const secret = await vault.secrets.seed('limits', true);
+    const quotas = createQuotas({ cache, clock, secret, prefix: 'spaces' });
     held.use(watchDevices({ store, bus, channels, log }));
 
     const forget = async () => {
@@ -60,15 +65,14 @@ export const spacesService = defineService({
       await logs.create(by, entry);
       return {};
     });
-    bus.handle(spaces, 'append', async ({ entry, ...by }) => ({
-      seq: await logs.append(by, entry),
-    }));
+    bus.handle(spaces, 'append', async ({ entry, ...by }) => {
+      await quotas.count(`entries:${by.account}`, limits.entriesPerHour, hour);
+      return { seq: await logs.append(by, entry) };
+    });
     bus.handle(spaces, 'log', async ({ account, space, after, invite }) => {
       const state = await logs.stateOf(space);
-      if (!state.members.has(account)) {
-        const good = invite !== undefined && state.invites.has(hex(invite.key));
-        if (!good || !verifyInvited({ space, account, ...invite })) throw new Fault('not_found');
-      }
+      if (!state.members.has(account))
+        checkInvited(state, unixSeconds(clock), { space, account, ...invite });
       return { seq: state.seq, entries: await logs.entries(space, after) };
     });
     bus.handle(spaces, 'mine', async ({ account }) => {
@@ -111,6 +115,7 @@ export const spacesService = defineService({
     bus.handle(spaces, 'keys', async ({ account, space, to, epoch, envelopes }) => {
       const { members } = await logs.stateFor(space, account);
       if (!members.has(to)) throw new Fault('not_found');
+      await quotas.count(`keys:${account} ${to}`, limits.keySendsPerHour, hour);
       await bus.call(delivery, 'place', { account: to, epoch, envelopes });
       return {};
     });

@@ -10,7 +10,12 @@ import { equal } from '@island/protocol/crypto/primitives.ts';
 import { openEntry, type SpaceEntry } from '@island/protocol/space/entry.ts';
 import { lostBy } from '@island/protocol/space/readers.ts';
 import { checkPermitted } from '@island/protocol/space/rules.ts';
-import { applyEntry, beginSpace, type SpaceState } from '@island/protocol/space/space-state.ts';
+import {
+  applyEntry,
+  beginSpace,
+  hashAt,
+  type SpaceState,
+} from '@island/protocol/space/space-state.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId, DeviceId, SpaceId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -18,7 +23,7 @@ import { hex } from '@island/protocol/wire/text.ts';
 import type { Bus } from '../kit/bus.ts';
 import { type Clock, unixDay, unixSeconds } from '../kit/clock.ts';
 import type { Statements } from '../kit/store-handle.ts';
-import { checkActor } from './actors.ts';
+import { checkActor, checkIdentity, type Identity } from './actors.ts';
 import { mayBegin } from './beginners.ts';
 import { spaces } from './contract.ts';
 import { idBytes, type SpacesStore } from './database.ts';
@@ -46,8 +51,9 @@ export interface SpaceLogs {
 
 /** Seconds that an actor's clock may be ahead of ours. */
 const mostAhead = 300;
-/** States in memory. */
+/** States in memory, and entries that they come from: what a state takes grows with these. */
 const mostLoaded = 1_000;
+const mostEntries = 1_000_000;
 const pageBytes = 400 * 1024;
 
 export function openSpaceLogs(parts: {
@@ -81,13 +87,25 @@ export function openSpaceLogs(parts: {
     const state = there ?? load(space);
     loaded.delete(space);
     loaded.set(space, state);
-    state.catch(() => loaded.delete(space));
-    if (loaded.size > mostLoaded)
-      for (const oldest of loaded.keys()) {
-        if (!turns.has(oldest)) loaded.delete(oldest);
-        break;
-      }
+    if (there) return state;
+    state.then(
+      () => makeRoom(space),
+      () => loaded.get(space) === state && loaded.delete(space),
+    );
     return state;
+  }
+
+  /** What was asked for longest ago goes first; nothing that an entry is being added to, or that was just asked for. */
+  async function makeRoom(newest: SpaceId): Promise<void> {
+    let held = 0;
+    for (const state of await Promise.allSettled(loaded.values()))
+      if (state.status === 'fulfilled') held += state.value.seq;
+    for (const [space, state] of loaded) {
+      if (loaded.size <= mostLoaded && held <= mostEntries) return;
+      if (space === newest || turns.has(space)) continue;
+      loaded.delete(space);
+      held -= (await state.catch(() => undefined))?.seq ?? 0;
+    }
   }
 
   async function entries(space: SpaceId, after: number): Promise<Uint8Array[]> {
@@ -120,12 +138,15 @@ export function openSpaceLogs(parts: {
     }
   }
 
-  async function opened(by: Actor, bytes: Uint8Array): Promise<SpaceEntry> {
+  async function opened(
+    by: Actor,
+    bytes: Uint8Array,
+  ): Promise<{ entry: SpaceEntry; identity: Identity }> {
     const entry = openEntry(bytes);
     if (entry.actor !== by.account || entry.device !== by.device) throw new Fault('forbidden');
     if (entry.time > unixSeconds(clock) + mostAhead) throw new Fault('space_invalid');
-    await checkActor(bus, entry);
-    return entry;
+    const identity = await checkActor(bus, entry);
+    return { entry, identity };
   }
 
   async function put(sql: Statements, entry: SpaceEntry, sealed: Buffer): Promise<void> {
@@ -179,7 +200,7 @@ export function openSpaceLogs(parts: {
     forget: (space) => void loaded.delete(space),
 
     async create(by, bytes) {
-      const entry = await opened(by, bytes);
+      const { entry } = await opened(by, bytes);
       const { space } = entry;
       const state = beginSpace(entry);
       const sealed = (await rows.sealer())(idBytes(space), 1, bytes);
@@ -205,25 +226,32 @@ export function openSpaceLogs(parts: {
     },
 
     async append(by, bytes) {
-      const entry = await opened(by, bytes);
+      const { entry, identity } = await opened(by, bytes);
       const { space, seq, op } = entry;
       const seal = await rows.sealer();
       return inTurn(space, async () => {
         const state = await stateOf(space);
-        if (equal(state.hash, entry.hash)) return state.seq;
+        // The answer was lost, and others went on meanwhile.
+        if (equal(hashAt(state, seq) ?? entry.prev, entry.hash)) return seq;
         // Whoever is no member learns nothing of a space but what their invite shows.
         if (op.op !== 'join' && !state.members.has(by.account)) throw new Fault('not_found');
+        checkIdentity(state, entry, identity);
         checkPermitted(state, entry);
         if (op.op === 'join') {
           const { expires = 0 } = state.invites.get(hex(op.invite)) ?? {};
           if (expires > 0 && unixSeconds(clock) > expires) throw new Fault('space_invite_refused');
         }
         const sealed = seal(idBytes(space), seq, bytes);
-        const lists = await store.write(async (_db, sql) => {
+        const written = store.write(async (_db, sql) => {
           const count = await mustStand(sql, idBytes(space));
           await countSpaces(sql, entry);
           await put(sql, entry, sealed);
           return count;
+        });
+        // Whether a write that failed was made after all, its rows know.
+        const lists = await written.catch((error: unknown) => {
+          if (!(error instanceof Fault)) loaded.delete(space);
+          throw error;
         });
         applyEntry(state, entry);
         bus.publish(spaces, 'moved', space, { seq, lists });

@@ -13,6 +13,7 @@ import { faultCode } from '../kit/testing/outcome.ts';
 import { spaces } from './contract.ts';
 import { spacesService } from './service.ts';
 import { openBoard, testDirectory } from './testing/board.ts';
+import { sealedReport } from './testing/reports.ts';
 
 const island = await testIsland(['gateway', 'directory', 'delivery', 'spaces', 'control']);
 t.teardown(() => island[Symbol.asyncDispose]());
@@ -210,7 +211,7 @@ t.test('a report is for moderators, and gone when one of them closes it', async 
   const board = await openBoard(bus, 'reports');
   const { owner, state } = board.isle;
   const ann = await board.join('ann');
-  const [report, sealed] = [randomBytes(16), randomBytes(400)];
+  const [report, sealed] = [randomBytes(16), sealedReport(state.space, owner.account)];
   await bus.call(spaces, 'report', { account: ann.account, space: state.space, report, sealed });
   const read = (account: string) =>
     bus.call(spaces, 'reports', { account, space: state.space, after: 0 } as never);

@@ -353,6 +353,7 @@ export class Device {
         onDropped: () => {
           this.dropped += 1;
         },
+        channels: { take: async () => undefined },
         onTyping: () => undefined,
       };
       await openEnvelopes(opening, letters, never);

@@ -4,7 +4,7 @@ import type { AddCommand, CommandGroup } from '../command.ts';
 import { clockTime } from '../dates.ts';
 import { openHome } from '../home.ts';
 import { rows } from '../rows.ts';
-import { atServer, confirmed, typedAgain } from '../servers/act.ts';
+import { atServer, confirmed, ofRightForm, typedAgain } from '../servers/act.ts';
 import { toldLog } from '../servers/audit.ts';
 import { memberNamed } from '../servers/naming.ts';
 import { channelRow, channelsInOrder, nameIn, serverObject, titleOf } from '../servers/shown.ts';
@@ -21,7 +21,7 @@ function createCommand(add: AddCommand): void {
     async (context, words) => {
       await using home = await openHome(context);
       const { spaces, account } = home.islander;
-      const state = await spaces.create(words.join(' '), context.signal);
+      const state = await ofRightForm(() => spaces.create(words.join(' '), context.signal));
       context.terminal.say(
         `${titleOf(state)} has begun, with a channel #general. To let others in: islander server invite '${titleOf(state)}'`,
         serverObject(state, account.account),

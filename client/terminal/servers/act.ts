@@ -1,6 +1,8 @@
 /** How commands about a server are carried out: found by its name, looked at anew, changed by an entry. */
 import type { SpaceOp } from '@island/protocol/space/space-op.ts';
 import type { SpaceState } from '@island/protocol/space/space-state.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
+import { limits } from '@island/protocol/wire/limits.ts';
 import { Problem } from '../../problem.ts';
 import type { Context } from '../command.ts';
 import { given } from '../credentials.ts';
@@ -27,9 +29,21 @@ export async function atServer(
   const { spaces } = islander;
   const state = await serverNamed(spaces, server, context.signal);
   const act = async (op: SpaceOp): Promise<void> => {
-    await spaces.act(state.space, op, context.signal);
+    await ofRightForm(() => spaces.act(state.space, op, context.signal));
   };
   await work({ ...context, islander, state, act });
+}
+
+/** What people call things, and why they do something, has bounds. Throws `space_text`. */
+export async function ofRightForm<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const form = cause instanceof Fault && ['malformed', 'too_large'].includes(cause.code);
+    if (!form) throw cause;
+    const { titleBytes: title, topicBytes: topic, reasonBytes: reason } = limits;
+    throw new Problem('space_text', { title, topic, reason }, { cause });
+  }
 }
 
 /** What can't be undone is asked first; `--yes` says it, where nobody is asked. Throws `not_confirmed`. */

@@ -6,6 +6,7 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { Problem } from '../../problem.ts';
 import type { Context } from '../command.ts';
 import { type Home, openHome } from '../home.ts';
+import { ofRightForm } from './act.ts';
 import { memberNamed, placeNamed, roleNamed } from './naming.ts';
 
 export interface AtChannel extends Context {
@@ -30,7 +31,8 @@ export async function atChannel(
   const channel = state.channels.get(found.channel.channel);
   if (!channel) throw new Problem('channel_unknown', { channel: place, title: state.title });
   const change = async (by: Partial<Channel>) => {
-    await spaces.act(state.space, channelOp({ ...channel, ...by }), context.signal);
+    const op = channelOp({ ...channel, ...by });
+    await ofRightForm(() => spaces.act(state.space, op, context.signal));
     const now = await spaces.known(state.space);
     return { state: now, channel: now.channels.get(channel.channel) ?? channel };
   };

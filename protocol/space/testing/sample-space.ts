@@ -33,6 +33,8 @@ export interface SampleSpace {
   person(name: string): SamplePerson;
   /** The next entry, signed and not applied. */
   entry(by: SamplePerson, op: SpaceOp, change?: Partial<EntryFields>): SpaceEntry;
+  /** Applied; throws what `applyEntry` throws. */
+  take(entry: SpaceEntry): void;
   /** Signed and applied; throws what `applyEntry` throws. */
   act(by: SamplePerson, op: SpaceOp): SpaceEntry;
   /** By an invite of the owner. */
@@ -73,10 +75,13 @@ export function sampleSpace(seed: string, time = 1_800_000_000): SampleSpace {
       const fields = { space, seq: seq + 1, prev: hash, time: state.time, ...by(who), op };
       return openEntry(signEntry({ ...fields, ...change }, who.dsk));
     },
-    act(who, op) {
-      const entry = sample.entry(who, op);
+    take(entry) {
       applyEntry(state, entry);
       entries.push(entry);
+    },
+    act(who, op) {
+      const entry = sample.entry(who, op);
+      sample.take(entry);
       return entry;
     },
     joining(who, invite, bot = false) {

@@ -1,5 +1,11 @@
 /** A space in a running service, with a directory that knows its people; for tests. */
+import {
+  nextDeviceList,
+  openDeviceList,
+  signDeviceList,
+} from '@island/protocol/crypto/device-list.ts';
 import { encodePostPlaintext } from '@island/protocol/crypto/post-plaintext.ts';
+import type { SigningPair } from '@island/protocol/crypto/primitives.ts';
 import { makeChain, type SenderChain, sealPost } from '@island/protocol/crypto/sender-chain.ts';
 import { keyEpochAt } from '@island/protocol/space/readers.ts';
 import type { SpaceOp } from '@island/protocol/space/space-op.ts';
@@ -28,13 +34,34 @@ export interface Board {
   send(by: SamplePerson, post: Uint8Array): Promise<number>;
 }
 
-/** Whom the directory knows. */
-const known = new Map<AccountId, Uint8Array>();
+/** Whom the directory knows, and all of their lists. */
+const known = new Map<AccountId, Uint8Array[]>();
+const know = ({ account, list }: SamplePerson): void => void known.set(account, [list]);
+
+/** The next list of somebody, signed by `aik`, as the directory has it from then on. */
+export function changeList(
+  { account }: SamplePerson,
+  change: Parameters<typeof nextDeviceList>[1],
+  aik: SigningPair,
+): void {
+  const lists = known.get(account) ?? [];
+  const last = lists.at(-1);
+  if (last === undefined) throw new Error('nobody');
+  known.set(account, [
+    ...lists,
+    signDeviceList(nextDeviceList(openDeviceList(last), change, 20_001), aik),
+  ]);
+}
 
 /** @param bus of the service `directory` */
 export function testDirectory(bus: Bus): void {
   bus.handle(directory, 'current', async ({ account }) => {
-    const list = known.get(account);
+    const list = known.get(account)?.at(-1);
+    if (list === undefined) throw new Fault('unknown_person');
+    return { list };
+  });
+  bus.handle(directory, 'listAt', async ({ account, epoch }) => {
+    const list = known.get(account)?.[epoch - 1];
     if (list === undefined) throw new Fault('unknown_person');
     return { list };
   });
@@ -45,7 +72,7 @@ export async function openBoard(bus: Bus, seed: string): Promise<Board> {
   const isle = sampleSpace(seed, Math.floor(Date.now() / 1000) - 60);
   const random = seededRandom(`board ${seed}`);
   const { state, owner } = isle;
-  known.set(owner.account, owner.list);
+  know(owner);
   const by = ({ account }: SamplePerson) => ({ account, device: deviceId(1) });
   const [first] = isle.entries;
   if (first === undefined) throw new Error('no first entry');
@@ -65,7 +92,7 @@ export async function openBoard(bus: Bus, seed: string): Promise<Board> {
     isle,
     person(name) {
       const who = isle.person(name);
-      known.set(who.account, who.list);
+      know(who);
       return who;
     },
     async act(who, op) {
@@ -77,7 +104,7 @@ export async function openBoard(bus: Bus, seed: string): Promise<Board> {
     },
     async join(name) {
       const who = isle.join(name);
-      known.set(who.account, who.list);
+      know(who);
       await follow();
       return who;
     },

@@ -1,0 +1,61 @@
+/** A server of three people, with the commands that they type: who comes, who may do what, who is sent away. */
+import t from 'tap';
+import { bootIsland } from './island.ts';
+import { type Line, people, runIslander } from './islander.ts';
+
+t.setTimeout(120_000);
+
+t.test('M3: three people, a server, its channels and roles', async (t) => {
+  await using island = await bootIsland();
+  await using homes = await people(island, 'ann', 'bob', 'cleo');
+  const run = (name: string, ...args: string[]) => runIslander(homes.homeOf(name), args);
+  const objects = async (name: string, ...args: string[]): Promise<Record<string, unknown>[]> => {
+    const { code, stdout, stderr } = await run(name, ...args, '--json');
+    t.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+    return stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Line);
+  };
+  const refused = async (name: string, code: string, ...args: string[]): Promise<void> => {
+    const ran = await run(name, ...args, '--json');
+    t.match(ran, { code: 1 }, args.join(' '));
+    t.match(JSON.parse(ran.stdout), { type: 'error', code });
+  };
+
+  await t.test('it begins, and others come by a link', async (t) => {
+    const [begun] = await objects('ann', 'server', 'create', 'Book', 'club');
+    t.match(begun, { type: 'server', title: 'Book club', mine: true, members: 1, channels: 1 });
+    const [link] = await objects('ann', 'server', 'invite', 'book', '--uses', '2');
+    t.match(link, { type: 'server-link', link: /^island:/, uses: 2 });
+    for (const name of ['bob', 'cleo'])
+      t.match(await run(name, 'server', 'join', String(link?.['link'])), { code: 0 });
+    const [shown] = await objects('bob', 'server', 'show', 'Book club');
+    t.match(shown, { members: 3, owner: 'ann', mine: false, list: [{ name: 'general' }] });
+  });
+
+  await t.test(
+    'roles say who may do what, and a private channel is not there for others',
+    async (t) => {
+      await run('ann', 'server', 'role', 'add', 'book', 'keepers', '--allow', 'kick,ban,timeout');
+      await run('ann', 'server', 'role', 'give', 'book', 'bob', 'keepers');
+      await run('ann', 'channel', 'add', 'book', 'desk', '--private', '--role', 'keepers');
+      const names = async (name: string) =>
+        (await objects(name, 'channel', 'list', 'book')).map((each) => each['name']);
+      t.same(await names('bob'), ['general', 'desk']);
+      t.same(await names('cleo'), ['general']);
+      await refused('cleo', 'channel_unknown', 'channel', 'set', '#desk', '--topic', 'x');
+      await refused('cleo', 'not_permitted', 'server', 'kick', 'book', 'bob');
+      await refused('bob', 'not_permitted', 'server', 'kick', 'book', 'ann');
+    },
+  );
+
+  await t.test('who is sent away is told so; the log says who did it', async (t) => {
+    t.match(await run('bob', 'server', 'kick', 'book', 'cleo', '--reason', 'noise'), { code: 0 });
+    t.same(await objects('cleo', 'server', 'list'), []);
+    const acts = await objects('ann', 'server', 'audit', 'book');
+    t.match(acts.at(-1), { type: 'act', by: 'bob', op: 'kick', text: 'kicked cleo (noise)' });
+    t.match(await run('ann', 'server', 'delete', 'book', '--name', 'Book club'), { code: 0 });
+    t.same(await objects('bob', 'server', 'list'), []);
+  });
+});
