@@ -30,7 +30,11 @@ export interface Opened {
 /** 32 bytes. */
 export function commit({ label, version, opening, state }: Opened): Uint8Array {
   if (opening.length !== openingBytes) throw new Fault('malformed');
-  const out = new Writer(64 + state.length).raw(opening).var16(label).u32(version).var16(state);
+  const out = new Writer(openingBytes + 8 + label.length + state.length)
+    .raw(opening)
+    .var16(label)
+    .u32(version)
+    .var16(state);
   return hmac(commitmentKey, out.done());
 }
 

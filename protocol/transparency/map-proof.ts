@@ -30,8 +30,8 @@ const valueLabel = utf8Bytes('pi-kt/v1 map\0');
 
 /** What the map holds of a label: its newest event, by version, place in the log and leaf hash. */
 export function mapValue(version: number, eventIndex: number, eventHash: Uint8Array): Uint8Array {
-  const out = new Writer(64).raw(valueLabel).u32(version).u64(eventIndex).raw(eventHash);
-  return sha256(out.done());
+  const out = new Writer(valueLabel.length + 44).raw(valueLabel).u32(version);
+  return sha256(out.u64(eventIndex).raw(eventHash).done());
 }
 
 /** Hashes that stand where there is nothing; of the two, akd hashes the child twice. */

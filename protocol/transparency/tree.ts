@@ -8,7 +8,6 @@
 import { equal, sha256, sha256Of } from '../crypto/primitives.ts';
 import { TransparencyFault } from './transparency-fault.ts';
 
-const leafByte = Uint8Array.of(0);
 const nodeByte = Uint8Array.of(1);
 
 /** Root of the tree of size 0. */
@@ -17,10 +16,23 @@ export const emptyRoot: Uint8Array = sha256(new Uint8Array(0));
 /** More nodes no path has: a proof that is longer is refused before anything is hashed. */
 export const proofMax = 63;
 
-export const leafHash = (data: Uint8Array): Uint8Array => sha256Of(leafByte, data);
+/** What is hashed lies in the same memory each time: entries are mostly of one length, nodes always. */
+let leafBytes = new Uint8Array(1);
+const nodeBytes = new Uint8Array(65);
+nodeBytes.set(nodeByte);
 
-export const nodeHash = (left: Uint8Array, right: Uint8Array): Uint8Array =>
-  sha256Of(nodeByte, left, right);
+export function leafHash(data: Uint8Array): Uint8Array {
+  if (leafBytes.length !== data.length + 1) leafBytes = new Uint8Array(data.length + 1);
+  leafBytes.set(data, 1);
+  return sha256(leafBytes);
+}
+
+export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  if (!isHash(left) || !isHash(right)) return sha256Of(nodeByte, left, right);
+  nodeBytes.set(left, 1);
+  nodeBytes.set(right, 33);
+  return sha256(nodeBytes);
+}
 
 const half = (n: number): number => Math.floor(n / 2);
 const odd = (n: number): boolean => n % 2 === 1;

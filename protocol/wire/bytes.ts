@@ -11,12 +11,10 @@ const encoder = new TextEncoder();
 /** Appends fields; grows as needed. */
 export class Writer {
   #bytes: Uint8Array;
-  #view: DataView;
   #at = 0;
 
   constructor(capacity = 256) {
     this.#bytes = new Uint8Array(capacity);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   #room(count: number): number {
@@ -26,7 +24,6 @@ export class Writer {
       const grown = new Uint8Array(Math.max(need, this.#bytes.length * 2));
       grown.set(this.#bytes);
       this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
     }
     this.#at = need;
     return at;
@@ -34,27 +31,37 @@ export class Writer {
 
   u8(value: number): this {
     const at = this.#room(1);
-    this.#view.setUint8(at, value);
+    this.#bytes[at] = value;
     return this;
   }
 
   u16(value: number): this {
     const at = this.#room(2);
-    this.#view.setUint16(at, value);
+    this.#bytes[at] = value >> 8;
+    this.#bytes[at + 1] = value;
     return this;
   }
 
   u32(value: number): this {
-    const at = this.#room(4);
-    this.#view.setUint32(at, value);
+    this.#putWord(this.#room(4), value);
     return this;
   }
 
-  /** Unsigned, at most 2^53 - 1. */
+  /** Unsigned, at most 2^53 - 1; throws `RangeError` for anything else. */
   u64(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError('no unsigned integer');
     const at = this.#room(8);
-    this.#view.setBigUint64(at, BigInt(value));
+    this.#putWord(at, Math.floor(value / 2 ** 32));
+    this.#putWord(at + 4, value);
     return this;
+  }
+
+  /** Of a number its lowest 32 bits. */
+  #putWord(at: number, value: number): void {
+    this.#bytes[at] = value >>> 24;
+    this.#bytes[at + 1] = value >>> 16;
+    this.#bytes[at + 2] = value >>> 8;
+    this.#bytes[at + 3] = value;
   }
 
   /** Fixed length: both sides know it. */
@@ -80,7 +87,7 @@ export class Writer {
   }
 
   done(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at);
+    return this.#at === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#at);
   }
 }
 

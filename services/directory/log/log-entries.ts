@@ -5,7 +5,6 @@
  *
  * Invariant: a bundle only grows at its end.
  */
-import { concat } from '@island/protocol/wire/bytes.ts';
 import type { Statements } from '../../kit/store-handle.ts';
 import type { DirectoryStore } from '../database.ts';
 import { newestKept } from './newest-kept.ts';
@@ -91,17 +90,12 @@ export function openLogEntries(store: DirectoryStore): LogEntries {
       const bundles = [];
       let bundle = Math.floor(size / width);
       const has = size % width;
-      const { bytes, ends } = has === 0 ? opened(new Uint8Array(0)) : await load(bundle, has);
-      let parts: Uint8Array[] = [bytes.subarray(0, ends[has])];
-      let count = has;
-      for (const entry of entries) {
-        parts.push(Uint8Array.of(entry.length >> 8, entry.length & 255), entry);
-        count += 1;
-        if (count < width) continue;
-        bundles.push({ bundle, bytes: concat(...parts) });
-        [bundle, count, parts] = [bundle + 1, 0, []];
+      const { bytes, ends } = has === 0 ? opened(nothing) : await load(bundle, has);
+      for (let before = bytes.subarray(0, ends[has]), at = 0; at < entries.length; bundle++) {
+        const to = at === 0 ? width - has : at + width;
+        bundles.push({ bundle, bytes: withMore(before, entries.slice(at, to)) });
+        [before, at] = [nothing, to];
       }
-      if (count > 0) bundles.push({ bundle, bytes: concat(...parts) });
       return { bundles };
     },
     async store(sql, { bundles }) {
@@ -116,6 +110,21 @@ export function openLogEntries(store: DirectoryStore): LogEntries {
       for (const { bundle, bytes } of bundles) kept.set(bundle, opened(bytes));
     },
   };
+}
+
+const nothing = new Uint8Array(0);
+
+function withMore(bundle: Uint8Array, entries: readonly Uint8Array[]): Uint8Array {
+  let at = bundle.length;
+  const bytes = new Uint8Array(entries.reduce((sum, { length }) => sum + 2 + length, at));
+  bytes.set(bundle);
+  for (const entry of entries) {
+    bytes[at] = entry.length >> 8;
+    bytes[at + 1] = entry.length;
+    bytes.set(entry, at + 2);
+    at += 2 + entry.length;
+  }
+  return bytes;
 }
 
 /** Of a bundle that begins with entry `first`, those from `from` up to `to`. */
