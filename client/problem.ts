@@ -106,6 +106,7 @@ export const problems = {
   not_banned: '{name} is not banned from {title}.',
   space_text:
     'A name has 1 to {title} bytes, a topic {topic} at most and a reason {reason}: one line, without spaces around it.',
+  act_not_permitted: 'Your roles do not allow that in this channel.',
   not_confirmed: 'Nothing was done.',
   channel_unknown: 'There is no channel {channel} on {title} that you can see.',
   channel_differs:

@@ -90,12 +90,13 @@ t.test(
       return log.problem === undefined && log.size > 4;
     }, 60_000);
     t.match(await operated(island, 'status'), { log: { witnessed: true, quorum: 1 } });
-    const after = await audited('--vkey', said.vkey);
-    t.match(after, { verdict: 'consistent', findings: [] });
-    t.match(after.notices.join(), new RegExp(`${said.size} entries were left and ${said.seen}`));
     const lost = await audited();
     t.match(lost, { findings: [{ cause: 'unknown_origin' }] });
     t.match(lost.notices.join(), new RegExp(`goes on from entry ${said.size} of the copy`));
+    const after = await audited('--vkey', said.vkey);
+    t.match(after, { verdict: 'consistent', findings: [] });
+    t.match(after.notices.join(), new RegExp(`${said.size} entries were left and ${said.seen}`));
+    await t.rejects(audited(), /more than one log.*--vkey/);
 
     // Whom they know they go on talking to, and nobody new is met.
     t.match(await runIslander(alice, ['send', 'bob', 'all the same']), { code: 0 });

@@ -5,7 +5,7 @@
  * What the signature of the log stands behind and contradicts itself is found for good: later runs say it again and
  * look no further. All else, such as a checkpoint below quorum, is looked at anew in every run.
  */
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
 import {
@@ -28,7 +28,7 @@ import { type Cause, type Finding, finding, isLasting } from './findings.ts';
 import { grow } from './growth.ts';
 import type { LabelTable } from './label-table.ts';
 import { type LogSource, Missing, openLogSource } from './log-source.ts';
-import { damaged, type Kept, nothingKept, type OwnLog, openOwnLog, readKept } from './own-log.ts';
+import { damaged, findKept, nothingKept, type OwnLog, openOwnLog, readKept } from './own-log.ts';
 import { Passing } from './passing.ts';
 import { askIsland, checkSame, firstPins, type PinOptions, placeOf } from './pins.ts';
 import { tellSuccessor } from './predecessor.ts';
@@ -97,16 +97,6 @@ export async function audit(options: AuditOptions): Promise<Audited> {
   const looked = await look(run);
   progress.done();
   return tell(run, looked, keys);
-}
-
-/** The log of this key, or of this address. */
-async function findKept(state: string, { vkey, address }: AuditOptions): Promise<Kept | undefined> {
-  for (const entry of await readdir(state, { withFileTypes: true })) {
-    const kept = entry.isDirectory() ? await readKept(join(state, entry.name)) : undefined;
-    if (kept === undefined) continue;
-    if (vkey === undefined ? kept.pins.address === address : kept.pins.vkey === vkey) return kept;
-  }
-  return undefined;
 }
 
 /** What the run came to, beside its findings. */

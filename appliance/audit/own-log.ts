@@ -7,7 +7,7 @@
  *     labels      "pi-kt audit 1\n" ‖ u32 length ‖ tally as JSON ‖ n × record (label-table.ts) ‖ SHA-256 of all before
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equal } from '@island/protocol/crypto/primitives.ts';
 import { base64, fromBase64 } from '@island/protocol/wire/text.ts';
@@ -49,6 +49,25 @@ export interface OwnLog extends AsyncDisposable {
 
 const magic = Buffer.from('pi-kt audit 1\n');
 const chunk = 1 << 20;
+
+/** The log of this key, or the one of this address. Throws `Stated` where there are several of that: one was begun in place of the other. */
+export async function findKept(
+  state: string,
+  { vkey, address }: { vkey?: string; address: string },
+): Promise<Kept | undefined> {
+  const found: Kept[] = [];
+  for (const entry of await readdir(state, { withFileTypes: true })) {
+    const kept = entry.isDirectory() ? await readKept(join(state, entry.name)) : undefined;
+    if (kept === undefined) continue;
+    if (vkey === undefined ? kept.pins.address === address : kept.pins.vkey === vkey)
+      found.push(kept);
+  }
+  if (found.length > 1)
+    throw new Stated(
+      `This auditor has seen more than one log at ${address}. Say which with --vkey: ${found.map(({ pins }) => pins.vkey).join(' or ')}`,
+    );
+  return found[0];
+}
 
 /** The log that is kept in `folder`, if there is one. Throws `Stated` for a damaged one. */
 export async function readKept(folder: string): Promise<Kept | undefined> {

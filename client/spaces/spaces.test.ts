@@ -62,6 +62,18 @@ t.test('concurrent changes: whoever comes second repeats theirs on top', async (
   await t.rejects(bob.spaces.act(space, settings('Mine')), problem('not_permitted'));
 });
 
+t.test('concurrent joins: who comes by the same link at the same time comes in', async (t) => {
+  await using island = await realIsland();
+  await using ann = await member(island, 'ann');
+  const { space } = await ann.spaces.create('Isle');
+  const link = await ann.spaces.invite(space, { expires: 0, uses: 0, role: 0 });
+  await using crew = new AsyncDisposableStack();
+  const others = await Promise.all(['bob', 'cleo', 'dan'].map((name) => member(island, name)));
+  for (const one of others) crew.use(one);
+  await Promise.all(others.map(({ spaces }) => spaces.join(link)));
+  t.equal((await ann.spaces.follow(space)).members.size, 4);
+});
+
 t.test(
   'M3: an island that forges, forks or rolls back a log is refused, also after a restart',
   async (t) => {

@@ -20,6 +20,7 @@ import { listenCommand } from './commands/listen.ts';
 import { loginCommand } from './commands/login.ts';
 import { logoutCommand } from './commands/logout.ts';
 import { passwordCommand } from './commands/password.ts';
+import { postCommands } from './commands/posts.ts';
 import { readCommand } from './commands/read.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { registerCommand } from './commands/register.ts';
@@ -129,6 +130,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     requestsCommand,
     contactCommands,
     readCommand,
+    postCommands,
     verifyCommand,
     searchCommand,
     attachmentsCommand,

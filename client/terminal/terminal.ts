@@ -154,6 +154,17 @@ export function eventStatus(terminal: Terminal): (event: IslanderEvent) => void 
           `Not sent to ${event.to} yet, trying again… (${event.error.message})`,
           `to ${event.to}`,
         );
+      case 'post-waiting':
+        return terminal.status(
+          'waiting',
+          `Not posted yet, trying again… (${event.error.message})`,
+          `post ${event.channel}`,
+        );
+      case 'channel-trouble':
+        return terminal.status('channel', `⚠ ${event.error.message}`, `channel ${event.place}`);
+      case 'post-refused':
+        // It stands where it would have been, with the reason.
+        return;
       case 'moving':
         return terminal.status('sending', `Sending to ${event.to} again.`, `to ${event.to}`);
       case 'dropped':

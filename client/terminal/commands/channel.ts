@@ -1,8 +1,10 @@
 /** `islander channel`: the channels of a server. docs/protocol/channel.md §3.1 */
 import type { ChannelOp } from '@island/protocol/space/space-op.ts';
 import type { Channel, SpaceState } from '@island/protocol/space/space-state.ts';
+import { notifyChoices } from '../../channels/unread.ts';
 import { newChannelId } from '../../spaces/spaces.ts';
 import { parseDuration } from '../amounts.ts';
+import { atPlace } from '../channels/at-place.ts';
 import type { AddCommand, CommandGroup, Context } from '../command.ts';
 import { given } from '../credentials.ts';
 import { rows } from '../rows.ts';
@@ -237,6 +239,33 @@ function rekeyCommand(add: AddCommand): void {
   );
 }
 
+function notifyCommand(add: AddCommand): void {
+  add(
+    'notify <channel> [what]',
+    'what of a channel you are told: all, mentions (at first), or none',
+    ["islander channel notify '#general'", "islander channel notify '#general' none"],
+    (command) => command,
+    async (context, [place = '', what]) => {
+      const chosen = notifyChoices.find((each) => each === what);
+      if (what !== undefined && chosen === undefined)
+        throw usage(context.terminal, 'It is all, mentions or none.');
+      await atPlace(context, place, async ({ islander, place: { channel, state }, terminal }) => {
+        if (chosen) await islander.channels.setNotify(channel.channel, chosen);
+        const notify = await islander.channels.notify(channel.channel);
+        terminal.say(`${channelText(channel)}: ${notify}.`, {
+          ...{
+            type: 'notify',
+            server: state.space,
+            channel: channel.channel,
+            name: channel.name,
+            notify,
+          },
+        });
+      });
+    },
+  );
+}
+
 export const channelGroup: CommandGroup = {
   name: 'channel',
   about:
@@ -249,6 +278,7 @@ export const channelGroup: CommandGroup = {
     removeCommand,
     permissionCommands,
     rekeyCommand,
+    notifyCommand,
   ],
   groups: [categoryGroup],
 };

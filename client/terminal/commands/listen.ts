@@ -4,6 +4,8 @@ import { happenings } from '../../conversation/happenings.ts';
 import { placeAt } from '../../conversation/places.ts';
 import { openTold } from '../../conversation/told.ts';
 import { type Arrival, arrivals } from '../../messages/arrivals.ts';
+import { arrivedPosts } from '../channels/arriving.ts';
+import { postLine, postObject } from '../channels/post-lines.ts';
 import type { AddCommand, Context } from '../command.ts';
 import { type Home, openHome } from '../home.ts';
 import { explainRequest, requestsIn } from '../requests.ts';
@@ -12,7 +14,7 @@ import { arrivalLine, arrivalObject, happeningLine } from '../terminal.ts';
 export function listenCommand(add: AddCommand): void {
   add(
     'listen',
-    'shows messages as they come, first those that you have not seen',
+    'shows messages and posts as they come, first those that you have not seen',
     ['islander listen', 'islander listen --count 1 --json'],
     (command) => command.option('--count <n>', 'ends after so many messages', toCount),
     async (context, _args, { count }) => {
@@ -28,7 +30,7 @@ export async function listen(
   { islander, storage }: Pick<Home, 'islander' | 'storage'>,
   count: number,
 ): Promise<void> {
-  const { conversations } = islander;
+  const { conversations, channels } = islander;
   // A program may show it to somebody, or to nobody: only a person at a terminal has seen it.
   const seen = !terminal.json && terminal.stdout.isTTY === true;
   const done = new AbortController();
@@ -51,6 +53,19 @@ export async function listen(
     }
   }
 
+  async function showPosts(): Promise<void> {
+    for await (const group of arrivedPosts(islander, storage, either)) {
+      for (const { place, post } of group) {
+        const quiet = (await channels.notify(place.channel.channel)) === 'none';
+        if (!quiet || terminal.json) terminal.say(postLine(place, post), postObject(place, post));
+        if (!('hidden' in post)) left -= 1;
+      }
+      const last = group.at(-1);
+      if (seen && last?.post.seq) await channels.read(last.place.channel.channel, last.post.seq);
+      if (left <= 0) return;
+    }
+  }
+
   async function showHappenings(): Promise<void> {
     for await (const happening of happenings(storage, either, { told }))
       terminal.say(happeningLine(happening), { ...happening });
@@ -59,11 +74,12 @@ export async function listen(
   islander.startReceiving();
   islander.startSending();
   const telling = showHappenings();
+  const posting = showPosts();
   try {
-    await Promise.race([showArrivals(), islander.failed, telling]);
+    await Promise.race([showArrivals(), posting, islander.failed, telling]);
   } finally {
     done.abort();
-    await telling;
+    await Promise.all([telling, posting]);
   }
 }
 

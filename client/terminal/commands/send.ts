@@ -2,10 +2,13 @@
 import { createInterface } from 'node:readline';
 import { departures } from '../../messages/departures.ts';
 import { readMessage } from '../../messages/messages.ts';
+import { atPlace } from '../channels/at-place.ts';
+import { sendToChannel } from '../channels/sending.ts';
 import type { AddCommand } from '../command.ts';
 import { openHome } from '../home.ts';
 import { PartlyFailed } from '../partly-failed.ts';
 import { progressOn } from '../progress.ts';
+import { isChannelName } from '../servers/naming.ts';
 import { departureObject, queuedObject } from '../terminal.ts';
 import { usage } from '../usage.ts';
 
@@ -15,16 +18,20 @@ const group = 200;
 export function sendCommand(add: AddCommand): void {
   add(
     'send <name> [text...]',
-    'sends a message; without text, one for each line of standard input',
+    'sends a message to a person or into a channel; without text, one for each line of standard input',
     [
       'islander send bob Are you there?',
+      "islander send '#general' Good morning, @everyone",
+      "islander send 'Book club/#general' --reply 12 Yes",
       'islander send bob - < lines.txt',
       'date | islander send bob',
       'islander send bob --attach plan.pdf --attach photo.jpg Here they are.',
     ],
     (command) =>
-      command.option('--attach <path>', 'a file that goes with it, at most 4 of them', collect),
-    async (context, [name = '', ...words], { attach }) => {
+      command
+        .option('--attach <path>', 'a file that goes with it, at most 4 of them', collect)
+        .option('--reply <post>', 'in a channel: the number or id of the post that it answers'),
+    async (context, [name = '', ...words], { attach, reply }) => {
       const { terminal, signal } = context;
       const text = words.join(' ');
       const files = Array.isArray(attach) ? attach.map(String) : [];
@@ -33,6 +40,12 @@ export function sendCommand(add: AddCommand): void {
         throw usage(
           terminal,
           'There is no text. Say it after the name, or pipe lines into the command.',
+        );
+      }
+      if (isChannelName(name)) {
+        const texts = piped ? linesOf(terminal.stdin) : [[text]];
+        return atPlace(context, name, (at) =>
+          sendToChannel(at, { texts, files, reply: typeof reply === 'string' ? reply : undefined }),
         );
       }
       await using home = await openHome(context);
