@@ -115,7 +115,7 @@ t.test('pitfall: an event that contradicts itself is neither written nor read', 
     'a second key of the VRF',
   );
   t.equal(
-    codeOf(() => readLeaf(concat(fromHex('030500000001'), random(32)))),
+    codeOf(() => readLeaf(concat(fromHex('030600000001'), random(32)))),
     'unknown_type',
   );
   t.equal(

@@ -97,11 +97,13 @@ interface NewEvent {
 
 /** Events of one epoch: what waits longer than the work on so many makes up the next. */
 export const eventsPerEpoch = 4096;
+/** Of one question to the database. */
+const eventsPerPage = 128;
 /** Between two turns of the event loop, so that answers need not wait: events 20 µs each, proofs of the VRF 0.4 ms. */
-const eventsPerTurn = 128;
-const proofsPerTurn = 4;
+const eventsPerTurn = 32;
+const proofsPerTurn = 2;
 /** Nodes of the map: 3 µs each. */
-const nodesPerTurn = 512;
+const nodesPerTurn = 192;
 
 /** Policies that the log does not have yet. */
 const newPolicies = async (store: DirectoryStore, before: Epoch | undefined) =>
@@ -118,7 +120,7 @@ const newEvents = async (store: DirectoryStore, after: number) =>
      LEFT JOIN lists ON e.state IS NULL AND lists.account = lower(hex(substr(l.label, 2)))
        AND lists.epoch = e.version
      WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
-    [after, eventsPerTurn],
+    [after, eventsPerPage],
   )) as unknown as NewEvent[];
 
 /**
@@ -188,10 +190,11 @@ async function addEvents(
       events.push(change.entry);
       const position = size + leaves.push(change.entry) - 1;
       map.set(change.place, mapValue(change.version, position, eventHash(change.entry)));
-      if (event.place === null && events.length % proofsPerTurn === 0) await turn();
+      const perTurn = event.place === null ? proofsPerTurn : eventsPerTurn;
+      if (events.length % perTurn === 0) await turn();
     }
     added.last = page.at(-1)?.seq;
-    if (page.length < eventsPerTurn || events.length >= eventsPerEpoch) break;
+    if (page.length < eventsPerPage || events.length >= eventsPerEpoch) break;
     page = await newEvents(parts.store, added.last ?? 0);
   }
   while (!map.hashSome(nodesPerTurn)) await turn();

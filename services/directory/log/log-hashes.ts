@@ -29,7 +29,7 @@ import {
 import { newestKept } from './newest-kept.ts';
 
 /** Between two turns of the event loop: 5 µs each. */
-const entriesPerTurn = 256;
+const entriesPerTurn = 128;
 /** 16 kB each: those above the lowest, and the last. */
 const mostTiles = 256;
 
