@@ -37,6 +37,8 @@ const values = flags();
 const files = [
   './ratchet.ts',
   './channel-ratchet.ts',
+  './channels.ts',
+  './rooms.ts',
   './fan-out.ts',
   './delivery.ts',
   './direct-messages.ts',

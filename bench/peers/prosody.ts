@@ -5,48 +5,58 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
-import type { Package } from '@island/provisioning/apt.ts';
-import { notInstalled } from '@island/provisioning/engine-packages.ts';
-import { openSources } from '@island/provisioning/engines.ts';
 import { freePorts } from '@island/provisioning/ports.ts';
-import { statedFrom } from '@island/provisioning/stated.ts';
-import { runTool, tether } from '@island/provisioning/tool.ts';
+import { tether } from '@island/provisioning/tool.ts';
 import { childEnvironment } from '@island/services/kit/config.ts';
 import { Skipped } from '../scenario.ts';
+import { unpackedPeer } from './debs.ts';
+import type { PeerTls } from './xmpp-room.ts';
 
-const cache = join(import.meta.dirname, '../../.engines/peers');
-const wanted = [
-  'prosody',
-  'lua-sec',
-  'lua-expat',
-  'lua-filesystem',
-  'lua-socket',
-  'lua-dbi-sqlite3',
-];
+const packages = {
+  name: 'prosody',
+  wanted: ['prosody', 'lua-sec', 'lua-expat', 'lua-filesystem', 'lua-socket', 'lua-dbi-sqlite3'],
+  follow: /^(lua|lib)/,
+  /** The program has the folders of an installed one written into it. */
+  async finish(making: string, root: string) {
+    const program = await readFile(join(making, 'usr/bin/prosody'), 'utf8');
+    await writeFile(
+      join(making, 'prosody'),
+      program.replaceAll(/(?<==')\/usr\/lib/g, `${root}/usr/lib`),
+    );
+  },
+};
 const durable = 'journal_mode=wal synchronous=2';
 
 export interface Prosody extends AsyncDisposable {
   version: string;
   port: number;
+  /** With TLS from the first byte, where that was wanted. */
+  tlsPort: number;
   pid: number;
   /** Messages in its archive, each counted as often as it is there. */
   rows(): number;
 }
 
 /** Throws `Skipped` when it can't be had here. */
-export async function startProsody(): Promise<Prosody> {
-  const { root, version } = await unpacked();
+/** @param tls for a port where TLS begins at once, besides the one in the clear */
+export async function startProsody(tls?: PeerTls): Promise<Prosody> {
+  const { root, version } = await unpackedPeer(packages);
   await using held = new AsyncDisposableStack();
   const data = await mkdtemp(join(tmpdir(), 'prosody-bench-'));
   held.defer(() => rm(data, { recursive: true, force: true }));
   const file = join(data, 'prosody.sqlite');
   new DatabaseSync(file).exec('PRAGMA journal_mode = WAL');
-  const [port = 0] = await freePorts(1);
+  const [port = 0, tlsPort = 0] = await freePorts(2);
+  const [key, chain] = [join(data, 'key.pem'), join(data, 'chain.pem')];
+  if (tls !== undefined) {
+    await writeFile(key, tls.key, { mode: 0o600 });
+    await writeFile(chain, tls.certificates);
+  }
   const [program = '', ...args] = [
     ...(await tether('TERM')),
     join(root, 'usr/bin/lua5.4'),
@@ -59,6 +69,7 @@ export async function startProsody(): Promise<Prosody> {
       BENCH_DATA: data,
       BENCH_PLUGINS: import.meta.dirname,
       BENCH_PORT: `${port}`,
+      ...(tls && { BENCH_TLS_PORT: `${tlsPort}`, BENCH_KEY: key, BENCH_CHAIN: chain }),
       BENCH_ROOT: process.getuid?.() === 0 ? 'yes' : 'no',
     }),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -78,6 +89,7 @@ export async function startProsody(): Promise<Prosody> {
   return {
     version,
     port,
+    tlsPort,
     pid: child.pid ?? 0,
     rows() {
       using database = new DatabaseSync(file, { readOnly: true });
@@ -106,57 +118,4 @@ async function luaPaths(root: string): Promise<Record<string, string>> {
     LUA_CPATH: `${libraries}/${arch}/lua/5.4/?.so;;`,
     LD_LIBRARY_PATH: join(libraries, arch),
   };
-}
-
-/** The unpacked packages; `version` is written last, so that what was cut off does not count. */
-async function unpacked(): Promise<{ root: string; version: string }> {
-  const root = join(cache, 'prosody');
-  const known = await readFile(join(root, 'version'), 'utf8').catch(() => undefined);
-  if (known !== undefined) return { root, version: known };
-  try {
-    return { root, version: await fetch(root) };
-  } catch (error) {
-    const why = statedFrom(error);
-    if (why === undefined) throw error;
-    throw new Skipped(`prosody can't be had: ${why.message}`);
-  }
-}
-
-async function fetch(root: string): Promise<string> {
-  const report = (line: string) => process.stderr.write(`${line}\n`);
-  await rm(root, { recursive: true, force: true });
-  const making = `${root}.part`;
-  await rm(making, { recursive: true, force: true });
-  await mkdir(making, { recursive: true });
-  const apt = await openSources(join(cache, 'apt'), report)('host');
-  const found = new Map<string, Package>();
-  for (let names = wanted; names.length > 0; ) {
-    const level = await apt.packages(names);
-    for (const one of level) found.set(one.name, one);
-    names = [...new Set(level.flatMap(({ depends }) => depends))].filter(
-      (name) => /^(lua|lib)/.test(name) && !found.has(name),
-    );
-  }
-  const version = found.get('prosody')?.version;
-  if (version === undefined) throw new Skipped('this machine has no package of prosody.');
-  // Libraries that this machine has are good enough; interpreter and modules are those of the packages.
-  const [libraries, others] = [/^lib/, /^(?!lib)/].map((name) =>
-    [...found.values()].filter((one) => name.test(one.name)),
-  );
-  for (const one of [...(others ?? []), ...(await notInstalled(libraries ?? []))]) {
-    report(`Fetching ${one.name} ${one.version}`);
-    const deb = await apt.download(one, () => undefined);
-    const ran = await runTool('dpkg-deb', ['-x', deb, making]);
-    if (ran.code !== 0) throw new Skipped(`${one.name} can't be unpacked: ${ran.stderr.trim()}`);
-  }
-  // The program has the folders of an installed one written into it.
-  const program = await readFile(join(making, 'usr/bin/prosody'), 'utf8');
-  await writeFile(
-    join(making, 'prosody'),
-    program.replaceAll(/(?<==')\/usr\/lib/g, `${root}/usr/lib`),
-  );
-  await rename(making, root);
-  await writeFile(join(root, 'version'), version);
-  await rm(join(cache, 'apt'), { recursive: true, force: true });
-  return version;
 }

@@ -16,6 +16,7 @@ import type { Session } from '../sign-in/session.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import type { Actors } from './actors.ts';
 import { foldSpace, type KnownSpace, readSpace, spaceBatch } from './space-rows.ts';
+import { vouches } from './vouching.ts';
 
 export interface FollowingParts {
   account: { account: AccountId };
@@ -37,6 +38,9 @@ export interface Following {
   /** The island took an entry that this device signed: also by whoever is no member behind it. */
   took(bytes: Uint8Array): Promise<void>;
 }
+
+/** Entries that are held in memory because nobody has vouched for them yet. */
+const mostWaiting = 5_000;
 
 export function openFollowing({ account, storage, session, actors }: FollowingParts): Following {
   const states = new Map<SpaceId, SpaceState>();
@@ -64,22 +68,27 @@ export function openFollowing({ account, storage, session, actors }: FollowingPa
 
   /**
    * The entries, each verified by who made it, and what they come to. One of an account that has ended can't be
-   * proved any more: it counts when somebody who can be proved went on from it, since whoever signs an entry has
-   * verified those before. What is not sure changes nothing.
+   * proved any more: it counts when somebody who can be proved went on from it, who could have done the same
+   * (vouching.ts); or anybody, of what this home is shown when it first asks. What is not sure changes nothing.
    */
   async function verified(
     state: SpaceState | undefined,
     entries: readonly SpaceEntry[],
+    first: boolean,
     signal: AbortSignal | undefined,
   ): Promise<{ sure: readonly SpaceEntry[]; state: SpaceState | undefined }> {
     await actors.meet(entries, signal);
     let [ahead, kept, sure] = [state, state, 0];
+    let unproved: SpaceEntry[] = [];
     for (const [at, entry] of entries.entries()) {
       const word = await actors.verify(entry, ahead, signal);
-      if (word === 'ended' && ahead === kept) ahead = ahead && structuredClone(ahead);
+      if (word === 'later') break;
+      if (word === 'ended') unproved.push(entry);
+      else unproved = first ? [] : unproved.filter((each) => !vouches(kept, entry.actor, each));
+      if (unproved.length > 0 && ahead === kept) ahead = ahead && structuredClone(ahead);
       if (ahead === undefined) ahead = beginSpace(entry);
       else applyEntry(ahead, entry);
-      if (word === 'proved') [kept, sure] = [ahead, at + 1];
+      if (unproved.length === 0) [kept, sure] = [ahead, at + 1];
     }
     return { sure: entries.slice(0, sure), state: kept };
   }
@@ -89,31 +98,38 @@ export function openFollowing({ account, storage, session, actors }: FollowingPa
     signal?: AbortSignal,
     invite?: ShownInvite,
   ): Promise<SpaceState> {
+    let first: boolean | undefined;
+    /** Shown, and not sure yet: somebody further on may vouch for them. */
+    let waiting: SpaceEntry[] = [];
     for (;;) {
       const { row, state } = await present(space);
       if (row.forked) throw new Problem('space_forked', { title: state?.title ?? space });
-      const request = { space, after: row.seq, ...(invite && { invite }) };
+      first ??= row.seq === 0;
+      waiting = waiting.filter(({ seq }) => seq > row.seq);
+      const after = row.seq + waiting.length;
+      const request = { space, after, ...(invite && { invite }) };
       const answer = await session.call('spaceLog', request, signal && { signal });
       if (answer.seq < row.seq) throw await forked(row, state);
-      const entries = answer.entries.map(openEntry);
-      const [first] = entries;
-      if (first === undefined) {
+      const more = answer.entries.map(openEntry);
+      const entries = [...waiting, ...more];
+      const [next] = entries;
+      if (next === undefined || more.length === 0) {
         if (state === undefined) throw new Fault('not_found');
         return state;
       }
       if (entries.some((entry) => entry.space !== space)) throw new Fault('malformed');
-      const follows = first.seq === row.seq + 1 && (!state || equal(first.prev, state.hash));
+      const follows = next.seq === row.seq + 1 && (!state || equal(next.prev, state.hash));
       if (!follows) throw await forked(row, state);
       // From here on the state in memory may be ahead of the rows.
       states.delete(space);
-      const found = await verified(state, entries, signal);
+      const found = await verified(state, entries, first, signal);
       const last = found.sure.at(-1);
-      if (last === undefined || found.state === undefined) {
-        if (state === undefined) throw new Problem('space_forged', { title: space, name: '?' });
-        return state;
-      }
-      await keep(row, found.state, found.sure);
-      if (last.seq >= answer.seq || found.sure.length < entries.length) return found.state;
+      if (last && found.state) await keep(row, found.state, found.sure);
+      waiting = entries.slice(found.sure.length);
+      const all = (entries.at(-1)?.seq ?? 0) >= answer.seq || waiting.length > mostWaiting;
+      if (!all) continue;
+      if (found.state) return found.state;
+      throw new Problem('space_forged', { title: space, name: '?' });
     }
   }
 

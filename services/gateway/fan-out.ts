@@ -1,9 +1,10 @@
 /**
  * Frames on their way to everybody who watches something: made once, and what comes in one turn of the event loop is
- * one write for each socket. docs/protocol/socket.md §6
+ * one write for each socket. What comes right after waits a moment for more: a write costs what many frames cost.
+ * docs/protocol/socket.md §6
  *
  * Invariant: a socket that takes too little is left out, told so once when it has taken everything, and costs the
- * others nothing; nothing is queued here for longer than a turn.
+ * others nothing; nothing is queued here for longer than `pause`.
  */
 import { mostBuffered } from './outbox.ts';
 import type { Line } from './session.ts';
@@ -27,12 +28,16 @@ interface Batch {
   before: number;
 }
 
-/** Bytes of one topic that don't wait for the end of the turn. */
+/** Milliseconds from one round of writes to the next. */
+const pause = 10;
+/** Bytes of one topic that wait for nothing. */
 const mostWaiting = mostBuffered;
 
 export class FanOut implements Disposable {
   readonly #waiting = new Map<Topic, Batch>();
   #turn: NodeJS.Immediate | undefined;
+  #later: NodeJS.Timeout | undefined;
+  #wrote = Number.NEGATIVE_INFINITY;
 
   /** To be called before the topic's place moves on. */
   add(topic: Topic, frame: Buffer): void {
@@ -41,7 +46,7 @@ export class FanOut implements Disposable {
     batch.bytes += frame.length;
     this.#waiting.set(topic, batch);
     if (batch.bytes > mostWaiting) this.flush(topic);
-    else this.#turn ??= setImmediate(() => this.#flushAll());
+    else this.#schedule();
   }
 
   /** What waits of one topic goes now: whoever comes or leaves in the same turn is on the right side of it. */
@@ -55,11 +60,21 @@ export class FanOut implements Disposable {
 
   [Symbol.dispose](): void {
     clearImmediate(this.#turn);
+    clearTimeout(this.#later);
     this.#waiting.clear();
+  }
+
+  #schedule(): void {
+    if (this.#turn !== undefined || this.#later !== undefined) return;
+    const left = this.#wrote + pause - performance.now();
+    if (left > 0) this.#later = setTimeout(() => this.#flushAll(), left);
+    else this.#turn = setImmediate(() => this.#flushAll());
   }
 
   #flushAll(): void {
     this.#turn = undefined;
+    this.#later = undefined;
+    this.#wrote = performance.now();
     const [first] = this.#waiting.keys();
     if (first !== undefined && this.#waiting.size === 1) {
       this.flush(first);
