@@ -37,6 +37,13 @@ END;
 DELETE FROM migrations WHERE number >= 9;
 COMMIT`;
 
+const storedRows = async ({ store }: TestKeyLog) => [
+  await store.rows('SELECT id, label, place, proof FROM log_labels ORDER BY id'),
+  await store.rows(
+    'SELECT seq, label, version, flags, opening, state FROM log_events ORDER BY seq',
+  ),
+];
+
 async function isVersion(test: TestKeyLog, name: string, version: number): Promise<void> {
   const { labels } = checkAnswer(await test.log.lookUp(name), {
     log: await test.log.pinned(),
@@ -53,12 +60,14 @@ t.test(
     const dir = t.testdir();
     const names = ['ada', 'bob', 'old'];
     let accounts: AccountId[] = [];
+    let rows: unknown;
     {
       await using test = await testKeyLog(dir);
       accounts = await test.join(...names);
       await test.log.settled();
       await test.change(accounts.slice(0, 2), 2);
       await test.log.settled();
+      rows = await storedRows(test);
     }
     {
       await using handle = await openHandle(join(dir, 'directory.sqlite'), { write: true });
@@ -70,6 +79,7 @@ t.test(
     }
     {
       await using test = await testKeyLog(dir);
+      t.same(await storedRows(test), rows, 'labels with their places, events with their openings');
       await isVersion(test, 'ada', 2);
       await isVersion(test, 'old', 1);
       for (const epoch of [3, 4]) await test.change(accounts.slice(0, 2), epoch);
