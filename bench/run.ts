@@ -39,6 +39,7 @@ const files = [
   './channel-ratchet.ts',
   './channels.ts',
   './rooms.ts',
+  './channel-members.ts',
   './fan-out.ts',
   './delivery.ts',
   './direct-messages.ts',
