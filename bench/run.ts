@@ -40,6 +40,7 @@ const files = [
   './channels.ts',
   './rooms.ts',
   './channel-members.ts',
+  './channel-history.ts',
   './fan-out.ts',
   './delivery.ts',
   './direct-messages.ts',
