@@ -66,6 +66,10 @@ export function actsIn({ channels, spaces, account }: Islander, place: ChannelPl
       await post({ kind: 'edit', id: fromHex(of.id), revision: of.revision + 1, text });
     },
     async remove(of, signal) {
+      if (of.state === 'failed') {
+        await channels.discard(channel.channel, of.id);
+        return;
+      }
       if (of.mine) {
         await post({ kind: 'delete', id: fromHex(of.id) });
         if (of.seq !== undefined) await channels.takeBack(channel.channel, [of.seq], signal);
