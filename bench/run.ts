@@ -39,6 +39,8 @@ const files = [
   './channel-ratchet.ts',
   './channels.ts',
   './rooms.ts',
+  './channel-members.ts',
+  './channel-history.ts',
   './fan-out.ts',
   './delivery.ts',
   './direct-messages.ts',

@@ -107,6 +107,9 @@ export const problems = {
   space_text:
     'A name has 1 to {title} bytes, a topic {topic} at most and a reason {reason}: one line, without spaces around it.',
   act_not_permitted: 'Your roles do not allow that in this channel.',
+  reaction_form: 'A reaction is one emoji, or a word that stands for one: +1, heart, laugh, party.',
+  no_moderator: 'Nobody on {title} reads reports, so nothing was sent.',
+  report_unknown: 'There is no open report {report}. See: islander reports SERVER',
   not_confirmed: 'Nothing was done.',
   channel_unknown: 'There is no channel {channel} on {title} that you can see.',
   channel_differs:

@@ -15,11 +15,11 @@ import { passing } from '../sending/outbox.ts';
 import type { Session } from '../sign-in/session.ts';
 import type { Spaces } from '../spaces/spaces.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { readAnew } from './anew.ts';
 import { type Difference, differencePlace, readDifference } from './differences.ts';
 import { openDistribution } from './distribution.ts';
 import { eraseAt } from './erasing.ts';
 import { openFeeds } from './feed.ts';
-import { feedPlace } from './feed-rows.ts';
 import { type Hearing, openHearing } from './hearing.ts';
 import { shareHistory } from './history.ts';
 import { keepChannels } from './keeping.ts';
@@ -165,8 +165,8 @@ export function openChannels(parts: ChannelsParts): Channels {
       const difference = await readDifference(storage, channel);
       if (!difference) return;
       // What the island shows now follows from nothing that was read before.
-      const anew = difference.why === 'feed' ? [feedPlace(channel)] : [];
-      await storage.commit({ remove: [differencePlace(channel), ...anew] });
+      if (difference.why === 'feed') await readAnew(storage, channel);
+      else await storage.commit({ remove: [differencePlace(channel)] });
     },
 
     share: (space, channel, recipient, signal) =>

@@ -13,6 +13,7 @@ import type { Changes, Reading } from './rows.ts';
 
 const point = v.tuple([v.number(), v.number()]);
 const record = v.strictObject({ low: point, high: point });
+export const orderIn = (channel: ChannelId): string => `channel-order ${channel}`;
 type Point = readonly [seq: number, iteration: number];
 
 /** Whether both rise from one to the other. */
@@ -27,7 +28,7 @@ export async function checkOrder(
   chain: Uint8Array,
   posts: readonly Placed[],
 ): Promise<Difference | undefined> {
-  const place = { namespace: `channel-order ${channel}`, key: hex(chain) };
+  const place = { namespace: orderIn(channel), key: hex(chain) };
   const row = await reading.read(place.namespace, place.key);
   const points = posts.map(({ seq, post }): Point => [seq, post.iteration]);
   const known = row && decodeRecord(record, row);

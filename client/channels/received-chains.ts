@@ -12,12 +12,7 @@ import {
 import { decodeReceivedChain, encodeReceivedChain } from '@island/protocol/crypto/chain-storage.ts';
 import type { ReceivedChain } from '@island/protocol/crypto/received-chain.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
-import {
-  type AccountId,
-  type ChannelId,
-  type DeviceId,
-  deviceKey,
-} from '@island/protocol/wire/ids.ts';
+import { type ChannelId, deviceKey } from '@island/protocol/wire/ids.ts';
 import { hex } from '@island/protocol/wire/text.ts';
 import type { Place, Row } from '../storage/storage.ts';
 import { beginning, type Changes, expected, type Reading, through } from './rows.ts';
@@ -44,11 +39,16 @@ export async function readChain(
 }
 
 /** All of a channel. */
-export async function chainsOf(storage: Reading, channel: ChannelId): Promise<ReceivedChain[]> {
-  return (await beginning(storage, chainsIn(channel), '')).map((row) =>
-    decodeReceivedChain(row.bytes),
-  );
+export async function allChains(
+  storage: Reading,
+  channel: ChannelId,
+): Promise<{ chain: ReceivedChain; row: Row }[]> {
+  const rows = await beginning(storage, chainsIn(channel), '');
+  return rows.map((row) => ({ chain: decodeReceivedChain(row.bytes), row }));
 }
+
+export const chainsOf = async (storage: Reading, channel: ChannelId): Promise<ReceivedChain[]> =>
+  (await allChains(storage, channel)).map(({ chain }) => chain);
 
 /** For a commit that holds only if nobody else has read with the chain meanwhile. */
 export function changeChain(changes: Changes, chain: ReceivedChain, before: Row | undefined): void {
@@ -90,10 +90,3 @@ export async function takeChain(
   if (drop) changes.remove.push({ namespace: ids, key: hex(drop.id) });
   return chain;
 }
-
-export type ChainWhose = {
-  channel: ChannelId;
-  author: AccountId;
-  device: DeviceId;
-  id: Uint8Array;
-};

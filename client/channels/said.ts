@@ -46,6 +46,10 @@ const ids = (channel: ChannelId): string => `channel-ids ${channel}`;
 const acts = (channel: ChannelId): string => `channel-acts ${channel}`;
 const pins = (channel: ChannelId): string => `channel-pins ${channel}`;
 const calls = (channel: ChannelId): string => `channel-calls ${channel}`;
+/** Every namespace of what was said in a channel. */
+export const saidIn = (channel: ChannelId): string[] =>
+  [ids, acts, pins, calls].map((of) => of(channel));
+
 const nameOf = ({ author, id }: PostName): string => `${author}.${id}`;
 const text = new TextDecoder();
 

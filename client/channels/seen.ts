@@ -13,7 +13,7 @@ import type { Difference } from './differences.ts';
 import type { Changes, Reading } from './rows.ts';
 
 const record = v.strictObject({ hash: bytes64, by: s.account });
-const namespaceOf = (channel: ChannelId): string => `channel-seen ${channel}`;
+export const claimsIn = (channel: ChannelId): string => `channel-seen ${channel}`;
 
 interface SeenBy {
   /** The place of the post that says so. */
@@ -35,7 +35,7 @@ export async function checkSeen(
   if (seen.seq >= seq) return difference;
   const own = await feedAt(seen.seq);
   if (own) return equal(own, seen.hash) ? undefined : difference;
-  const place = { namespace: namespaceOf(channel), key: appendedKey(seen.seq) };
+  const place = { namespace: claimsIn(channel), key: appendedKey(seen.seq) };
   changes.put.push({ ...place, bytes: encodeRecord({ hash: seen.hash, by: author }) });
   return undefined;
 }
@@ -47,7 +47,7 @@ export async function checkClaims(
   channel: ChannelId,
   items: readonly { seq: number; feed: Uint8Array }[],
 ): Promise<Difference | undefined> {
-  const namespace = namespaceOf(channel);
+  const namespace = claimsIn(channel);
   let found: Difference | undefined;
   const first = items[0];
   const last = items.at(-1);

@@ -15,7 +15,7 @@ import { Problem } from '../problem.ts';
 import type { Session } from '../sign-in/session.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import type { Actors } from './actors.ts';
-import { foldSpace, type KnownSpace, readSpace, spaceBatch } from './space-rows.ts';
+import { channelRows, foldSpace, type KnownSpace, readSpace, spaceBatch } from './space-rows.ts';
 import { vouches } from './vouching.ts';
 
 export interface FollowingParts {
@@ -135,7 +135,13 @@ export function openFollowing({ account, storage, session, actors }: FollowingPa
 
   async function keep(row: KnownSpace, state: SpaceState, entries: readonly SpaceEntry[]) {
     const member = state.members.has(account.account) && !state.closed;
-    await storage.commit(spaceBatch({ ...row, seq: state.seq, member }, entries));
+    const batch = spaceBatch({ ...row, seq: state.seq, member }, entries);
+    const places = await channelRows(storage, row.space, entries);
+    if (places === undefined) throw new Problem('space_forged', { title: state.title, name: '?' });
+    await storage.commit({
+      put: [...batch.put, ...places.put],
+      expect: [...batch.expect, ...places.expect],
+    });
     states.set(row.space, state);
   }
 

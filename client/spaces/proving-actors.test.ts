@@ -10,7 +10,7 @@ import { ed25519 } from '@island/protocol/crypto/primitives.ts';
 import type { SpaceEntry } from '@island/protocol/space/entry.ts';
 import type { SpaceOp } from '@island/protocol/space/space-op.ts';
 import { type SamplePerson, sampleSpace } from '@island/protocol/space/testing/sample-space.ts';
-import { type AccountId, deviceId } from '@island/protocol/wire/ids.ts';
+import { type AccountId, deviceId, type SpaceId } from '@island/protocol/wire/ids.ts';
 import t from 'tap';
 import { Problem } from '../problem.ts';
 import { memoryStorage } from '../storage/memory.ts';
@@ -108,9 +108,31 @@ t.test('ghost member: an account that was begun anew acts for nobody', async (t)
   t.equal(await again(1, aik.public), 'proved');
 });
 
+t.test('M3: no channel of a space has the id of one of another', async (t) => {
+  const [one, other] = [world('one').isle, world('other').isle];
+  const shown = new Map([one, other].map(({ state, entries }) => [state.space, entries]));
+  const me = one.owner.account;
+  const following = home(
+    (space) => shown.get(space) ?? [],
+    () => 'proved',
+    me,
+  );
+  const channel = one.channel('lobby');
+  await following.follow(one.state.space);
+  await following.follow(other.state.space);
+  other.channel('bait', { channel });
+  await t.rejects(
+    following.follow(other.state.space),
+    forged,
+    'chains of the one are not for the other',
+  );
+  one.channel('second');
+  t.equal((await following.follow(one.state.space)).channels.size, 2);
+});
+
 /** A home that follows what `shown` has, of people of whom `word` is known. */
 function home(
-  shown: () => readonly SpaceEntry[],
+  shown: (space: SpaceId) => readonly SpaceEntry[],
   word: (entry: SpaceEntry) => Word,
   me: AccountId,
 ) {
@@ -119,9 +141,9 @@ function home(
     meet: async () => undefined,
   };
   const session = {
-    call: async (_name: string, { after }: { after: number }) => ({
-      seq: shown().length,
-      entries: shown()
+    call: async (_name: string, { space, after }: { space: SpaceId; after: number }) => ({
+      seq: shown(space).length,
+      entries: shown(space)
         .slice(after, after + 2)
         .map(({ bytes }) => bytes),
     }),

@@ -1,6 +1,7 @@
 /** The logs of spaces as this home keeps them: the entries that it has verified, and how far that is. */
 import { openEntry, type SpaceEntry } from '@island/protocol/space/entry.ts';
 import { applyEntry, beginSpace, type SpaceState } from '@island/protocol/space/space-state.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import type { SpaceId } from '@island/protocol/wire/ids.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
@@ -82,4 +83,34 @@ export async function foldSpace(
     else applyEntry(state, entry);
   }
   return state;
+}
+
+const channelsNamespace = 'space-channels';
+const text = new TextDecoder();
+
+/**
+ * Rows that say which space a channel is in; `undefined` where another space has one of the same id: what is kept of a
+ * channel is kept by its id, and a chain of one must never be given to readers of another.
+ */
+export async function channelRows(
+  storage: Storage,
+  space: SpaceId,
+  entries: readonly SpaceEntry[],
+): Promise<Required<Pick<Batch, 'put' | 'expect'>> | undefined> {
+  const made = new Set(
+    entries.flatMap(({ op }) =>
+      op.op === 'channel' && op.kind !== 'category' ? [op.channel] : [],
+    ),
+  );
+  const put: Put[] = [];
+  const expect: (Place & { version: number })[] = [];
+  for (const key of made) {
+    const place: Place = { namespace: channelsNamespace, key };
+    const row = await storage.read(channelsNamespace, key);
+    if (row && text.decode(row.bytes) !== space) return undefined;
+    if (row) continue;
+    put.push({ ...place, bytes: utf8Bytes(space) });
+    expect.push({ ...place, version: 0 });
+  }
+  return { put, expect };
 }

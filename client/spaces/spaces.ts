@@ -1,14 +1,15 @@
 /** The servers that this home's person is in: beginning, joining, changing and leaving them. docs/protocol/channel.md §3 */
-import { ed25519, randomBytes } from '@island/protocol/crypto/primitives.ts';
+import { ed25519, equal, randomBytes } from '@island/protocol/crypto/primitives.ts';
 import {
   noEntry,
+  openEntry,
   proveInvited,
   type SpaceEntry,
   signEntry,
   spaceIdOf,
 } from '@island/protocol/space/entry.ts';
 import type { SpaceOp } from '@island/protocol/space/space-op.ts';
-import { isSameIdentity, type SpaceState } from '@island/protocol/space/space-state.ts';
+import { hashAt, isSameIdentity, type SpaceState } from '@island/protocol/space/space-state.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import {
   type AccountId,
@@ -99,6 +100,8 @@ export function openSpaces(parts: SpacesParts): Spaces {
   ): Promise<number> {
     for (;;) {
       const state = await following.known(space);
+      if ((await readSpace(storage, space)).forked)
+        throw new Problem('space_forked', { title: state.title });
       const before = state.seq;
       const entry = await signed(state, op);
       try {
@@ -108,9 +111,11 @@ export function openSpaces(parts: SpacesParts): Spaces {
         return seq;
       } catch (error) {
         if (!(error instanceof Fault) || error.code !== 'log_moved') throw error;
-        const { seq } = await following.follow(space, signal, invite);
+        const after = await following.follow(space, signal, invite);
+        // It was taken, and the answer to that was lost.
+        if (equal(hashAt(after, before + 1) ?? noEntry, openEntry(entry).hash)) return before + 1;
         // An island that says so without showing what is new would be asked for ever.
-        if (seq === before) throw error;
+        if (after.seq === before) throw error;
       }
     }
   }

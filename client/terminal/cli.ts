@@ -24,6 +24,7 @@ import { postCommands } from './commands/posts.ts';
 import { readCommand } from './commands/read.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { registerCommand } from './commands/register.ts';
+import { reportCommands } from './commands/reports.ts';
 import { resetCommand } from './commands/reset.ts';
 import { searchCommand } from './commands/search.ts';
 import { sendCommand } from './commands/send.ts';
@@ -131,6 +132,7 @@ function program(streams: Streams, signal: AbortSignal): Command {
     contactCommands,
     readCommand,
     postCommands,
+    reportCommands,
     verifyCommand,
     searchCommand,
     attachmentsCommand,

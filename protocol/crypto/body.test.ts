@@ -47,6 +47,7 @@ const samples: Body[] = [
   channelKeyOf(annsChain('body'), log),
   { kind: 'channel-key-wanted', space, channel, chain: id },
   { kind: 'channel-history', bundle: id },
+  { kind: 'channel-marks', marks: [{ channel, readUpTo: 2 ** 40 }] },
 ];
 const malformed = { name: 'Fault', code: 'malformed' };
 const tooLarge = { name: 'Fault', code: 'too_large' };
@@ -56,7 +57,7 @@ t.test('every kind of body comes back as it was', async (t) => {
 });
 
 t.test('a kind that this version does not know is unknown', async (t) => {
-  for (const kind of [0, 0x12, 0xff])
+  for (const kind of [0, 0x13, 0xff])
     t.throws(() => decodeBody(Uint8Array.of(kind)), { name: 'Fault', code: 'unknown_type' });
 });
 

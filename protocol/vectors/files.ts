@@ -15,6 +15,7 @@ import { vectors as password } from './password-vectors.ts';
 import { vectors as prekeys } from './prekey-vectors.ts';
 import { vectors as ratchet } from './ratchet-vectors.ts';
 import { vectors as safety } from './safety-vectors.ts';
+import { vectors as space } from './space-vectors.ts';
 import { vectors as tokens } from './token-vectors.ts';
 import type { VectorFile } from './vector-file.ts';
 import { vectors as wire } from './wire-vectors.ts';
@@ -36,6 +37,7 @@ export const vectorFiles: readonly VectorFile[] = [
   prekeys,
   ratchet,
   safety,
+  space,
   tokens,
   wire,
 ];

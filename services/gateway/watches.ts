@@ -11,6 +11,7 @@ import type { ServerFrame } from '@island/protocol/wire/frames.ts';
 import { encodeServerFrame } from '@island/protocol/wire/frames.ts';
 import type { AccountId, ChannelId } from '@island/protocol/wire/ids.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
+import { pause } from '../kit/backoff.ts';
 import type { Bus } from '../kit/bus.ts';
 import type { Log } from '../kit/log.ts';
 import { spaces } from '../spaces/contract.ts';
@@ -33,6 +34,10 @@ interface Watch {
   typedAt: number;
   typing: boolean;
 }
+
+/** How often what stands is asked about, milliseconds apart, before it ends because nobody can say. */
+const mostTries = 6;
+const retryPause = 250;
 
 export class Watches implements Watcher, Disposable {
   readonly account: AccountId;
@@ -107,7 +112,11 @@ export class Watches implements Watcher, Disposable {
   }
 
   /** @param tell that it watches now, too */
-  async #ask(asked: ReadonlyMap<ChannelId, Watch>, tell: boolean): Promise<void> {
+  async #ask(
+    asked: ReadonlyMap<ChannelId, Watch>,
+    tell: boolean,
+    tries = tell ? 1 : mostTries,
+  ): Promise<void> {
     try {
       await this.#join(asked);
       const wanted = this.#wanted(asked);
@@ -126,6 +135,11 @@ export class Watches implements Watcher, Disposable {
     } catch (error) {
       if (!(error instanceof Fault)) this.#parts.log.error('watch_failed', error);
       const fault = error instanceof Fault ? error : new Fault('internal');
+      // After an outage of the bus spaces may be back a little later than we are.
+      if (fault.code === 'unavailable' && tries > 1) {
+        await pause(retryPause);
+        return this.#ask(asked, tell, tries - 1);
+      }
       for (const [id] of this.#wanted(asked)) this.#end(id, fault);
     }
   }

@@ -27,10 +27,12 @@ export interface ArrivedPost {
   post: Shown;
 }
 
+/** `only`: of one channel; what comes in others stays to be told. */
 export async function* arrivedPosts(
   { spaces, channels, account }: Islander,
   storage: Storage,
   signal: AbortSignal,
+  only?: ChannelId,
 ): AsyncGenerator<readonly ArrivedPost[]> {
   using changed = createBell(signal);
   using _watch = storage.watch(changed.ring);
@@ -38,6 +40,7 @@ export async function* arrivedPosts(
     for (const state of await spaces.all())
       for (const channel of state.channels.values()) {
         if (channel.kind !== 'text' || !may(state, account.account, 'view', channel)) continue;
+        if (only !== undefined && channel.channel !== only) continue;
         const place = { state, channel };
         const told = await readTold(channel.channel);
         const found = await since(place, told);

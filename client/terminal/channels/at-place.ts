@@ -1,6 +1,7 @@
 /** Commands about what is said in a channel: the channel by its name, work done, what was queued sent. */
 
 import { Fault } from '@island/protocol/wire/fault.ts';
+import { eraseRemoved } from '../../channels/erasing.ts';
 import { ownPosts } from '../../channels/post-rows.ts';
 import { Problem } from '../../problem.ts';
 import type { Context } from '../command.ts';
@@ -60,6 +61,8 @@ export async function readPlace({ islander, storage, place, signal }: AtPlace): 
     throw new Problem('channel_unknown', { channel: name, title: place.state.title });
   });
   await Promise.race([caughtUp, islander.failed]);
+  const { seq } = await spaces.follow(space, signal);
+  await eraseRemoved(storage, space, seq);
   const done = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   const waits = async () =>
     (await channels.view(space, id, { limit: 100 })).posts.some(
@@ -73,5 +76,4 @@ export async function readPlace({ islander, storage, place, signal }: AtPlace): 
   using _watch = storage.watch(() => void look().catch(() => undefined));
   await look();
   await promise;
-  await spaces.known(space);
 }

@@ -3,6 +3,7 @@ import type { ChannelBody, ChannelText } from '@island/protocol/crypto/channel-b
 import { may } from '@island/protocol/space/permissions.ts';
 import type { SpaceState } from '@island/protocol/space/space-state.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { Fault } from '@island/protocol/wire/fault.ts';
 import { fromHex } from '@island/protocol/wire/text.ts';
 import { createBell } from '../../bell.ts';
 import { ownPosts } from '../../channels/post-rows.ts';
@@ -65,6 +66,10 @@ export function actsIn({ channels, spaces, account }: Islander, place: ChannelPl
       await post({ kind: 'edit', id: fromHex(of.id), revision: of.revision + 1, text });
     },
     async remove(of, signal) {
+      if (of.state === 'failed') {
+        await channels.discard(channel.channel, of.id);
+        return;
+      }
       if (of.mine) {
         await post({ kind: 'delete', id: fromHex(of.id) });
         if (of.seq !== undefined) await channels.takeBack(channel.channel, [of.seq], signal);
@@ -77,7 +82,10 @@ export function actsIn({ channels, spaces, account }: Islander, place: ChannelPl
     },
     async react(of, emoji, put) {
       demand('react');
-      await post({ kind: 'reaction', target: targetOf(of), put, emoji });
+      await post({ kind: 'reaction', target: targetOf(of), put, emoji }).catch((error: unknown) => {
+        const form = error instanceof Fault && ['malformed', 'too_large'].includes(error.code);
+        throw form ? new Problem('reaction_form', {}, { cause: error }) : error;
+      });
     },
     async pin(of, put) {
       demand('pin');

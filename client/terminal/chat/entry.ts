@@ -15,7 +15,7 @@ import {
   textOf,
   typedBefore,
 } from '../screen/line-editor.ts';
-import { complete } from './completion.ts';
+import { type Completion, complete } from './completion.ts';
 
 export interface EntryEvents {
   /** `typed`: by the person, just now. */
@@ -28,6 +28,8 @@ export interface EntryEvents {
   onTurn(pages: -1 | 1): void;
   onEscape(): void;
   onClose(): void;
+  /** What a Tab makes of what stands before it; that of a conversation, where it is not said. */
+  complete?(before: string): Promise<Completion>;
 }
 
 export interface Entry {
@@ -73,7 +75,7 @@ export function openEntry(events: EntryEvents): Entry {
 
   async function fillIn(): Promise<void> {
     const { before, after } = line;
-    const completed = await complete(before);
+    const completed = await (events.complete ?? complete)(before);
     // Something was typed meanwhile.
     if (line.before !== before) return;
     change({ before: completed.line, after });

@@ -34,7 +34,7 @@ export interface Window {
   waiting: number;
 }
 
-const prompt = '› ';
+export const prompt = '› ';
 
 /** Lines for messages: what PageUp goes back by. */
 export function layOut(window: Window): { frame: Frame; room: number } {
@@ -62,7 +62,7 @@ export function layOut(window: Window): { frame: Frame; room: number } {
   return { frame: { lines: shown, cursor }, room };
 }
 
-const atMost = (lines: readonly string[], most: number): readonly string[] =>
+export const atMost = (lines: readonly string[], most: number): readonly string[] =>
   lines.length <= most ? lines : [...lines.slice(0, Math.max(0, most - 1)), '…'].slice(0, most);
 
 function headLine({ name, columns, paint, standing, verified, timer }: Window): string {
@@ -120,7 +120,7 @@ export function movingText({ name, size, done, total }: Moving, columns: number)
 }
 
 /** At most so many rows, those about the cursor. */
-function inputOf(line: Line, width: number, most: number) {
+export function inputOf(line: Line, width: number, most: number) {
   const wrapped = (text: string): string[] =>
     text
       .replaceAll('\t', ' ')

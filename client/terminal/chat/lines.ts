@@ -57,7 +57,7 @@ export function conversationLines(
   return { lines, mark: mark === undefined ? undefined : mark - 1 };
 }
 
-const rule = (text: string, columns: number): string => {
+export const rule = (text: string, columns: number): string => {
   const side = Math.max(2, Math.floor((columns - widthOf(text) - 2) / 2));
   return cut(`${'─'.repeat(side)} ${text} ${'─'.repeat(side)}`, columns);
 };
@@ -73,7 +73,7 @@ export function dayText(ms: number, now: number): string {
   return Math.round(since / 86_400_000) === 1 ? 'Yesterday' : days.format(date);
 }
 
-const timeText = (ms: number): string => new Date(ms).toTimeString().slice(0, 5);
+export const timeText = (ms: number): string => new Date(ms).toTimeString().slice(0, 5);
 const longestName = 12;
 
 /** `  7 09:41 bob  ` and what follows under each other. */
@@ -123,7 +123,7 @@ function bodyLines(message: ShownMessage, look: Look, width: number): string[] {
   return lines;
 }
 
-const oneLine = (text: string): string => harmless(text).replace(/\s+/gu, ' ');
+export const oneLine = (text: string): string => harmless(text).replace(/\s+/gu, ' ');
 
 /** Whoever gets a request is not made to tell that it came, then or later. */
 const requestTexts = { waits: ' request: not told whether it came', over: ' request' } as const;

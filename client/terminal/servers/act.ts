@@ -13,6 +13,7 @@ import { serverNamed } from './naming.ts';
 
 export interface AtServer extends Context {
   islander: Home['islander'];
+  storage: Home['storage'];
   state: SpaceState;
   /** Signs the next entry of it. */
   act(op: SpaceOp): Promise<void>;
@@ -25,13 +26,13 @@ export async function atServer(
   work: (at: AtServer) => Promise<void>,
 ): Promise<void> {
   await using home = await openHome(context);
-  const { islander } = home;
+  const { islander, storage } = home;
   const { spaces } = islander;
   const state = await serverNamed(spaces, server, context.signal);
   const act = async (op: SpaceOp): Promise<void> => {
     await ofRightForm(() => spaces.act(state.space, op, context.signal));
   };
-  await work({ ...context, islander, state, act });
+  await work({ ...context, islander, storage, state, act });
 }
 
 /** What people call things, and why they do something, has bounds. Throws `space_text`. */
