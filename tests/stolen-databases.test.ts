@@ -251,8 +251,12 @@ t.test('A3: no archive key, identity key or message without a code or a device',
     'so would a device of hers',
   );
   const all = Buffer.concat(values);
-  for (const text of ['hello alice', 'nobody else reads this', people.secret, alice.password])
-    t.notOk(all.includes(text), 'nor any text, secret or password');
+  const { texts, posts: sealed } = people.server;
+  const posts = new Set(sealed.map((post) => Buffer.from(post).toString('hex')));
+  const found = values.filter((value) => posts.delete(Buffer.from(value).toString('hex')));
+  t.equal(found.length, sealed.length, 'posts are there as their authors sealed them');
+  const said = [...texts, 'hello alice', 'nobody else reads this', people.secret, alice.password];
+  for (const text of said) t.notOk(all.includes(text), 'nor any text, secret or password');
 });
 
 t.test(

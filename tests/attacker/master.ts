@@ -70,7 +70,7 @@ export async function withMaster(
   };
 }
 
-/** The tables with envelopes and segments as they were before they were sealed at rest. */
+/** The tables with what is sealed of people's as it was before it was sealed at rest. */
 export async function unsealed(data: string, tables: readonly Table[]): Promise<Table[]> {
   const kinds = [
     {
@@ -84,6 +84,24 @@ export async function unsealed(data: string, tables: readonly Table[]): Promise<
       name: 'segments',
       column: 'bytes',
       rowOf: (row: Row) => [segmentRow(row)],
+    },
+    {
+      service: 'spaces',
+      name: 'entries',
+      column: 'entry',
+      rowOf: (row: Row) => [bytesIn(row, 'space'), u64(row['seq'])],
+    },
+    {
+      service: 'spaces',
+      name: 'posts',
+      column: 'post',
+      rowOf: (row: Row) => [postRow(row)],
+    },
+    {
+      service: 'spaces',
+      name: 'reports',
+      column: 'sealed',
+      rowOf: (row: Row) => [bytesIn(row, 'space'), u64(row['number'])],
     },
   ] as const;
   const found = [...tables];
@@ -102,6 +120,10 @@ export async function unsealed(data: string, tables: readonly Table[]): Promise<
 /** The name of a segment's row. */
 export const segmentRow = (row: Row): Buffer =>
   Buffer.concat([Buffer.from(String(row['account']), 'hex'), u64(row['chain']), u64(row['seq'])]);
+
+/** The name of a post's row. */
+export const postRow = (row: Row): Buffer =>
+  Buffer.concat([bytesIn(row, 'channel'), u64(row['seq'])]);
 
 function u64(value: unknown): Buffer {
   const bytes = Buffer.alloc(8);

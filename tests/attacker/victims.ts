@@ -17,6 +17,7 @@ import { changePassword } from '@island/client/sign-in/password-change.ts';
 import { beginTwoFactor, confirmTwoFactor } from '@island/client/sign-in/two-factor.ts';
 import { parseIslandLink } from '@island/protocol/wire/island-link.ts';
 import type { TestIsland } from '../island.ts';
+import { type Posted, postOnServer } from './server.ts';
 
 export const weakPassword = 'sunshine';
 
@@ -31,6 +32,8 @@ export interface Victims extends AsyncDisposable {
   removed: Device;
   /** Alice's password of now. */
   password: string;
+  /** Which alice has begun, with bob in it. */
+  server: Posted;
   /** Everything that both have sent, in the order of each. */
   sent(): Sent[];
 }
@@ -46,6 +49,7 @@ export async function victims({ data, welcome }: TestIsland): Promise<Victims> {
   const bob = held.use(await newPerson({ ...joins, name: 'bob', password: weakPassword }));
   await say(bob, 'alice', 'hello alice');
   await say(alice, 'bob', 'hello bob');
+  const server = await postOnServer(alice, bob);
 
   const { secret } = await beginTwoFactor(alice.keeping, { island: 'test', name: 'alice' });
   const authenticator = openAuthenticator(secret);
@@ -76,7 +80,7 @@ export async function victims({ data, welcome }: TestIsland): Promise<Victims> {
 
   const stack = held.move();
   return {
-    ...{ alice, bob, recovered, removed: linked, secret, password },
+    ...{ alice, bob, recovered, removed: linked, secret, password, server },
     sent: () => [...alice.sent, ...bob.sent],
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
