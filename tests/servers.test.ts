@@ -1,7 +1,7 @@
 /** A server of three people, with the commands that they type: who comes, who may do what, who is sent away. */
 import t from 'tap';
 import { bootIsland } from './island.ts';
-import { type Line, people, runIslander } from './islander.ts';
+import { type Line, people, runIslander, talk, untilLine } from './islander.ts';
 
 t.setTimeout(120_000);
 
@@ -20,7 +20,7 @@ t.test('M3: three people, a server, its channels and roles', async (t) => {
   const refused = async (name: string, code: string, ...args: string[]): Promise<void> => {
     const ran = await run(name, ...args, '--json');
     t.match(ran, { code: 1 }, args.join(' '));
-    t.match(JSON.parse(ran.stdout), { type: 'error', code });
+    t.match(JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? ''), { type: 'error', code });
   };
 
   await t.test('it begins, and others come by a link', async (t) => {
@@ -50,8 +50,44 @@ t.test('M3: three people, a server, its channels and roles', async (t) => {
     },
   );
 
+  await t.test(
+    'what is said is read by members, answered, changed, and reported to moderators',
+    async (t) => {
+      const bob = talk(homes.homeOf('bob'), 'listen');
+      await untilLine(bob, ({ state }) => state === 'online');
+      t.match(await run('ann', 'send', '#general', 'Hello', '@bob'), {
+        code: 0,
+        stdout: /✓ Posted in/,
+      });
+      const heard = await untilLine(bob, ({ text }) => text === 'Hello @bob');
+      t.match(heard, { type: 'post', from: 'ann', name: 'general', seq: 1, calls: true });
+      bob.kill('SIGTERM');
+      await bob.ended;
+      t.match(await run('cleo', 'send', '#general', '--reply', '1', 'And I?'), { code: 0 });
+      t.match(await run('ann', 'edit', '#general', '1', 'Hello all'), { code: 0 });
+      t.match(
+        (await objects('cleo', 'history', '#general')).filter((each) => each['type'] === 'post'),
+        [
+          { seq: 1, from: 'ann', text: 'Hello all', edited: true },
+          { seq: 2, from: 'cleo', text: 'And I?', reply: { to: 'ann' } },
+        ],
+      );
+      t.match(await run('ann', 'report', '#general', '2', '--reason', 'spam'), { code: 0 });
+      await refused('cleo', 'not_permitted', 'reports', 'book');
+      const [report] = await objects('ann', 'reports', 'book');
+      t.match(report, {
+        by: 'ann',
+        reason: 'spam',
+        posts: [{ seq: 2, from: 'cleo', text: 'And I?', proved: true }],
+      });
+    },
+  );
+
   await t.test('who is sent away is told so; the log says who did it', async (t) => {
     t.match(await run('bob', 'server', 'kick', 'book', 'cleo', '--reason', 'noise'), { code: 0 });
+    t.match(await run('ann', 'send', '#general', 'Without cleo'), { code: 0 });
+    await refused('cleo', 'channel_unknown', 'history', '#general');
+    t.match((await objects('bob', 'history', '#general')).at(-1), { text: 'Without cleo' });
     t.same(await objects('cleo', 'server', 'list'), []);
     const acts = await objects('ann', 'server', 'audit', 'book');
     t.match(acts.at(-1), { type: 'act', by: 'bob', op: 'kick', text: 'kicked cleo (noise)' });

@@ -4,7 +4,7 @@ import { openEnclosures } from '../../attachments/enclosing.ts';
 import { Problem } from '../../problem.ts';
 import { PartlyFailed } from '../partly-failed.ts';
 import { progressOn } from '../progress.ts';
-import type { AtPlace } from './at-place.ts';
+import { type AtPlace, readPlace } from './at-place.ts';
 import { placeText } from './post-lines.ts';
 import { departedPosts, postCalled, targetOf, textBody } from './posts.ts';
 
@@ -21,6 +21,7 @@ export async function sendToChannel(at: AtPlace, { texts, files, reply }: Sendin
   const { channels } = islander;
   const { space } = place.state;
   const id = place.channel.channel;
+  if (reply !== undefined) await readPlace(at);
   const answered = reply === undefined ? undefined : await postCalled(islander, place, reply);
   const more = answered ? { reply: targetOf(answered) } : {};
   const ids: string[] = [];

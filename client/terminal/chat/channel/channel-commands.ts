@@ -36,6 +36,7 @@ export interface ChannelTalk {
 export interface ChannelCommand {
   name: string;
   args: string;
+  /** Empty where another one says it. */
   about: string;
   run(talk: ChannelTalk, rest: string): Promise<void> | void;
 }
@@ -70,7 +71,7 @@ export const channelCommands: readonly ChannelCommand[] = [
     ...{
       name: 'delete',
       args: 'N',
-      about: 'takes your post N back, or removes one as a moderator',
+      about: 'takes your post N back; moderators remove any',
     },
     async run({ post, acts, signal }, rest) {
       await acts().remove(await post(needed(rest, 'Say which post: /delete 12')), signal);
@@ -112,7 +113,7 @@ export const channelCommands: readonly ChannelCommand[] = [
     (put): ChannelCommand => ({
       name: put ? 'pin' : 'unpin',
       args: 'N',
-      about: put ? 'pins post N, for everybody' : 'takes a pinned post down',
+      about: put ? 'pins post N, for everybody; /unpin N takes it down' : '',
       async run({ post, acts }, rest) {
         await acts().pin(await post(needed(rest, 'Say which post: /pin 12')), put);
       },
@@ -197,7 +198,7 @@ export const channelCommands: readonly ChannelCommand[] = [
     ...{
       name: 'go',
       args: '#CHANNEL|NAME',
-      about: 'opens another channel, or a person; Alt-↑ and Alt-↓ do, too',
+      about: 'another channel, or a person (Alt-↑, Alt-↓, too)',
     },
     run: ({ go }, where) => go(needed(where, 'Say where: /go #plans')),
   },
@@ -206,11 +207,12 @@ export const channelCommands: readonly ChannelCommand[] = [
     run: ({ more }) => more(),
   },
   { ...{ name: 'quit', args: '', about: 'leaves the window' }, run: ({ quit }) => quit() },
-  { ...{ name: 'help', args: '', about: 'this' }, run: ({ tell }) => tell(helpLines()) },
+  { ...{ name: 'help', args: '', about: '' }, run: ({ tell }) => tell(helpLines()) },
 ];
 
 function helpLines(): string[] {
-  const usages = channelCommands.map(({ name, args }) => `/${name} ${args}`.trim());
+  const told = channelCommands.filter(({ about }) => about !== '');
+  const usages = told.map(({ name, args }) => `/${name} ${args}`.trim());
   const wide = Math.max(...usages.map(({ length }) => length));
   const lines = channelCommands.map(
     ({ about }, i) => `${(usages[i] ?? '').padEnd(wide)}  ${about}`,
