@@ -9,6 +9,8 @@ import { keepArchive } from './archive/upkeep.ts';
 import { keepDeletions } from './attachments/deletions.ts';
 import { type Enclosures, openEnclosures } from './attachments/enclosing.ts';
 import { type Channels, openChannels } from './channels/channels.ts';
+import { requestLine } from './channels/line.ts';
+import { type ChannelSign, type SocketLine, socketLine } from './channels/socket-line.ts';
 import { type Conversations, openConversations } from './conversation/conversations.ts';
 import { keepConversations } from './conversation/keeper.ts';
 import { typists } from './conversation/typing.ts';
@@ -47,6 +49,8 @@ export type IslanderEvent =
   | { type: 'dropped'; error: Error }
   /** Somebody is writing, or has stopped. */
   | { type: 'typing'; from: string; began: boolean }
+  /** Somebody writes in a channel, or is there, or is gone. */
+  | { type: 'sign'; sign: ChannelSign }
   /** What other devices have archived is being read. */
   | { type: 'reading'; progress: Progress }
   /** The archive can't be reached: what came is here, and stays in the mailbox until it is archived. */
@@ -89,6 +93,8 @@ export interface Islander extends AsyncDisposable, Speaking, Enclosures {
   conversations: Conversations;
   spaces: Spaces;
   channels: Channels;
+  /** Says who is there and who writes, as long as there is a connection. */
+  signs: Pick<SocketLine, 'typing' | 'present'>;
   /** `say` for what is a text and nothing else. */
   send(to: string, texts: readonly string[]): Promise<string[]>;
   /** Starts sending what is queued, by whatever process of this home. */
@@ -174,8 +180,12 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
   const actors = openActors({ account, people, own: ownPerson, lookups });
   const following = openFollowing({ account, storage, session, actors });
   const spaces = openSpaces({ account, storage, session, own: ownPerson, actors, following, now });
+  const line = socketLine(requestLine(session), {
+    address: transport.address,
+    on: (sign) => on({ type: 'sign', sign }),
+  });
   const channels = openChannels({
-    ...{ ...common, own: ownPerson, spaces },
+    ...{ ...common, own: ownPerson, spaces, line },
     onWaiting: (channel, error) => on({ type: 'post-waiting', channel, error }),
     onRefused: (channel, why) => on({ type: 'post-refused', channel, why }),
     onTrouble: (place, error) => on({ type: 'channel-trouble', place, error }),
@@ -201,6 +211,7 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
     conversations,
     spaces,
     channels,
+    signs: line,
     failed: failed.promise,
     startSending() {
       // What was sent is forgotten in time also where nothing is received.
@@ -228,13 +239,18 @@ export async function openIslander(parts: IslanderParts): Promise<Islander> {
             certificates,
             onTyping: writing.heard,
             onCosign: witnessing.asked,
+            onChannel: (frame) => line.heard(frame),
             onOnline: (say) => {
               witnessing.connected(say);
+              line.connected(say);
               kept.connected();
               own.connected();
               on({ type: 'online' });
             },
-            onOffline: (error) => on({ type: 'offline', error }),
+            onOffline: (error) => {
+              line.lost();
+              on({ type: 'offline', error });
+            },
             onDropped: (error) => on({ type: 'dropped', error }),
             archived: kept.settled,
             upkeep: (box, ends) => keepPrekeys(common, box, ends),

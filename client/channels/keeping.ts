@@ -11,6 +11,7 @@ import type { Account } from '../account/account.ts';
 import { backoff, pause } from '../backoff.ts';
 import { createBell } from '../bell.ts';
 import { Problem, willPass } from '../problem.ts';
+import { knownSpaces } from '../spaces/space-rows.ts';
 import type { Spaces } from '../spaces/spaces.ts';
 import type { Storage } from '../storage/storage.ts';
 import { eraseRemoved } from './erasing.ts';
@@ -27,7 +28,7 @@ export interface KeepingParts extends Offered, ChannelReading {
   storage: Storage;
   spaces: Spaces;
   feeds: Feeds;
-  line: Pick<ChannelLine, 'listen'>;
+  line: Pick<ChannelLine, 'listen' | 'watch'>;
   /** What the island shows of a channel is refused, or something else keeps it back. */
   onTrouble: (channel: ChannelId | SpaceId, error: Error) => void;
 }
@@ -51,7 +52,13 @@ export async function keepChannels(parts: KeepingParts, signal: AbortSignal): Pr
     bell.ring();
   });
   using _watch = parts.storage.watch(bell.ring);
+  /** Of each space, the entry up to which it was looked at: a person here begins, joins and changes spaces, too. */
+  const seen = new Map<SpaceId, number>();
   for (let attempt = 0; !signal.aborted; ) {
+    for (const { space, seq } of await knownSpaces(parts.storage)) {
+      if (seq > 0 && seen.get(space) !== seq) due.add(space);
+      seen.set(space, seq);
+    }
     const places = [...due];
     due.clear();
     try {
@@ -84,6 +91,8 @@ async function look(
   const { spaces } = parts;
   const everywhere = places.includes('everywhere');
   const states = everywhere ? await spaces.refresh(signal) : await spaces.all();
+  const self = parts.account.account;
+  parts.line.watch(states.flatMap((state) => visibleChannels(state, self)));
   for (const known of states) {
     const whole = everywhere || places.includes(known.space);
     const state = await guarded(parts, known.space, signal, async () =>
@@ -91,7 +100,7 @@ async function look(
     );
     if (!state) continue;
     await eraseRemoved(parts.storage, state.space, state.seq);
-    for (const channel of visibleChannels(state, parts.account.account))
+    for (const channel of visibleChannels(state, self))
       if (whole || places.includes(channel))
         await guarded(parts, channel, signal, () =>
           parts.feeds.catchUp(state.space, channel, signal),

@@ -16,6 +16,8 @@ export interface ChannelLine {
   post(lists: number, post: Uint8Array, signal: AbortSignal): Promise<number>;
   posts(channel: ChannelId, wanted: PageWanted, signal?: AbortSignal): Promise<PostPage>;
   takeBack(channel: ChannelId, seqs: readonly number[], signal?: AbortSignal): Promise<void>;
+  /** The channels that news are wanted of, all of them each time. */
+  watch(channels: readonly ChannelId[]): void;
   /** Tells what is new for as long as it is listened to. */
   listen(heard: (news: News) => void): Disposable;
 }
@@ -34,6 +36,7 @@ export const requestLine = (session: Session, every = look): ChannelLine => ({
   async takeBack(channel, seqs, signal) {
     await session.call('takeBackPosts', { channel, seqs: [...seqs] }, signal && { signal });
   },
+  watch: () => undefined,
   listen(heard) {
     const timer = setInterval(() => heard('everywhere'), every);
     return { [Symbol.dispose]: () => clearInterval(timer) };

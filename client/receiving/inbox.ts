@@ -7,6 +7,7 @@
  * stops the queue; it is shown as such when its sender is proved, and counted otherwise.
  * One process of a home holds the socket; the others see the messages in the storage.
  */
+import type { ChannelServerFrame } from '@island/protocol/wire/channel-frames.ts';
 import { Fault, faults } from '@island/protocol/wire/fault.ts';
 import {
   type ClientFrame,
@@ -31,6 +32,8 @@ export interface Receiving extends Omit<Opening, 'box' | 'session'> {
   onOnline: (say: (frame: ClientFrame) => void) => void;
   /** This device is a witness, and there is something to sign. */
   onCosign: () => void;
+  /** What is about channels. */
+  onChannel: (frame: ChannelServerFrame) => void;
   /** The connection is lost, or can't be made; it is tried again. */
   onOffline: (error: Error) => void;
   /** Resolves when what was committed before is in the archive, or will never be. archive.md §5 */
@@ -198,8 +201,10 @@ class Connection {
       case 'cosign':
         this.#receiving.onCosign();
         return true;
-      // Of what is about channels, nothing was asked for here.
+      case 'pong':
+        return true;
       default:
+        this.#receiving.onChannel(frame);
         return true;
     }
   }
