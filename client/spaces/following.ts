@@ -86,8 +86,7 @@ export function openFollowing({ account, storage, session, actors }: FollowingPa
       if (word === 'ended') unproved.push(entry);
       else unproved = first ? [] : unproved.filter((each) => !vouches(kept, entry.actor, each));
       if (unproved.length > 0 && ahead === kept) ahead = ahead && structuredClone(ahead);
-      if (ahead === undefined) ahead = beginSpace(entry);
-      else applyEntry(ahead, entry);
+      ahead = followedBy(ahead, entry);
       if (unproved.length === 0) [kept, sure] = [ahead, at + 1];
     }
     return { sure: entries.slice(0, sure), state: kept };
@@ -173,4 +172,17 @@ export function openFollowing({ account, storage, session, actors }: FollowingPa
     },
     follow: (space, signal, invite) => inTurn(space, () => take(space, signal, invite)),
   };
+}
+
+/** Whoever signed it, what may not follow is no entry of the log: the island would have refused it. */
+function followedBy(state: SpaceState | undefined, entry: SpaceEntry): SpaceState {
+  try {
+    if (state === undefined) return beginSpace(entry);
+    applyEntry(state, entry);
+    return state;
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    const name = state?.members.get(entry.actor)?.name ?? '?';
+    throw new Problem('space_forged', { title: state?.title ?? entry.space, name }, { cause });
+  }
 }
