@@ -8,6 +8,7 @@ import { concat } from '@island/protocol/wire/bytes.ts';
 import { base64url, fromBase64url } from '@island/protocol/wire/text.ts';
 import t from 'tap';
 import { revokeDevice } from '../account/own-devices.ts';
+import { pause } from '../backoff.ts';
 import { keysRow } from '../sending/outbox.ts';
 import { home, opened } from '../testing/member-home.ts';
 import { type RealIsland, realIsland } from '../testing/real-island.ts';
@@ -179,7 +180,7 @@ t.test('pitfall: chain-id collision: the first chain under an id stays', async (
   const body = { ...keyFrom(own, own.chain.keys.next, state), chain: anns.chain.id };
   const to = { space: place.space, channel: place.channel, account: bob.islander.account.account };
   await cleo.storage.commit({ append: [keysRow('bob', to, channelPlaintext(body, Date.now()))] });
-  for (; !refusals(bob).includes('chain_taken'); ) await new Promise((done) => setImmediate(done));
+  while (!refusals(bob).includes('chain_taken')) await pause(20);
   await ann.says('three');
   await reads(bob, 'three');
   t.same(
@@ -219,7 +220,7 @@ t.test(
       bob.events.flatMap((event) => (event.type === 'channel-trouble' ? [event.error] : []));
     await ann.says('three');
     await reads(cleo, 'three');
-    while (troubles().length === 0) await new Promise((done) => setTimeout(done, 20));
+    while (troubles().length === 0) await pause(20);
     t.match(troubles(), [{ code: 'channel_withheld' }]);
     // The island numbers what is left anew, with running hashes that fit: nothing is missing any more.
     const all = new Map<number, Item>();

@@ -11,9 +11,7 @@ import type {
   ChannelKeyWantedBody,
 } from '@island/protocol/crypto/channel-key-body.ts';
 import { CryptoFault } from '@island/protocol/crypto/crypto-fault.ts';
-import { openBundle } from '@island/protocol/crypto/history-bundle.ts';
-import { may } from '@island/protocol/space/permissions.ts';
-import { keyEpochAt, viewSince } from '@island/protocol/space/readers.ts';
+import { viewSince } from '@island/protocol/space/readers.ts';
 import { isSameIdentity, type SpaceState } from '@island/protocol/space/space-state.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { type ChannelId, deviceKey, type SpaceId } from '@island/protocol/wire/ids.ts';
@@ -27,6 +25,7 @@ import type { Append, Storage } from '../storage/storage.ts';
 import { mayAnswer } from './answers.ts';
 import { differenceRow } from './differences.ts';
 import { channelPlaintext, keyFrom } from './distribution.ts';
+import { spaceOfBundle, takeBundle } from './given-history.ts';
 import { judgeOffer } from './judging.ts';
 import { offerRow } from './offers.ts';
 import {
@@ -107,32 +106,15 @@ export function openHearing(parts: HearingParts): Hearing {
     heard.append.push(keysRow(from.person.name, { space, channel, account: asker }, plaintext));
   }
 
-  async function takeHistory(
-    heard: Heard,
-    from: From,
-    { bundle: bytes }: ChannelHistoryBody,
-  ): Promise<void> {
-    const { account: sharer, device, dsk } = from.party;
-    const whose = { sharer, device, recipient: account.account };
-    const { space, channel, chains } = openBundle(bytes, dsk, whose);
-    const state = await knownState(space);
-    const there = state?.channels.get(channel);
-    const member = state?.members.get(sharer);
-    const good =
-      state &&
-      there?.history &&
-      member &&
-      isSameIdentity(member, from.person.list) &&
-      may(state, sharer, 'shareHistory', there);
-    if (!good) return onRefused(channel, 'not_permitted');
-    for (const { author, device: of, ...place } of chains) {
-      if (keyEpochAt(state, channel, place.epoch) !== place.epoch) {
-        onRefused(channel, 'stale_epoch');
-        continue;
-      }
-      const origin = { author, device: of, sharedBy: sharer };
-      await taking(() => takeChain(storage, heard, { space, channel, ...place }, origin));
-    }
+  async function takeHistory(heard: Heard, from: From, body: ChannelHistoryBody): Promise<void> {
+    const { bundle: bytes } = body;
+    const state = await knownState(spaceOfBundle(bytes));
+    const given = { state, from, recipient: account.account, bytes };
+    const refused = (why: string): void => onRefused(undefined, why);
+    if (await takeBundle(storage, heard, given, refused)) return;
+    const { account: author, device } = from.party;
+    const row = await offerRow(through(storage, heard), { author, device, body, at: now() });
+    if (row) heard.put.push(row);
   }
 
   /** What is refused changes nothing, and stops nothing that comes with it. */
