@@ -159,3 +159,70 @@ t.test('a log without witnesses is succeeded only if it is forced, and at once',
     witnessed: false,
   });
 });
+
+t.test(
+  'K2: what a successor says of its predecessor is the last that this has signed',
+  async (t) => {
+    let signing: (() => Promise<unknown>) | undefined;
+    const epochs = async ({ store }: Pick<TestKeyLog, 'store'>) =>
+      (await store.rows('SELECT size FROM log_epochs')).length;
+    await using test = await testKeyLog(t.testdir(), {
+      wrap: (store) => ({
+        ...store,
+        async rows(sql: string, ...more: []) {
+          const work = sql.includes('FROM policies ORDER BY number DESC') ? signing : undefined;
+          if (work) signing = undefined;
+          const found = await store.rows(sql, ...more);
+          await work?.();
+          return found as never;
+        },
+      }),
+    });
+    await test.join('ada');
+    await test.log.settled();
+    const isClosed = () => {
+      try {
+        return test.log.checkpoint() === '';
+      } catch {
+        return true;
+      }
+    };
+    signing = async () => {
+      const before = await epochs(test);
+      await test.join('bob');
+      test.log.wake();
+      await eventually(async () => isClosed() || (await epochs(test)) > before);
+    };
+    await test.log.succeed(true);
+    const { follows } = await test.log.pinned();
+    const [row] = await test.store.rows<{ note: string }>('SELECT note FROM log_predecessors');
+    t.equal(follows?.size, parseCheckpoint(parseNote(row?.note ?? '').text).size);
+  },
+);
+
+t.test('what fails while a successor takes over is tried again, and the log answers', async (t) => {
+  let failing = 0;
+  await using test = await testKeyLog(t.testdir(), {
+    wrap: (store) => ({
+      ...store,
+      async rows(sql: string, ...more: []) {
+        if (sql.includes('FROM log_successor') && failing > 0 && --failing === 0)
+          throw new Error('a disk that is full for a moment');
+        return (await store.rows(sql, ...more)) as never;
+      },
+    }),
+  });
+  await test.join('ada');
+  await test.log.settled();
+  // The first looks whether one waits, the second is that of the log which is opened again.
+  failing = 2;
+  let said: unknown;
+  const succeeded = test.log.succeed(true).then((each) => {
+    said = each;
+  });
+  await eventually(() => said !== undefined);
+  await succeeded;
+  t.match(said, { waiting: false });
+  await eventually(async () => (await faultCode(test.log.lookUp('ada'))) !== 'unavailable');
+  t.match((await shownOf(test, 'ada')).labels, [{ present: true }, { present: true }]);
+});

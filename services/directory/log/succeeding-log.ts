@@ -83,7 +83,7 @@ export async function openSucceedingLog(
       try {
         await work();
       } finally {
-        current = await open();
+        current = await reopen();
       }
     } finally {
       changing = undefined;
@@ -93,6 +93,19 @@ export async function openSucceedingLog(
 
   const open = async () =>
     openDirectoryLog({ ...parts, over: (await waitingSuccessor(store)) !== undefined });
+
+  /** As often as it takes: without a log nobody would be answered before the next start. */
+  async function reopen(): Promise<DirectoryLog | undefined> {
+    for (let failures = 1; !ended.signal.aborted; failures++) {
+      try {
+        return await open();
+      } catch (error) {
+        log.error('log_succeeds', error);
+        await pause(backoff(retries, failures), ended.signal);
+      }
+    }
+    return undefined;
+  }
 
   /** What is to follow, as it is made of what is stored. */
   async function successorOf(successor: Successor, vkey: string) {
@@ -124,7 +137,9 @@ export async function openSucceedingLog(
   async function persist(successor: Successor): Promise<void> {
     for (let failures = 1; !ended.signal.aborted; failures++) {
       try {
-        return await gather(successor);
+        // What failed in passing may have been done.
+        if ((await waitingSuccessor(store)) !== undefined) await gather(successor);
+        return;
       } catch (error) {
         if (ended.signal.aborted) return;
         log.error('log_succeeds', error);
@@ -138,34 +153,37 @@ export async function openSucceedingLog(
     return gathering;
   }
 
-  /** What is stored of a successor before anybody is shown it; it is the same from then on. */
-  async function prepare(forced: boolean): Promise<Successor> {
+  /** What is stored of a successor before anybody is shown it; the log is closed. */
+  async function prepare(ahead: number | undefined): Promise<Successor> {
     const epoch = (await newestEpochs(store)).at(-1);
     const { present } = await presentPolicies(store);
     if (epoch === undefined || present === undefined) throw new TypeError('a log without an epoch');
-    if (now().standing().problem !== 'rolled_back' && !forced) throw new Fault('forbidden');
     const before = ((await followedLog(store))?.number ?? 0) + 1;
     const { signer } = await openLogKeys(secrets, false, before);
     const { size, root } = epoch;
     const logs = [{ vkey: signer.vkey }];
     return {
       policy: formatPolicy({ ...parsePolicy(present.text), logs }),
-      ...{ size, root, seen: Math.max(size, now().ahead ?? 0) },
+      ...{ size, root, seen: Math.max(size, ahead ?? 0) },
       timestamp: Math.max(clock.now(), epoch.timestamp),
     };
   }
 
   async function succeed(forced: boolean): Promise<Succeeded> {
     const known = await waitingSuccessor(store);
-    if (known === undefined) {
-      const next = await prepare(forced);
-      await change(() => keepSuccessor(store, next).then(() => undefined));
-      const begun = begin(next);
-      // Where nobody has to sign it has taken over when this is answered.
-      if (parsePolicy(next.policy).quorum === undefined) await begun;
-      return standingOf(next);
-    }
-    return standingOf(known);
+    if (known !== undefined) return standingOf(known);
+    const { ahead } = now();
+    if (now().standing().problem !== 'rolled_back' && !forced) throw new Fault('forbidden');
+    // Nothing is signed any more by then: what is said of the log is what there is of it.
+    await change(async () => {
+      await keepSuccessor(store, await prepare(ahead));
+    });
+    const next = await waitingSuccessor(store);
+    if (next === undefined) throw new TypeError('a successor that was just stored is gone');
+    const begun = begin(next);
+    // Where nobody has to sign it has taken over when this is answered.
+    if (parsePolicy(next.policy).quorum === undefined) await begun;
+    return standingOf(next);
   }
 
   async function standingOf({ policy, size, seen }: Successor): Promise<Succeeded> {
