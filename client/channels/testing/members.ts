@@ -1,6 +1,7 @@
 /** For tests: members of a space on real services, with as many devices as they like. */
 import type { ChannelId, SpaceId } from '@island/protocol/wire/ids.ts';
 import { type DeviceLink, parseIslandLink } from '@island/protocol/wire/island-link.ts';
+import { syncOwn } from '../../account/own-devices.ts';
 import { type Islander, type IslanderEvent, openIslander } from '../../islander.ts';
 import { giveByLink, joinByLink, offerLink } from '../../joining/linking.ts';
 import { register } from '../../joining/registration.ts';
@@ -121,6 +122,7 @@ export async function linked(
   const { joining } = home(island, fresh);
   const person = { credentials, askDigits: () => shown.promise };
   await Promise.all([given, joinByLink(joining, parseIslandLink(link) as DeviceLink, person)]);
+  await syncOwn(quietly.keeping);
   return reopened(island, first.name, place, { storage: fresh });
 }
 
