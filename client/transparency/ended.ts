@@ -13,7 +13,7 @@ import { TransparencyFault } from '@island/protocol/transparency/transparency-fa
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { AccountId } from '@island/protocol/wire/ids.ts';
 import { Problem } from '../problem.ts';
-import type { Storage } from '../storage/storage.ts';
+import { type Storage, untilCommitted } from '../storage/storage.ts';
 import { callApart, type Transport } from '../transport/transport.ts';
 import { Contradiction } from './contradiction.ts';
 import { broken, hidden, type ShownLabel } from './convicting.ts';
@@ -26,14 +26,40 @@ const namespace = 'people-ended';
 export const hasEnded = async (storage: Storage, account: AccountId): Promise<boolean> =>
   (await storage.read(namespace, account)) !== undefined;
 
-/** Since when this home knows it. */
-export const endedRow = (account: AccountId, now: number) => ({
+/** Since when this home knows it, Unix milliseconds, and how often it was looked at again. */
+export interface Ended {
+  account: AccountId;
+  since: number;
+  looks: number;
+}
+
+export const endedNamespace = namespace;
+
+export const endedRow = (account: AccountId, now: number, looks = 0) => ({
   ...{ namespace, key: account },
-  bytes: new TextEncoder().encode(String(now)),
+  bytes: new TextEncoder().encode(`${now} ${looks}`),
 });
 
-export const allEnded = async (storage: Storage): Promise<ReadonlySet<string>> =>
-  new Set((await storage.list(namespace)).map(({ key }) => key));
+export const allEnded = async (storage: Storage): Promise<Ended[]> =>
+  (await storage.list(namespace)).map(endedOf);
+
+function endedOf({ key, bytes }: { key: string; bytes: Uint8Array }): Ended {
+  // Rows of before say no looks.
+  const [since = 0, looks = 0] = new TextDecoder().decode(bytes).split(' ').map(Number);
+  return { account: key as AccountId, since, looks };
+}
+
+/** It was looked at again, and the log shows it still. */
+export const endedLooked = (storage: Storage, account: AccountId): Promise<void> =>
+  untilCommitted(async () => {
+    const row = await storage.read(namespace, account);
+    if (!row) return;
+    const { since, looks } = endedOf({ key: account, bytes: row.bytes });
+    await storage.commit({
+      put: [endedRow(account, since, looks + 1)],
+      expect: [{ namespace, key: account, version: row.version }],
+    });
+  });
 
 export const isEnded = (error: unknown): error is Problem =>
   error instanceof Problem && error.code === 'person_ended';

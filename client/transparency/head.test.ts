@@ -1,12 +1,18 @@
 /** One history of checkpoints, whatever comes in which order. docs/protocol/transparency.md §8.4 */
 import { parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
-import { parseNote } from '@island/protocol/transparency/note.ts';
+import { formatVkey, makeVkey, parseNote, parseVkey } from '@island/protocol/transparency/note.ts';
 import { parseTilePath } from '@island/protocol/transparency/tiles.ts';
-import { type DirectoryLog, directoryLog, label } from '@island/protocol/vectors/directory-log.ts';
+import {
+  type DirectoryLog,
+  directoryLog,
+  label,
+  testVkey,
+} from '@island/protocol/vectors/directory-log.ts';
 import t from 'tap';
 import { memoryStorage } from '../storage/memory.ts';
-import { followHead, type Head, readHead } from './head.ts';
+import { followHead, type Head, headPlace, readHead } from './head.ts';
 import type { LogFiles } from './log-files.ts';
+import { replacePins } from './pins.ts';
 
 const filesOf = (log: DirectoryLog): LogFiles => ({
   async read(path) {
@@ -157,3 +163,20 @@ t.test('K2: a log of many tiles is followed by a few of them', async (t) => {
   t.equal(await size(), head(399).size);
   t.ok(read <= 6, `${read} tiles`);
 });
+
+t.test(
+  'K2: an answer of the log before is no head of the one that a person has gone on with',
+  async (t) => {
+    const { head, storage, follow, size } = await scene();
+    const pins = { vkey: testVkey, vrf: new Uint8Array(32), policy: '', policyNumber: 1 };
+    await replacePins(storage, pins);
+    await follow(head(1));
+    await replacePins(storage, {
+      ...pins,
+      vkey: formatVkey(makeVkey('another', 1, parseVkey(testVkey).key)),
+    });
+    await storage.commit({ remove: [headPlace] });
+    await t.rejects(follow(head(2)), { code: 'log_unproved' });
+    t.equal(await size(), undefined);
+  },
+);

@@ -4,13 +4,16 @@
  */
 
 import { equal } from '@island/protocol/crypto/primitives.ts';
+import { parseVkey } from '@island/protocol/transparency/note.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { rootAt } from '@island/protocol/transparency/tree-proofs.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
+import { Problem } from '../problem.ts';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import { type Storage, untilCommitted } from '../storage/storage.ts';
+import { type Row, type Storage, untilCommitted } from '../storage/storage.ts';
 import { hashesOf, type LogFiles } from './log-files.ts';
+import { pinsOfRow, pinsPlace } from './pins.ts';
 
 const record = v.strictObject({
   size: s.count,
@@ -62,6 +65,8 @@ export async function followHead(
   signal?: AbortSignal,
 ): Promise<void> {
   await untilCommitted(async () => {
+    const pins = await storage.read(pinsPlace.namespace, pinsPlace.key);
+    mustBeOf(pins, shown);
     const row = await storage.read(place.namespace, place.key);
     const known = row && decodeRecord(record, row);
     if (known) {
@@ -76,8 +81,22 @@ export async function followHead(
     }
     const version = row?.version ?? 0;
     const put = [{ ...place, bytes: encodeRecord(shown) }];
-    await storage.commit({ put, expect: [{ ...place, version }] });
+    const expect = [
+      { ...place, version },
+      { ...pinsPlace, version: pins?.version ?? 0 },
+    ];
+    await storage.commit({ put, expect });
   });
+}
+
+/**
+ * Throws `log_unproved` for the head of another log than the pinned one: a person has gone on with that since the
+ * question was asked, and of two logs neither contains the other.
+ */
+function mustBeOf(pins: Row | undefined, { note }: Head): void {
+  if (!pins) return;
+  const { name } = parseVkey(pinsOfRow(pins).vkey);
+  if (!note.startsWith(`${name}\n`)) throw new Problem('log_unproved');
 }
 
 /** Whether the log of `newer` begins with that of `older`. Throws as `rootIn` does. */

@@ -4,8 +4,9 @@ import t from 'tap';
 import { accountRow, readAccount } from '../account/account.ts';
 import { openPeople, type Person } from '../people/people.ts';
 import { Problem } from '../problem.ts';
-import { type Attacked, attacked } from '../testing/attacked.ts';
+import { type Attacked, attacked, caught } from '../testing/attacked.ts';
 import { reopen } from '../testing/person.ts';
+import { endedRow } from './ended.ts';
 import { lookOnce } from './monitor.ts';
 import { provedOf, putProved } from './proved.ts';
 
@@ -87,6 +88,52 @@ t.test('K2: looks that are not made for days are told of, once until they are', 
   t.same(await late(8 * day + hour), [], 'the next one');
   t.same(await late(9 * day + 2 * hour), ['looks_overdue']);
 });
+
+t.test(
+  'K2: an end is looked at again like a version, and is no look that was missed',
+  async (t) => {
+    await using here = await attacked();
+    const bob = here.first.account;
+    await here.alice.storage.commit({ put: [endedRow(bob, Date.now())] });
+    const ended = (whose: string) => new Problem('person_ended', { name: whose });
+    for (const [ahead, due] of [
+      [day - hour, false],
+      [day + hour, true],
+      [2 * day, false],
+      [7 * day + hour, true],
+      [20 * day, false],
+      [22 * day, false],
+    ] as const) {
+      const { looked, told } = await round(here, ahead, ended);
+      t.same(looked, due ? [bob] : [], `after ${ahead / day} days`);
+      t.same(told, [], `after ${ahead / day} days`);
+    }
+  },
+);
+
+t.test(
+  'K2: an end that was shown to one person and is taken back is found by their looks',
+  async (t) => {
+    await using here = await attacked();
+    const { history, name, alice } = here;
+    history().erase(name);
+    await history().publish();
+    await here.asks();
+    await alice.storage.commit({ put: [endedRow(here.first.account, Date.now())] });
+    history().revert(name, 1);
+    await history().publish();
+    const told: string[] = [];
+    const { storage, islander } = alice;
+    const parts = {
+      ...{ storage, transport: islander.transport, people: islander.people },
+      now: () => Date.now() + day + hour,
+      onRefused: (error: Error) => void told.push(error instanceof Problem ? error.code : ''),
+    };
+    await lookOnce(parts, new AbortController().signal);
+    t.same(told, ['directory_contradicted']);
+    t.equal(await caught(storage), 'rolled_back: hidden');
+  },
+);
 
 t.test('K2: a newer version begins its looks anew', async (t) => {
   await using here = await attacked();

@@ -17,7 +17,7 @@ import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import { type Storage, untilCommitted } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { compareHeard, differences, markTold } from './comparing.ts';
-import { allEnded, isEnded } from './ended.ts';
+import { allEnded, endedLooked, isEnded } from './ended.ts';
 import { dueAt, newlyOverdue } from './overdue.ts';
 import { renewPolicy } from './policy-change.ts';
 import { allProved, type Proved, provedNamespace, provedOf, putProved } from './proved.ts';
@@ -122,12 +122,15 @@ async function dueNow({ storage, now }: Monitoring): Promise<Due[]> {
   const at = now();
   const proved = await allProved(storage);
   const met = new Set(proved.map(({ account }) => account));
-  const over = await allEnded(storage);
+  const ended = await allEnded(storage);
+  const over = new Set(ended.map(({ account }) => account));
   const unproved = (await everybody(storage)).filter(({ account }) => !met.has(account));
-  const isDue = (each: Proved) => at >= dueAt(each);
-  const all: Due[] = [...unproved.map(({ account }) => ({ account })), ...proved.filter(isDue)];
-  const others = all.filter(({ account }) => account !== own && !over.has(account));
-  return shuffled(others).slice(0, looksPerRound);
+  const isDue = (each: Pick<Proved, 'since' | 'looks'>) => at >= dueAt(each);
+  const going: Due[] = [...unproved.map(({ account }) => ({ account })), ...proved.filter(isDue)];
+  const others = going.filter(({ account }) => account !== own && !over.has(account));
+  // An end that one person was shown alone would be taken back behind them.
+  const gone = ended.filter(isDue).map(({ account }) => ({ account }));
+  return shuffled([...others, ...gone]).slice(0, looksPerRound);
 }
 
 function shuffled<T>(items: readonly T[]): T[] {
@@ -145,9 +148,10 @@ async function lookAgain(
   try {
     if (person) await people.refresh(person.name, signal);
   } catch (error) {
+    if (!isEnded(error)) throw error;
     // It was followed to its end: nothing comes behind that.
-    if (isEnded(error)) return;
-    throw error;
+    await endedLooked(storage, account);
+    return;
   }
   if (version === undefined) return;
   await untilCommitted(async () => {

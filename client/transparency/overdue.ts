@@ -8,6 +8,7 @@ import type { AccountId } from '@island/protocol/wire/ids.ts';
 import * as v from 'valibot';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Storage } from '../storage/storage.ts';
+import { allEnded } from './ended.ts';
 import { allProved, type Proved } from './proved.ts';
 
 const record = v.strictObject({
@@ -33,8 +34,11 @@ export async function newlyOverdue(
   own: AccountId,
   now: number,
 ): Promise<number | undefined> {
-  const late = (await allProved(storage)).filter(
-    (proved) => proved.account !== own && now > dueAt(proved) + lateness,
+  const ended = await allEnded(storage);
+  const over = new Set(ended.map(({ account }) => account));
+  const going = (await allProved(storage)).filter(({ account }) => !over.has(account));
+  const late = [...going, ...ended].filter(
+    (each) => each.account !== own && now > dueAt(each) + lateness,
   );
   const row = await storage.read(place.namespace, place.key);
   if (late.length === 0) {

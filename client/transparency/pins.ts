@@ -10,7 +10,13 @@ import type { SaidLog } from '@island/protocol/wire/routes.ts';
 import * as s from '@island/protocol/wire/schema.ts';
 import * as v from 'valibot';
 import { bytes64, decodeRecord, encodeRecord } from '../storage/record.ts';
-import { type Batch, type Put, type Storage, untilCommitted } from '../storage/storage.ts';
+import {
+  type Batch,
+  type Put,
+  type Row,
+  type Storage,
+  untilCommitted,
+} from '../storage/storage.ts';
 import { callApart, type Transport } from '../transport/transport.ts';
 
 const record = v.strictObject({
@@ -27,8 +33,10 @@ export const pinsPlace = { namespace: 'transparency', key: 'pins' };
 
 export async function readPins(storage: Storage): Promise<Pins | undefined> {
   const row = await storage.read(pinsPlace.namespace, pinsPlace.key);
-  return row && decodeRecord(record, row);
+  return row && pinsOfRow(row);
 }
+
+export const pinsOfRow = (row: Row): Pins => decodeRecord(record, row);
 
 /** What the island shows now. Throws what a call throws. */
 export async function shownPins(transport: Transport, signal?: AbortSignal): Promise<SaidLog> {

@@ -18,6 +18,7 @@ import type { Place, Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type AnotherLog, follows } from './another-log.ts';
 import { comparedNamespace } from './comparing.ts';
+import { endedNamespace } from './ended.ts';
 import { heardNamespace, toldNamespace } from './gossip.ts';
 import { headPlace } from './head.ts';
 import { latchPlace } from './latch.ts';
@@ -44,7 +45,7 @@ export async function goOnWith(
   const gone: Place[] = [vrfPlace, latchPlace, headPlace];
   for (const namespace of [
     ...[provedNamespace, provedNamesNamespace],
-    ...[heardNamespace, toldNamespace, comparedNamespace],
+    ...[heardNamespace, toldNamespace, comparedNamespace, endedNamespace],
   ])
     for (const { key } of await storage.list(namespace)) gone.push({ namespace, key });
   await storage.commit({

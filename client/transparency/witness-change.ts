@@ -49,7 +49,7 @@ export async function witnessChange(storage: Storage): Promise<WitnessChange | u
 export const witnessChangeTold = (storage: Storage) => storage.commit({ remove: [place] });
 
 /** Nothing where the same keys must sign as before, in whatever words. */
-function changeOf(before: Policy, after: Policy): WitnessChange | undefined {
+export function changeOf(before: Policy, after: Policy): WitnessChange | undefined {
   const [were, are] = [before, after].map(counting) as [PolicyWitness[], PolicyWitness[]];
   const added = without(are, were);
   const removed = without(were, are);

@@ -35,12 +35,20 @@ export function openWitnessing(
   let said: string | undefined;
   let wanted = false;
   let [failures, behind] = [0, 0];
+  /** Of what a person heard last. */
+  let told: string | undefined;
+
+  /** The island asks as often as it likes: a person hears of it once, until something is signed. */
+  function refused(error: Problem): void {
+    if (told !== error.message) onRefused(error);
+    told = error.message;
+  }
 
   function failed(error: unknown): void {
     if (error instanceof Conflict || (error instanceof Error && willPass(error))) {
       failures += 1;
       wanted = true;
-    } else if (error instanceof Problem) onRefused(error);
+    } else if (error instanceof Problem) refused(error);
     // What was overtaken meanwhile is asked anew, should it be asked.
     else if (!(error instanceof Fault)) throw error;
   }
@@ -51,7 +59,8 @@ export function openWitnessing(
       const came = await cosign(parts, signal);
       failures = 0;
       behind = came === 'behind' ? behind + 1 : 0;
-      if (behind >= mostBehind) onRefused(new Problem('witness_refused'));
+      if (came === 'signed') told = undefined;
+      if (behind >= mostBehind) refused(new Problem('witness_refused'));
     } catch (error) {
       if (!signal.aborted) failed(error);
     }

@@ -8,11 +8,11 @@ import { Problem } from '../../problem.ts';
 import { type AnotherLog, anotherLog, follows } from '../../transparency/another-log.ts';
 import { type Difference, differences, markTold } from '../../transparency/comparing.ts';
 import { readHead } from '../../transparency/head.ts';
-import { readLatch, unlatch } from '../../transparency/latch.ts';
+import { type Latch, readLatch, unlatch } from '../../transparency/latch.ts';
 import { logCode } from '../../transparency/log-code.ts';
 import { readPins } from '../../transparency/pins.ts';
 import { goOnWith } from '../../transparency/successor.ts';
-import { quorumOf } from '../../transparency/witness-change.ts';
+import { changeOf, quorumOf } from '../../transparency/witness-change.ts';
 import type { AddCommand, Context } from '../command.ts';
 import { minute } from '../dates.ts';
 import { type Home, openHome } from '../home.ts';
@@ -122,8 +122,13 @@ async function goOn({ terminal, signal }: Context, { storage, islander }: Home):
     return;
   }
   const { log, pins } = another;
-  terminal.say(anewLines(another).join('\n'), {
+  const latch = await readLatch(storage);
+  const caught = latch && !anew.has(latch.code) ? latch : undefined;
+  const removed = changeOf(parsePolicy(pins.policy), parsePolicy(log.policy))?.removed ?? [];
+  terminal.say([...anewLines(another), ...warnings(caught, removed)].join('\n'), {
     type: 'directory-anew',
+    ...(caught && { caught: caught.code, evidence: Boolean(caught.evidence) }),
+    ...(removed.length > 0 && { removed }),
     ...{ before: pins.vkey, log: log.vkey, follows: follows(another) },
     ...(another.head && { size: another.head.size }),
     ...(log.follows && { left: log.follows.size, signed: log.follows.seen }),
@@ -140,6 +145,25 @@ async function goOn({ terminal, signal }: Context, { storage, islander }: Home):
     },
   );
 }
+
+/** What another log by itself is seen as; everything else the directory was caught in. */
+const anew = new Set<Latch['code']>(['log_succeeded', 'unknown_origin']);
+
+/** What an island might hope to be rid of by another log. */
+const warnings = (caught: Latch | undefined, removed: readonly string[]): string[] => [
+  ...(removed.length > 0
+    ? ['', `⚠ These watched the one before and do not watch this one: ${removed.join(', ')}`]
+    : []),
+  ...(caught
+    ? [
+        '',
+        `⚠ This device caught the directory before that, on ${minute(caught.found)} (UTC): ${transparencyFaults[caught.code]}`,
+        caught.evidence
+          ? 'What convicts it is gone from here once you go on. To keep it: islander directory evidence FILE.'
+          : 'That is forgotten once you go on.',
+      ]
+    : []),
+];
 
 function anewLines(another: AnotherLog): string[] {
   const { log, pins, head } = another;
