@@ -12,6 +12,7 @@ import {
 } from '@island/protocol/transparency/note.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import t from 'tap';
+import { eventually } from '../../services/kit/testing/outcome.ts';
 import { type TestLog, testLogOf } from '../../services/witness/testing/log.ts';
 import { fileStorage } from '../storage/file.ts';
 import { encodeRecord } from '../storage/record.ts';
@@ -22,6 +23,7 @@ import { headPlace } from './head.ts';
 import { latch, readLatch } from './latch.ts';
 import { replacePins } from './pins.ts';
 import { readWitness, retiredWitness, turnOff, turnOn } from './witness-key.ts';
+import { openWitnessing } from './witnessing.ts';
 
 const log = testLogOf(`pi-kt/${'a'.repeat(26)}`);
 const none = new AbortController().signal;
@@ -80,7 +82,7 @@ async function device() {
     Object.assign(island, { size, shown });
     return cosign(parts, none);
   };
-  return { storage, island, vkey, asks };
+  return { storage, island, vkey, asks, parts };
 }
 
 /** What the device's own client accepted. */
@@ -259,3 +261,26 @@ t.test('pitfall: a home that was put back has no key of before', async (t) => {
   );
   t.equal(await asks(8), 'nothing');
 });
+
+t.test(
+  'K1: an island that asks for what is not signed again and again is told of once',
+  async (t) => {
+    const { island, parts } = await device();
+    const told: string[] = [];
+    const stop = new AbortController();
+    const witnessing = openWitnessing({ ...parts, onRefused: (error) => told.push(error.message) });
+    Object.assign(island, { size: 8, note: 'nothing\n1\n\n' });
+    const running = witnessing.run(stop.signal);
+    for (let asked = 1; asked <= 3; asked++) {
+      const heard = Promise.withResolvers<void>();
+      island.onRequest = async () => heard.resolve();
+      if (asked === 1) witnessing.connected(() => undefined);
+      else witnessing.asked();
+      await heard.promise;
+    }
+    await eventually(() => told.length > 0);
+    stop.abort();
+    await running;
+    t.equal(told.length, 1);
+  },
+);
