@@ -86,7 +86,11 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
     .option('--member', "the key is that of a member's device, as islander witness on shows it")
     .option('--by-hand', 'it is never asked over a line: request and take carry what it signs')
     .option('--ca <fingerprint>', 'SHA-256 of the root of an island, for a key', toFingerprint)
-    .option('--quorum <n>', 'how many have to sign from now on', toQuorum)
+    .option(
+      '--quorum <n>',
+      'how many have to sign from now on; more than half unless given',
+      toQuorum,
+    )
     .addOption(
       new Option('--key <kind>', 'which of the keys on the card')
         .choices(Object.keys(kinds))
@@ -103,8 +107,8 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
             : body.url === undefined
               ? `${body.name} has not signed the present checkpoint of this island; nothing was changed. Carry it there, and its signatures back: npx island witness request${hint} CARD, and npx island witness take${hint} --witness CARD`
               : `${body.name} has not signed the present checkpoint of this island; nothing was changed. Its operator has to do this first, with the card of this island: npx island witness trust CARD. And this machine has to reach ${body.url}`,
-          forbidden:
-            'That is the witness of this island itself: who could forge the log could sign for it, too. Add that of another island.',
+          forbidden: ofItself,
+          policy_doubled: `The operator of ${body.name} is in the policy already, by another key, and would count twice; nothing was changed. Two keys of one operator count as one where one of all is enough (--quorum 1), or in a group with any: npx island witness policy${hint} FILE`,
           name_taken: `There is a witness with that name or that key already: npx island witness${hint}`,
           method_not_allowed: byHand(hint),
           malformed:
@@ -150,6 +154,7 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
       if (file === undefined) return tell(json, policy, policy.text.trimEnd());
       const text = await readText(file);
       const set = (await inWords(post(data, 'policy', { after: policy.number, text }), {
+        forbidden: ofItself,
         malformed: `That is no policy of this log: it has the line of the log as the present one has it, and addresses with https. npx island witness policy${hintOf(data)} shows the present one.`,
       })) as { policy: number };
       tell(json, set, `Policy ${set.policy} is in force when the next checkpoint is published.`);
@@ -175,6 +180,9 @@ export function addWitnessCommands({ island, commandOf, hintOf, streams }: Progr
     });
   addHandCommands({ group, commandOf, hintOf, post, tell });
 }
+
+const ofItself =
+  'That is the witness of this island itself: who could forge the log could sign for it, too. Nothing was changed: name witnesses of others.';
 
 const byHand = (hint: string): string =>
   `The policy of this island was written by hand. Change its text, which npx island witness policy${hint} shows, and set that.`;

@@ -177,5 +177,9 @@ export function formatPolicySet({ policy, ...need }: PolicySet, hint: string): s
     need.of === 0
       ? `no more ${need.class === 'members' ? 'members' : 'witnesses of others'} have to sign`
       : `${formatNeed(need)} have to sign each checkpoint`;
-  return `Policy ${policy}: ${who}. It is in force when the next one is published: npx island witness${hint} shows it.`;
+  const few =
+    need.class === 'witnesses' && need.of > 0 && need.quorum * 2 <= need.of
+      ? ` More than half is advised: npx island witness quorum${hint} ${Math.floor(need.of / 2) + 1}`
+      : '';
+  return `Policy ${policy}: ${who}. It is in force when the next one is published: npx island witness${hint} shows it.${few}`;
 }

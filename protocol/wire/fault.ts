@@ -210,6 +210,11 @@ export const faults = {
     4409,
     'A newer delivery key of this account is known already. Make one with a higher number.',
   ),
+  policy_doubled: row(
+    409,
+    4409,
+    'Two of those witnesses are keys of one operator, who would count twice. Nothing was changed: put both into one group with any, or take one of them.',
+  ),
   policy_large: row(
     409,
     4409,

@@ -36,6 +36,7 @@ import {
   cosign,
   ownCard,
   removeWitness,
+  setPolicy,
   setQuorum,
   witnessRequests,
   witnessStanding,
@@ -129,10 +130,7 @@ export const operatorRoutes: Readonly<
     POST: action(witnessRequests.quorum, ({ bus }, asked) => setQuorum(bus, asked)),
   },
   '/witness/policy': {
-    POST: action(witnessRequests.policy, async ({ bus }, { after, text }) => {
-      const { number } = await bus.call(directory, 'setPolicy', { after, text, roots: [] });
-      return { policy: number };
-    }),
+    POST: action(witnessRequests.policy, ({ bus }, asked) => setPolicy(bus, asked)),
   },
   '/witness/trust': {
     POST: action(witnessRequests.trust, ({ bus }, asked) => bus.call(witness, 'trust', asked)),

@@ -14,8 +14,11 @@
  *     POST /witness/take { signatures, witness? }       → { taken: [{ name, size, published }] }
  */
 
+import { equal } from '@island/protocol/crypto/primitives.ts';
 import { witnessClass } from '@island/protocol/transparency/member-witness.ts';
 import { parseVkey } from '@island/protocol/transparency/note.ts';
+import { parsePolicy } from '@island/protocol/transparency/policy.ts';
+import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -72,30 +75,52 @@ export interface PolicySet {
   of: number;
 }
 
+type Root = { url: string; ca: Uint8Array };
+
 /** Works on the newest policy, whoever made it: the directory refuses what came in between. */
 async function change(
   bus: Bus,
   edit: (simple: SimplePolicy) => { next: SimplePolicy; of: ClassName },
-  roots: { url: string; ca: Uint8Array }[] = [],
+  roots: Root[] = [],
 ): Promise<PolicySet> {
   const { number, text, pending } = await bus.call(directory, 'policy', {});
   if (pending !== undefined) throw new Fault('policy_moved');
   const simple = readSimple(text);
   if (simple === undefined) throw new Fault('method_not_allowed');
   const { next, of } = edit(simple);
-  const asked = { after: number, text: writeSimple(next), roots };
-  const set = await bus.call(directory, 'setPolicy', asked);
+  const set = await setPolicy(bus, { after: number, text: writeSimple(next) }, roots);
   const { quorum, witnesses } = next[of];
-  return { policy: set.number, class: of, quorum, of: witnesses.length };
+  return { policy: set.policy, class: of, quorum, of: witnesses.length };
+}
+
+/** Throws `forbidden` for one that names a key of this island's own witness: who could forge the log could sign for it. */
+export async function setPolicy(
+  bus: Bus,
+  { after, text }: Asked<'policy'>,
+  roots: Root[] = [],
+): Promise<{ policy: number }> {
+  const named = keysOf(text);
+  const { keys } = await bus.call(witness, 'keys', {});
+  const own = keys.map((key) => parseVkey(key).key);
+  if (named.some((key) => own.some((one) => equal(key, one)))) throw new Fault('forbidden');
+  const { number } = await bus.call(directory, 'setPolicy', { after, text, roots });
+  return { policy: number };
+}
+
+/** Of the witnesses, under whatever name. */
+function keysOf(text: string): Uint8Array[] {
+  try {
+    return parsePolicy(text).witnesses.map(({ vkey }) => vkey.key);
+  } catch (cause) {
+    if (cause instanceof TransparencyFault) throw new Fault('malformed', undefined, { cause });
+    throw cause;
+  }
 }
 
 const all = (policy: SimplePolicy) => classNames.flatMap((of) => policy[of].witnesses);
 
 export async function addWitness(bus: Bus, asked: Asked<'add'>): Promise<PolicySet> {
   const { name, vkey, url, ca } = asked;
-  const { keys } = await bus.call(witness, 'keys', {});
-  // Whoever could forge the log could sign for it, too.
-  if (keys.includes(vkey)) throw new Fault('forbidden');
   const of = classOfKey(vkey, url);
   const roots = ca === undefined || url === undefined ? [] : [{ url, ca }];
   return change(
@@ -105,12 +130,16 @@ export async function addWitness(bus: Bus, asked: Asked<'add'>): Promise<PolicyS
       if (twice || reservedNames.includes(name)) throw new Fault('name_taken');
       const added = { name, vkey, ...(url !== undefined && { url }) };
       const witnesses = [...before[of].witnesses, added];
-      const quorum = asked.quorum ?? Math.max(1, before[of].quorum);
+      const quorum = asked.quorum ?? Math.max(before[of].quorum, usual(of, witnesses.length));
       return { next: { ...before, [of]: { quorum, witnesses } }, of };
     },
     roots,
   );
 }
+
+/** More than half of other operators; of members, whose devices sleep, as many as the operator says. */
+const usual = (of: ClassName, count: number): number =>
+  of === 'witnesses' ? Math.floor(count / 2) + 1 : 1;
 
 export const removeWitness = (bus: Bus, { name }: Asked<'remove'>): Promise<PolicySet> =>
   change(bus, (before) => {

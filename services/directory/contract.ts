@@ -176,7 +176,8 @@ export const directory = defineContract({
     /**
      * The next policy after number `after`. `policy_unmet` when its witnesses have not signed the present checkpoint
      * in time, `policy_moved` when another one is the newest or waits, `policy_weaker` for one without witnesses
-     * behind one that has some, `policy_large` when its checkpoints could get too long: nothing was changed.
+     * behind one that has some, `policy_large` when its checkpoints could get too long, `policy_doubled` when it counts two keys of
+     * one name twice: nothing was changed.
      */
     setPolicy: {
       request: v.strictObject({

@@ -11,6 +11,7 @@ import { formatPolicy, type Policy, parsePolicy } from '@island/protocol/transpa
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { Fault } from '@island/protocol/wire/fault.ts';
 import type { DirectoryStore } from './database.ts';
+import { countsTwice } from './policy-operators.ts';
 import { fitsAnswers } from './policy-size.ts';
 import type { Submission } from './witness-ask.ts';
 import { isWitnessUrl } from './witness-door.ts';
@@ -99,7 +100,7 @@ export interface PolicyParts {
 /**
  * @param after the number of the policy that whoever asks has seen
  * @returns the number of the new one
- * @throws malformed, policy_moved, policy_weaker, policy_large, policy_unmet: nothing was changed
+ * @throws malformed, policy_moved, policy_weaker, policy_large, policy_doubled, policy_unmet: nothing was changed
  */
 export async function setPolicy(
   { store, vkey, witnesses, present }: PolicyParts,
@@ -156,4 +157,5 @@ async function checkOrder(
   const before = parsePolicy(present.text);
   if (before.quorum !== undefined && policy.quorum === undefined) throw new Fault('policy_weaker');
   if (!fitsAnswers(before, policy)) throw new Fault('policy_large');
+  if (countsTwice(policy)) throw new Fault('policy_doubled');
 }
