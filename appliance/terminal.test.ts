@@ -2,6 +2,7 @@ import t from 'tap';
 import { parseDuration } from './duration.ts';
 import { formatStatus, formatWelcome } from './messages-for-people.ts';
 import { columns, openProgress, styleFor } from './terminal.ts';
+import { formatWitnesses, type WitnessStanding } from './witness-messages.ts';
 
 const pipe = () => {
   const written: string[] = [];
@@ -136,6 +137,23 @@ t.test('K1 the status says how the log of keys goes on, and why it does not', as
   t.match(text, /witnesses +2 of 3 have to sign/);
   t.match(text, /waiting +27 entries, for the witnesses/);
   t.match(text, /problem +IT SIGNS NOTHING: a witness has signed more/);
+  const one = { class: 'other' as const, vkey: '', size: 24, signed: 1_800_000_000 };
+  const standing: WitnessStanding = {
+    ...{ size: 24, epoch: 0, trusted: [], problem: 'unanswered' },
+    policy: { number: 2, text: '', quorum: 2, needs: [{ class: 'witnesses', quorum: 2, of: 4 }] },
+    witnesses: [
+      { ...one, name: 'here' },
+      { ...one, name: 'far', class: 'hand', silent: true },
+      { ...one, name: 'there', problem: 'unreachable' },
+      { ...one, name: 'liar', problem: 'ahead' },
+    ],
+  };
+  const shown = formatWitnesses(standing, '');
+  t.match(
+    shown,
+    /too few witnesses answer\.\nHave not said how far they are.*: far, there, liar\.\n/,
+  );
+  t.match(shown, /liar +signed 24 of 24, .*; CLAIMS A LARGER LOG than this island has: one word/);
   const custom = formatStatus(report, style, { ...witnessed, quorum: null });
   t.match(custom, /witnesses +3, as the policy says/);
 });

@@ -27,6 +27,8 @@ export interface WitnessShown {
   size: number;
   signed: number;
   problem?: keyof typeof problems;
+  /** It has not been heard since the island started. */
+  silent?: boolean;
 }
 
 export interface TrustedLog {
@@ -91,7 +93,8 @@ export const logProblems = {
 const problems = {
   unreachable: 'does not answer',
   untrusting: 'does not know this log: its operator has to trust it',
-  ahead: 'HAS SIGNED A LARGER LOG: this island was put back to an earlier state',
+  ahead:
+    'CLAIMS A LARGER LOG than this island has: one word is no proof; where it is shown to be so, this list ends with IT SIGNS NOTHING',
   refused: 'refuses this log: it has signed another history of it',
   unsigned: 'answers without the signature of its key',
 };
@@ -114,6 +117,7 @@ function formatPolicy(standing: WitnessStanding, hint: string) {
       ? []
       : [`Policy ${pending.number} waits until its witnesses and those of before have signed.`]),
     ...(problem === undefined ? [] : [`The log: ${logProblems[problem]}.`]),
+    ...(problem === 'unanswered' ? [formatSilent(witnesses)] : []),
   ];
   if (witnesses.length === 0)
     return [
@@ -133,6 +137,12 @@ function formatPolicy(standing: WitnessStanding, hint: string) {
       : `${policy.needs.map(formatNeed).join(' and ')} have to sign each checkpoint of this island (policy ${policy.number}):`;
   const classes = witnesses.some((witness) => witness.class === 'member') ? [aboutMembers] : [];
   return [sign, columns(rows), ...classes, ...waits];
+}
+
+/** Whoever answers otherwise than with a size has not said it, either. */
+function formatSilent(witnesses: readonly WitnessShown[]): string {
+  const missing = witnesses.filter(({ silent, problem }) => silent || problem !== undefined);
+  return `Have not said how far they are since the island started: ${missing.map(({ name }) => name).join(', ')}.`;
 }
 
 /** By class: a witness of another operator is none of these. */

@@ -215,6 +215,8 @@ export const directory = defineContract({
             signed: s.count,
             /** Why it did not sign when it was asked last. */
             problem: v.optional(v.picklist(witnessProblems)),
+            /** Nothing was heard of it since this process began. */
+            silent: v.optional(v.boolean()),
           }),
         ),
       }),

@@ -58,8 +58,12 @@ export function answerPolicies(parts: {
       ({ name, vkey, url }) => {
         const text = formatVkey(vkey);
         const { size = 0, signed = 0 } = rows.find((row) => row.vkey === text) ?? {};
-        const problem = witnesses.state(text)?.problem;
-        return { name, vkey: text, size, signed, ...(url && { url }), ...(problem && { problem }) };
+        const state = witnesses.state(text);
+        return {
+          ...{ name, vkey: text, size, signed, ...(url && { url }) },
+          ...(state === undefined ? { silent: true } : {}),
+          ...(state?.problem && { problem: state.problem }),
+        };
       },
     );
     return { ...keyLog.standing(), witnesses: shown };

@@ -198,6 +198,23 @@ t.test(
   },
 );
 
+t.test(
+  'who says nothing when an island starts is told of by name, and who was not asked by nobody',
+  async (t) => {
+    await using s = await scene(3, 2);
+    s.server(0).change = () => undefined;
+    s.server(1).change = () => new Promise(() => undefined);
+    const old = await s.submission(3);
+    t.same([...(await s.witnesses.sizes(old, s.policy, AbortSignal.timeout(500)))], [['w2', 3]]);
+    const state = (n: number) => s.witnesses.state(s.server(n).vkey);
+    for (const n of [0, 1]) t.match(state(n), { problem: 'unreachable' });
+    t.match(state(2), { problem: undefined });
+    await using other = await scene(1, 1);
+    await other.witnesses.sizes(old, other.policy, AbortSignal.abort());
+    t.equal(other.witnesses.state(other.server(0).vkey), undefined);
+  },
+);
+
 t.test('K1: who has no line counts by what came by hand, and by nothing else', async (t) => {
   await using s = await scene(1, 1);
   const { vkey, url, witness } = s.server(0);

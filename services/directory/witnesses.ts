@@ -223,8 +223,10 @@ export function openWitnesses(parts: {
         [...byKey([policy]).values()].map(async (witness) => {
           const asked = { door: await doorOf(witness.url), vkey: witness.vkey };
           const came = await attempt(asked, submission, 0, signal).catch(() => undefined);
+          // Who asks stops: that is nothing about the witness, unless its time is over.
+          if (signal.aborted && signal.reason?.name !== 'TimeoutError') return;
+          note(witness, came ?? { problem: 'unreachable' });
           if (came === undefined || signal.aborted) return;
-          note(witness, came);
           if ('signature' in came) found.set(witness.name, submission.size);
           else if (came.size !== undefined) {
             const seen = await shown(asked.door, policy, submission, signal).catch(() => 0);
