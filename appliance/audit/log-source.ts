@@ -6,8 +6,11 @@ import { Agent, request } from 'node:https';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { sha256 } from '@island/protocol/crypto/primitives.ts';
 import { noteMax } from '@island/protocol/transparency/note.ts';
 import { type Tile, tilePath, tileWidth } from '@island/protocol/transparency/tiles.ts';
+import { utf8Bytes } from '@island/protocol/wire/bytes.ts';
+import { hex } from '@island/protocol/wire/text.ts';
 import { Stated } from '@island/provisioning/stated.ts';
 import { shownRoot } from '@island/services/kit/shown-root.ts';
 import { Passing } from './passing.ts';
@@ -29,6 +32,8 @@ export interface LogSource extends Disposable {
   checkpoint(signal?: AbortSignal): Promise<Uint8Array>;
   /** A full tile may come for a partial one. Throws `Missing` where neither is served. */
   tile(tile: Tile, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Of the same log, as the witness at this very address has signed it. Throws `Missing` where there is none. */
+  ownWitness(origin: string, signal?: AbortSignal): Promise<Uint8Array>;
   /** The public document of the island. */
   discovery(signal?: AbortSignal): Promise<Uint8Array>;
 }
@@ -75,6 +80,8 @@ export function openLogSource({ address, root }: LogPlace): LogSource {
 
   return {
     checkpoint: (signal) => get('/log/checkpoint', noteMax, signal),
+    ownWitness: (origin, signal) =>
+      get(`/witness/${hex(sha256(utf8Bytes(origin)))}/checkpoint`, noteMax, signal),
     async tile(tile, signal) {
       const most = tile.level === 'entries' ? bundleMax : tileWidth * 32;
       try {

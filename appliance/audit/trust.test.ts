@@ -98,6 +98,34 @@ test('K1: the witness that the island runs itself is nobody, however it is calle
   t.strictSame(causesOf(await served.audit()), [], 'two others are enough');
 });
 
+test('K1: the witness at the address of the island is nobody, also to who knows the log by its key alone', async (t) => {
+  const log = directoryLog();
+  await using served = await serveLog(log);
+  t.strictSame(causesOf(await served.audit()), [], 'nothing is known of it');
+  served.shown.ownWitness = await log.checkpoint({ by: ['w1'] });
+  const audited = await served.audit();
+  t.strictSame(causesOf(audited), ['posing_as_witnessed']);
+  t.match(audited.report.findings[0]?.text, /cosigned by the island itself/);
+  t.strictSame(
+    audited.report.cosigners.map(({ name }) => name),
+    ['w2'],
+  );
+  for (const other of [await log.checkpoint({ by: [] }), 'x', undefined]) {
+    Object.assign(served.shown, { ownWitness: other });
+    const state = `${served.state}/again`;
+    t.strictSame(
+      causesOf(await served.audit({ state })),
+      [],
+      'whose signature is not there is another',
+    );
+  }
+  const here = testPolicy.replace(/^(witness w1 \S+).*$/m, `$1 ${served.address}/witness`);
+  const told = directoryLog({ policy: here });
+  await served.show(told);
+  const state = `${served.state}/here`;
+  t.strictSame(causesOf(await served.audit({ policy: here, state })), ['posing_as_witnessed']);
+});
+
 test('K1: a policy that the log does not announce is not its policy; a VRF key neither', async (t) => {
   const log = directoryLog();
   await using served = await serveLog(log);

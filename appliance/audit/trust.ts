@@ -1,11 +1,14 @@
 /** What the log announces about its policy and keys, against what is trusted; and who witnesses it. docs/protocol/transparency.md §9.2 */
 import { equal, sha256 } from '@island/protocol/crypto/primitives.ts';
+import { parseCheckpoint } from '@island/protocol/transparency/checkpoint.ts';
+import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import { operatorKinds } from '@island/protocol/transparency/leaves.ts';
-import { parseVkey } from '@island/protocol/transparency/note.ts';
+import { parseNote, parseVkey, sameKeyId } from '@island/protocol/transparency/note.ts';
 import {
   hasQuorum,
   type Policy,
   type PolicyCosigner,
+  type PolicyWitness,
   parsePolicy,
   satisfied,
 } from '@island/protocol/transparency/policy.ts';
@@ -52,7 +55,48 @@ export async function checkTrust(
   const witnessed = policy.quorum !== undefined;
   if (said?.witnessed === true && !witnessed) run.findings.push(finding('posing_as_witnessed'));
   if (note === undefined) return { witnessed, cosigners: [] };
-  return { witnessed, cosigners: countWitnesses(run, policy, note) };
+  const own = await ownKeys(run, policy);
+  return { witnessed, cosigners: countWitnesses(run, { policy, own }, note) };
+}
+
+/**
+ * Keys of the policy that are the island's own: the log's, those of its card, those that are asked at its very address,
+ * and those by which the witness at that address has signed this log.
+ */
+async function ownKeys({ log, source }: Trusting, { witnesses }: Policy): Promise<Uint8Array[]> {
+  const { address, vkey, ownWitness } = log.kept.pins;
+  const known = [vkey, ...ownWitness].map((line) => parseVkey(line).key);
+  const { origin } = new URL(address);
+  const here = witnesses.filter(
+    ({ url }) => url !== undefined && URL.parse(url)?.origin === origin,
+  );
+  const signed = await signersAt(source, parseVkey(vkey).name, witnesses);
+  return [...known, ...[...here, ...signed].map((one) => one.vkey.key)];
+}
+
+/** A witness shows signatures of the log and of itself alone. What can't be read there says nothing. */
+async function signersAt(
+  source: LogSource,
+  origin: string,
+  witnesses: readonly PolicyWitness[],
+): Promise<PolicyWitness[]> {
+  try {
+    const { text, signatures } = parseNote(
+      new TextDecoder().decode(await source.ownWitness(origin)),
+    );
+    if (parseCheckpoint(text).origin !== origin) return [];
+    return witnesses.filter(({ vkey }) => {
+      const verifier = verifierOf(vkey);
+      return signatures.some(
+        (one) =>
+          one.name === vkey.name &&
+          sameKeyId(one.keyId, vkey.keyId) &&
+          verifier.verify(text, one.signature),
+      );
+    });
+  } catch {
+    return [];
+  }
 }
 
 function checkVrf({ log, findings }: Trusting, tally: Tally): void {
@@ -92,10 +136,11 @@ async function followPolicy(run: Trusting, tally: Tally, said: SaidLog | undefin
 }
 
 /** Keys of the island itself vouch for nothing beside the signature of the log. */
-function countWitnesses(run: Trusting, policy: Policy, note: string): PolicyCosigner[] {
-  const { findings, notices, log } = run;
-  const { vkey, ownWitness } = log.kept.pins;
-  const own = [vkey, ...ownWitness].map((line) => parseVkey(line).key);
+function countWitnesses(
+  { findings, notices }: Trusting,
+  { policy, own }: { policy: Policy; own: readonly Uint8Array[] },
+  note: string,
+): PolicyCosigner[] {
   const isOwn = (key: Uint8Array): boolean => own.some((one) => equal(one, key));
   try {
     const { ok, witnessed, cosigners } = satisfied(policy, note);
@@ -104,7 +149,9 @@ function countWitnesses(run: Trusting, policy: Policy, note: string): PolicyCosi
     );
     if (ok && !hasQuorum(policy, new Set(others.map(({ name }) => name)))) {
       findings.push(
-        finding('posing_as_witnessed', { more: 'Without its own keys there is no quorum.' }),
+        finding('posing_as_witnessed', {
+          more: 'The quorum is cosigned by the island itself: without its own keys there is none.',
+        }),
       );
     } else if (!ok && witnessed) {
       const by = cosigners.map(({ name }) => name).join(', ');

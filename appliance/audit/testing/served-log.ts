@@ -23,6 +23,8 @@ export interface Shown {
   checkpoint: string;
   /** In place of a tile or bundle; `null` is 404. */
   tile?: (tile: Tile) => Uint8Array | null | undefined;
+  /** Note of the witness at the same address. */
+  ownWitness?: string;
   /** Of the island's public document. */
   discovery?: object;
   /** Asked for, so far. */
@@ -101,6 +103,7 @@ function answer(shown: Shown, { url = '' }: IncomingMessage, response: ServerRes
 function bodyOf(shown: Shown, url: string): Uint8Array | string | null | undefined {
   if (url === '/log/checkpoint') return shown.checkpoint;
   if (url === '/.well-known/island') return shown.discovery && JSON.stringify(shown.discovery);
+  if (url.startsWith('/witness/')) return shown.ownWitness;
   const tile = parseTilePath(url.replace('/log/', ''));
   const instead = shown.tile?.(tile);
   return instead === undefined ? shown.log.tile(tile) : instead;
