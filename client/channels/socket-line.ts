@@ -59,6 +59,8 @@ const detailOf: Partial<Record<FaultCode, string>> = {
   timed_out: 'until',
 };
 
+const elsewhere = new Set<FaultCode>(['unavailable', 'rate_limited']);
+
 export function socketLine(
   requests: ChannelLine,
   { address, on }: { address: string; on: (sign: ChannelSign) => void },
@@ -66,6 +68,8 @@ export function socketLine(
   let say: ((frame: ClientFrame) => void) | undefined;
   let watched: readonly ChannelId[] = [];
   let state: Presence | undefined;
+  /** Whether the gateway has said on this connection that it tells of channels. */
+  let told = false;
   let request = 0;
   const asked = new Map<number, { resolve(seq: number): void; reject(error: Error): void }>();
   const coming = new Map<ChannelId, Coming>();
@@ -155,6 +159,10 @@ export function socketLine(
       signal.addEventListener('abort', ended, { once: true });
       try {
         return await promise;
+      } catch (error) {
+        // What the socket has no room for may have another way.
+        if (!(error instanceof Fault) || !elsewhere.has(error.code)) throw error;
+        return await requests.post(lists, post, signal);
       } finally {
         clearTimeout(late);
         signal.removeEventListener('abort', ended);
@@ -189,9 +197,9 @@ export function socketLine(
 
     listen(heard) {
       listeners.add(heard);
-      // Without a connection whatever asks by requests tells.
+      // Where the gateway tells nothing, whatever asks by requests does.
       const asking = requests.listen((news) => {
-        if (say === undefined) heard(news);
+        if (say === undefined || (watched.length > 0 && !told)) heard(news);
       });
       const timer = setInterval(() => heard('everywhere'), look);
       return {
@@ -205,6 +213,7 @@ export function socketLine(
 
     connected(frames) {
       say = frames;
+      told = false;
       coming.clear();
       watch(watched, 'watch');
       if (state) say({ type: 'presence', state });
@@ -237,6 +246,7 @@ export function socketLine(
           coming.delete(frame.channel);
           return tell({ channel: frame.channel });
         case 'watching':
+          told = true;
           return tell({ channel: frame.channel });
         case 'typing':
         case 'presence':

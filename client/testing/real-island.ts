@@ -27,6 +27,7 @@ import { liar } from './liar.ts';
 import { saidAbout } from './odd-log.ts';
 import { quickPlatform } from './person.ts';
 import { realSocket } from './real-socket.ts';
+import { withoutChannels } from './without-channels.ts';
 
 type Json = Record<string, unknown>;
 
@@ -47,6 +48,8 @@ export interface Exchange {
 export interface Line {
   /** 'cut': the request never arrives. */
   before?: (exchange: Exchange) => 'cut' | undefined;
+  /** Nothing about channels goes over sockets that are opened from now on. */
+  requestsOnly?: boolean;
   /** In place of the answer; 'cut': it is lost. Refusals pass as they are. */
   answer?: (exchange: Exchange, answer: Json) => Json | 'cut';
 }
@@ -184,7 +187,10 @@ export async function realIsland({ lies = false } = {}): Promise<RealIsland> {
             const bytes = new TextEncoder().encode(reply.body);
             return { status: reply.status, retryAfter: undefined, body: bytes };
           },
-          socket: async (_path, signal) => realSocket(await edge.socket(from), signal),
+          socket: async (_path, signal) => {
+            const socket = realSocket(await edge.socket(from), signal);
+            return line.requestsOnly ? withoutChannels(socket) : socket;
+          },
           [Symbol.asyncDispose]: async () => undefined,
         }),
       };

@@ -23,9 +23,9 @@ export interface ChainOrigin {
 }
 
 /**
- * The chain to keep from now on, and one that makes room for it. `kept`: every chain with the offered id,
- * whosever it is, and all of the author's device in this channel, in the order in which they came. Throws
- * `chain_taken` if the id has other keys or another owner, `too_far_ahead` beyond `chainLimits.reach`.
+ * The chain to keep from now on, and one that makes room for it. `kept`: the chains of the author's device in this
+ * channel, in the order in which they came. What others have under the same id is theirs and in nobody's way: the id
+ * stands in posts. Throws `chain_taken` if the id has other keys, `too_far_ahead` beyond `chainLimits.reach`.
  *
  * - What the author's device gives itself replaces what somebody else has said of it, never the reverse.
  * - The same chain from an earlier place lets its reader go back to there, if it leads to the same keys.
@@ -35,7 +35,10 @@ export function admitChain(
   offer: ChainOffer,
   from: ChainOrigin,
 ): { chain: ReceivedChain; drop?: ReceivedChain } {
-  const known = kept.find(({ id }) => equal(id, offer.chain));
+  const known = kept.find(
+    ({ id, author, device }) =>
+      equal(id, offer.chain) && author === from.author && device === from.device,
+  );
   const direct = from.sharedBy === undefined;
   if (known === undefined) {
     const drop = crowdedOut(kept, offer, from);
