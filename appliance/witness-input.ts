@@ -25,7 +25,7 @@ export const isVkey = (text: string): boolean =>
 
 /** @throws Stated for a file that is not there, and for what is no card */
 export async function readCard(from: string): Promise<IslandCard> {
-  const text = from.startsWith('island://') ? from : await readText(from);
+  const text = from.startsWith('island://') ? from : await readText(from, noneOf(from));
   try {
     return parseCard(text);
   } catch (error) {
@@ -34,8 +34,14 @@ export async function readCard(from: string): Promise<IslandCard> {
   }
 }
 
+const noneOf = (from: string): string =>
+  `${from} is neither a file that can be read, nor the line of a card (island://…), nor a verifier key.`;
+
 /** A file, or for `-` what is piped in: as much as a request may have. */
-export async function readText(file: string): Promise<string> {
+export async function readText(
+  file: string,
+  unread = `The file ${file} cannot be read: check its path and its rights.`,
+): Promise<string> {
   const most = limits.witnessRequestBytes;
   const chunks: Buffer[] = [];
   let length = 0;
@@ -48,9 +54,7 @@ export async function readText(file: string): Promise<string> {
     }
   } catch (error) {
     if (error instanceof Stated) throw error;
-    throw new Stated(`The file ${file} cannot be read: check its path and its rights.`, {
-      cause: error,
-    });
+    throw new Stated(unread, { cause: error });
   }
   return Buffer.concat(chunks).toString('utf8');
 }

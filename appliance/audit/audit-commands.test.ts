@@ -124,7 +124,24 @@ test('K1: a proof that somebody kept is verified without asking anybody', async 
   const witnessed = await runIsland([...verify, join(folder, 'policy'), '--json']);
   t.match(JSON.parse(witnessed.stdout), { size: 5, labels: [] });
   const nobody = await runIsland([...verify, join(folder, 'none')]);
-  t.match(nobody, { code: 1, stderr: /quorum_missing/ });
+  t.match(nobody, { code: 1, stderr: /asks for no witness: --allow-unwitnessed .*quorum_missing/ });
+  for (const [more, words] of [
+    [['--account', 'xyz'], /behind --name and --account: .*32 hexadecimal digits/],
+    [['--account', '02'.repeat(16), '--vrf', '!'], /behind --vrf: a key in base64url/],
+  ] as const) {
+    const ran = await runIsland([...verify, join(folder, 'policy'), ...vrf, ...more]);
+    t.match(ran, { code: 1, stderr: words });
+    t.notMatch(ran.stderr, /Update the client/);
+  }
+  const kept = join(folder, 'proof');
+  const note = join(folder, 'note');
+  await writeFile(note, await log.checkpoint());
+  const compare = (a: string, b: string) =>
+    runIsland(['proof', 'compare', a, b, '--vkey', testVkey]);
+  t.match(await compare(kept, note), { code: 0, stdout: /same history of 5 entries/ });
+  t.match(await compare(kept, kept), { code: 0, stdout: /same history/ });
+  await writeFile(note, text.slice(0, 40));
+  t.match(await compare(kept, note), { code: 1, stderr: /note is no \.tlog-proof: it is damaged/ });
 });
 
 test('What is wrong with a command is said in a sentence', async (t) => {
@@ -140,6 +157,7 @@ test('What is wrong with a command is said in a sentence', async (t) => {
     [['audit', served.address, ...state, '--ca', '/nowhere'], 1, /can't be read/],
     [['proof', 'verify', '/nowhere'], 1, /--vkey and --policy/],
     [['evidence', 'verify', '/nowhere', '--vkey', testVkey], 1, /can't be read/],
+    [['evidence', 'verify', 'package.json', '--vkey', testVkey], 1, /The file is no \.kt-evidence/],
   ];
   for (const [args, code, words] of wrong) {
     const ran = await runIsland(args);

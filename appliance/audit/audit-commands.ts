@@ -175,7 +175,7 @@ function addProof({ island, streams }: Program): void {
   const compare = proof
     .command('compare')
     .description('compares two checkpoints of one log: exit code 3 where they can not both be true')
-    .argument('<first>', 'file of a signed checkpoint')
+    .argument('<first>', 'file of a signed checkpoint, or a .tlog-proof')
     .argument('<second>', 'file of another')
     .requiredOption('--vkey <vkey>', "the log's key as one line")
     .option('--out <file>', 'where evidence is written', `fork.kt-evidence`);

@@ -5,6 +5,7 @@ import { type Checkpoint, openCheckpoint } from '@island/protocol/transparency/c
 import { verifierOf } from '@island/protocol/transparency/cosignature.ts';
 import { formatEvidence } from '@island/protocol/transparency/evidence.ts';
 import { parseVkey } from '@island/protocol/transparency/note.ts';
+import { parseTlogProof } from '@island/protocol/transparency/tlog-proof.ts';
 import { TransparencyFault } from '@island/protocol/transparency/transparency-fault.ts';
 import { base64 } from '@island/protocol/wire/text.ts';
 import { Stated } from '@island/provisioning/stated.ts';
@@ -19,7 +20,7 @@ export async function compareCheckpoints(
   { vkey, out, json }: CompareFlags,
   { stdout }: Streams,
 ): Promise<void> {
-  const notes = await Promise.all(files.map((file) => readGiven(file, 'the checkpoint')));
+  const notes = await Promise.all(files.map(readNote));
   const [a, b] = notes.map((note, i) => opened(note, vkey, files[i] ?? ''));
   if (a === undefined || b === undefined) throw new RangeError('two files');
   const same = a.size === b.size;
@@ -34,6 +35,17 @@ export async function compareCheckpoints(
     );
   }
   if (!json) stdout.write(`${same ? sameText(a) : differText(a, b)}\n`);
+}
+
+/** A note, or the one that a `.tlog-proof` ends with. */
+async function readNote(file: string): Promise<string> {
+  const text = await readGiven(file, 'the checkpoint');
+  try {
+    return text.startsWith('c2sp.org/tlog-proof@') ? parseTlogProof(text).checkpoint : text;
+  } catch (error) {
+    if (!(error instanceof TransparencyFault)) throw error;
+    throw new Stated(`${file} is no .tlog-proof: it is damaged.`, { cause: error });
+  }
 }
 
 function opened(note: string, vkey: string, file: string): Checkpoint {

@@ -25,6 +25,13 @@ export async function verifyFile(
     stdout.write(json ? `${JSON.stringify(conviction)}\n` : line);
   } catch (error) {
     if (!(error instanceof TransparencyFault || error instanceof Fault)) throw error;
-    throw new Stated(`This convicts nobody: ${error.message} (${error.code})`, { cause: error });
+    throw new Stated(`This convicts nobody: ${whyNot(error)} (${error.code})`, { cause: error });
   }
+}
+
+function whyNot(error: TransparencyFault | Fault): string {
+  if (error instanceof Fault) return 'The file is no .kt-evidence, or it is damaged.';
+  return error.code === 'evidence_invalid'
+    ? 'What it shows is no contradiction of this log or of these witnesses, or a proof in it does not hold.'
+    : error.message;
 }

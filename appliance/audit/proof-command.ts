@@ -39,10 +39,15 @@ export async function verifyProof(
   const text = await readGiven(file, 'the proof');
   const policy = await readGiven(policyFile, 'the witness policy');
   const allowUnwitnessed = flags.allowUnwitnessed === true;
+  const asked = reading(
+    '--name and --account: a name of a person, and 32 hexadecimal digits.',
+    () => labelsOf(flags),
+  );
+  const vrfKey =
+    vrf === undefined ? undefined : reading('--vrf: a key in base64url.', () => fromBase64url(vrf));
   try {
     const { epoch, note } = fromTlogProof(text);
-    const asked = labelsOf(flags);
-    if (vrf === undefined || asked.length === 0) {
+    if (vrfKey === undefined || asked.length === 0) {
       const options = { allowUnwitnessed, log: parseVkey(vkey) };
       const { checkpoint, cosigners } = verifyTlogProof(
         parseTlogProof(text),
@@ -53,7 +58,7 @@ export async function verifyProof(
       tell({ size: checkpoint.size, cosigners, note, labels: [] });
       return;
     }
-    const log = { vkey, vrf: fromBase64url(vrf), policy, policyNumber: 0 };
+    const log = { vkey, vrf: vrfKey, policy, policyNumber: 0 };
     const proved = checkReadAnswer(fromTlogProof(text), { log, labels: asked, allowUnwitnessed });
     tell({
       size: proved.checkpoint.size,
@@ -63,7 +68,13 @@ export async function verifyProof(
     });
   } catch (error) {
     if (!(error instanceof TransparencyFault || error instanceof Fault)) throw error;
-    throw new Stated(`This proves nothing: ${error.message} (${error.code})`, { cause: error });
+    // Of a file, not of a request.
+    const why = error instanceof Fault ? 'The file is no proof of a directory.' : error.message;
+    const allow =
+      error.code === 'quorum_missing' && asksNobody(policy)
+        ? ' The policy asks for no witness: --allow-unwitnessed accepts that.'
+        : '';
+    throw new Stated(`This proves nothing: ${why}${allow} (${error.code})`, { cause: error });
   }
 
   function tell(
@@ -95,6 +106,18 @@ export async function verifyProof(
     stdout.write(
       `${good('The proof holds:')} a log of ${size} entries, cosigned by ${by}.${about.join('')}\n`,
     );
+  }
+}
+
+const asksNobody = (policy: string): boolean => parsePolicy(policy).quorum === undefined;
+
+/** What was typed, where the protocol would speak of a request. */
+function reading<T>(wanted: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw new Stated(`That is not what belongs behind ${wanted}`, { cause: error });
   }
 }
 
