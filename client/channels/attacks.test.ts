@@ -15,14 +15,7 @@ import { type RealIsland, realIsland } from '../testing/real-island.ts';
 import { channelPlaintext, keyFrom } from './distribution.ts';
 import { presentChain } from './own-chains.ts';
 import { chainsOf } from './received-chains.ts';
-import {
-  byRequests,
-  linked,
-  type Member,
-  member,
-  type Place,
-  together,
-} from './testing/members.ts';
+import { linked, type Member, member, type Place, together } from './testing/members.ts';
 
 t.setTimeout(240_000);
 
@@ -36,9 +29,9 @@ t.teardown(() => island[Symbol.asyncDispose]());
 let place: Place;
 const here = () => place;
 const [ann, bob, cleo] = [
-  await member(island, 'ann', here, { platform: byRequests(island.platform()) }),
-  await member(island, 'bob', here, { platform: byRequests(island.platform()) }),
-  await member(island, 'cleo', here, { platform: byRequests(island.platform()) }),
+  await member(island, 'ann', here),
+  await member(island, 'bob', here),
+  await member(island, 'cleo', here),
 ];
 for (const each of [ann, bob, cleo]) {
   each.works();

@@ -137,35 +137,3 @@ export async function together(first: Member, ...others: Member[]): Promise<Plac
   }
   return { space, channel };
 }
-
-/** A place where posts come by requests alone: instead of each the socket says that there is one (BEHIND). */
-export const byRequests = (platform: Platform): Platform => ({
-  ...platform,
-  transport(pinned) {
-    const transport = platform.transport(pinned);
-    return {
-      ...transport,
-      async socket(path, signal) {
-        const socket = await transport.socket(path, signal);
-        return {
-          get code() {
-            return socket.code;
-          },
-          send: (frame) => socket.send(frame),
-          close: () => socket.close(),
-          cut: () => socket.cut(),
-          frames: behind(socket.frames),
-        };
-      },
-      [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
-    };
-  },
-});
-
-const [postType, behindType] = [0x88, 0x8c];
-
-/** Both begin with the channel and a place. */
-async function* behind(frames: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const frame of frames)
-    yield frame[0] === postType ? Uint8Array.of(behindType, ...frame.subarray(1, 25)) : frame;
-}
