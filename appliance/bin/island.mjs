@@ -9,9 +9,12 @@ const [major = 0] = process.versions.node.split('.').map(Number);
 if (major >= 24) {
   // Without a listener the signal would open Node's inspector, on a plaintext port.
   process.on('SIGUSR1', () => undefined);
+  const { endWithReader } = await import('../broken-pipe.ts');
+  endWithReader(process);
   const { islandCommand } = await import('../island.ts');
   process.exitCode = await islandCommand(process.argv.slice(2), process);
-  process.exit();
+  // What could not be written is told of before.
+  setImmediate(() => process.exit());
 } else {
   const root = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../..');
   const node = join(root, 'node_modules/node/bin/node');

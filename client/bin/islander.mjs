@@ -9,6 +9,8 @@ const [major = 0] = process.versions.node.split('.').map(Number);
 if (major >= 24) {
   // Without a listener the signal would open Node's inspector, on a plaintext port.
   process.on('SIGUSR1', () => undefined);
+  const { endWithReader } = await import('../terminal/broken-pipe.ts');
+  endWithReader(process);
   const { islanderCommand } = await import('../terminal/cli.ts');
   process.exitCode = await islanderCommand(process.argv.slice(2), process);
 } else {
