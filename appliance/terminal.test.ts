@@ -143,6 +143,7 @@ t.test('K1 the status says how the log of keys goes on, and why it does not', as
     policy: { number: 2, text: '', quorum: 2, needs: [{ class: 'witnesses', quorum: 2, of: 4 }] },
     witnesses: [
       { ...one, name: 'here' },
+      { ...one, name: 'early', size: 29 },
       { ...one, name: 'far', class: 'hand', silent: true },
       { ...one, name: 'there', problem: 'unreachable' },
       { ...one, name: 'liar', problem: 'ahead' },
@@ -153,6 +154,7 @@ t.test('K1 the status says how the log of keys goes on, and why it does not', as
     shown,
     /too few witnesses answer\.\nHave not said how far they are.*: far, there, liar\.\n/,
   );
+  t.match(shown, /early +signed 29, of which 24 are published, 20/);
   t.match(shown, /liar +signed 24 of 24, .*; CLAIMS A LARGER LOG than this island has: one word/);
   const custom = formatStatus(report, style, { ...witnessed, quorum: null });
   t.match(custom, /witnesses +3, as the policy says/);

@@ -127,7 +127,9 @@ function formatPolicy(standing: WitnessStanding, hint: string) {
     ];
   const rows = witnesses.map((witness): [string, string] => {
     const { name, size: at, signed, problem } = witness;
-    const far = signed === 0 ? 'has not signed yet' : `signed ${at} of ${size}, ${minute(signed)}`;
+    // One that waits for others is signed before it is published.
+    const part = at > size ? `${at}, of which ${size} are published` : `${at} of ${size}`;
+    const far = signed === 0 ? 'has not signed yet' : `signed ${part}, ${minute(signed)}`;
     const what = [far, ways[witness.class], problem === undefined ? '' : problemOf(witness)];
     return [name, what.filter((part) => part !== '').join('; ')];
   });

@@ -24,7 +24,7 @@ export interface WitnessChange {
   removed: readonly string[];
   /** All who count now. */
   witnesses: readonly string[];
-  /** Who has to sign, in words: `2 of a, b, c`; nobody, where no witness is asked. */
+  /** Who has to sign, in words: `2 of a, b, c`, `any of a, b`; nobody, where no witness is asked. */
   quorum: string | undefined;
 }
 
@@ -75,7 +75,8 @@ export function quorumOf({ groups, quorum }: Policy): string | undefined {
     const members = group.members.map((member) =>
       byName.has(member) ? `(${words(member)})` : member,
     );
-    return members.length === 1 ? `${members[0]}` : `${group.threshold} of ${members.join(', ')}`;
+    if (members.length === 1) return `${members[0]}`;
+    return `${group.threshold === 1 ? 'any' : group.threshold} of ${members.join(', ')}`;
   };
   return quorum === undefined ? undefined : words(quorum);
 }
