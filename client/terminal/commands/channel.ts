@@ -20,6 +20,7 @@ import {
 } from '../servers/shown.ts';
 import { usage } from '../usage.ts';
 import { categoryGroup, categoryNamed } from './channel/categories.ts';
+import { differencesCommand } from './channel/differences.ts';
 import { permissionCommands } from './channel/permissions.ts';
 
 function listCommand(add: AddCommand): void {
@@ -279,6 +280,7 @@ export const channelGroup: CommandGroup = {
     permissionCommands,
     rekeyCommand,
     notifyCommand,
+    differencesCommand,
   ],
   groups: [categoryGroup],
 };
