@@ -70,8 +70,27 @@ t.test('what the services hear of who asks comes from the token alone', async (t
     issueTokens: { account },
     deliveryKey: { account },
     senderCertificate: { account, device: 3 },
+    createSpace: { account, device: 3 },
+    appendEntry: { account, device: 3 },
+    spaceLog: { account },
+    mySpaces: { account },
+    spaceLists: { account },
+    post: { account, device: 3 },
+    posts: { account },
+    takeBackPosts: { account },
+    sendKeys: { account },
+    present: { account },
+    report: { account },
+    reports: { account },
   };
-  const nobody = ['lists', 'proof', 'history'];
+  const nobody = [
+    'lists',
+    'proof',
+    'history',
+    'witnessRequest',
+    'witnessSignature',
+    'witnessNewest',
+  ];
   for (const name of names) {
     const { auth } = routes[name];
     if (auth === 'none' || nobody.includes(name)) continue;

@@ -1,4 +1,4 @@
-/** For tests: accounts, directory, archive and delivery that answer whatever they are asked, and remember it. The bus is real. */
+/** For tests: accounts, directory, archive, delivery and spaces that answer whatever they are asked, and remember it. The bus is real. */
 
 import { randomBytes } from 'node:crypto';
 import { limits } from '@island/protocol/wire/limits.ts';
@@ -11,6 +11,7 @@ import { directory } from '../../directory/contract.ts';
 import type { Bus } from '../../kit/bus.ts';
 import type { Contract } from '../../kit/contract.ts';
 import type { TestIsland } from '../../kit/testing/kit.ts';
+import { spaces } from '../../spaces/contract.ts';
 
 const bytes = (length: number) => new Uint8Array(length).fill(length);
 const kdf = { memory: 65_536, passes: 3, lanes: 1 };
@@ -72,6 +73,30 @@ const answers = {
   'directory.prekeyCount': { oneTime: 5 },
   'directory.replenish': { oneTime: 6 },
   'directory.certificate': { certificate: bytes(348) },
+  'directory.memberRequest': { request: 'old 0' },
+  'directory.memberSignature': {},
+  'directory.memberNewest': {},
+  'spaces.create': {},
+  'spaces.append': { seq: 2 },
+  'spaces.log': { seq: 2, entries: [bytes(200), bytes(210)] },
+  'spaces.mine': { spaces: [{ space: someone, seq: 2, lists: 0 }] },
+  'spaces.lists': { lists: 1, accounts: [someone] },
+  'spaces.post': { seq: 7 },
+  'spaces.posts': {
+    head: 2,
+    feed: bytes(32),
+    items: [
+      { seq: 1, accepted: 2, author: someone, device: 1, post: bytes(100) },
+      { seq: 2, accepted: 2, author: someone, device: 1, gone: bytes(32) },
+    ],
+  },
+  'spaces.takeBack': {},
+  'spaces.keys': {},
+  'spaces.present': { members: [{ account: someone, state: 'online' }] },
+  'spaces.report': {},
+  'spaces.reports': {
+    reports: [{ number: 1, report: bytes(16), by: someone, day: 20_000, sealed: bytes(300) }],
+  },
   'archive.head': { seq: 2, hash: bytes(32) },
   'archive.append': {},
   'archive.read': { segments: [bytes(800), bytes(900)] },
@@ -89,7 +114,7 @@ export interface Asked {
 /** Answers every call above; @returns what was asked, in order */
 export async function answerAll(island: TestIsland): Promise<Asked[]> {
   const asked: Asked[] = [];
-  for (const contract of [accounts, directory, archive, delivery] as readonly Contract[]) {
+  for (const contract of [accounts, directory, archive, delivery, spaces] as readonly Contract[]) {
     const { bus } = await island.kit(contract.service);
     for (const [name, answer] of Object.entries(answers)) {
       const [service, call = ''] = name.split('.');
@@ -164,4 +189,23 @@ export const bodies: Partial<Record<RouteName, object>> = {
     devices: [1],
   },
   replenish: {},
+  witnessRequest: { vkey: 'a key', old: 0 },
+  witnessSignature: { vkey: 'a key', size: 7, signature: 'a line' },
+  witnessNewest: { vkey: 'a key', newest: 'a note' },
+  createSpace: { entry: text(200) },
+  appendEntry: { entry: text(200) },
+  spaceLog: { space: someone, after: 0 },
+  spaceLists: { space: someone, after: 0 },
+  post: { lists: 0, post: text(464) },
+  posts: { channel: someone, count: 10 },
+  takeBackPosts: { channel: someone, seqs: [1] },
+  sendKeys: {
+    space: someone,
+    to: someone,
+    epoch: 1,
+    envelopes: [{ device: 1, id: someone, body: text(300) }],
+  },
+  present: { space: someone },
+  report: { space: someone, report: text(16), sealed: text(300) },
+  reports: { space: someone, after: 0 },
 };
