@@ -214,7 +214,7 @@ t.test('M3: and entries: a member who reads the log anew refuses it', async (t) 
     [
       'one put in the place of another',
       [putEntry(2, master.seal(at(2), server.entries[3] ?? changed))],
-      'log_moved',
+      'space_forged',
     ],
     [
       'the newest left out',

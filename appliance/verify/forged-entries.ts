@@ -123,7 +123,7 @@ export async function checkClient(forging: Forging, person: Person): Promise<Fin
     [
       'the same signed by their device, by an invite of nobody',
       more(await entryOf(forging, ghost, await joining(forging, stranger))),
-      'space_invite_refused',
+      'space_forged',
     ],
     ['a log that is shorter than before', (answer) => ({ ...answer, seq: 1 }), 'space_forked'],
   ];
