@@ -1,5 +1,5 @@
 /** Fields that several ops share. docs/protocol/channel.md §3.1 */
-import { type Reader, utf8Bytes } from '../wire/bytes.ts';
+import type { Reader } from '../wire/bytes.ts';
 import { Fault } from '../wire/fault.ts';
 import { type AccountId, accountId, type ChannelId, channelId } from '../wire/ids.ts';
 import { limits } from '../wire/limits.ts';
@@ -24,11 +24,6 @@ function line(text: string, least: number): string {
 }
 
 /** What a space, a channel or a role is called. */
-export const checkTitle = (title: string): string => {
-  if (utf8Bytes(title).length > limits.titleBytes) throw new Fault('too_large');
-  return line(title, 1);
-};
-
 export const readTitle = (from: Reader): string => line(from.text16(limits.titleBytes), 1);
 export const readTopic = (from: Reader): string => line(from.text16(limits.topicBytes), 0);
 /** May be empty. Members and the island can read it. */
